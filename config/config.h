@@ -1,0 +1,65 @@
+/* config/config.h - the settings: one table of keys, three places, one struct.
+ *
+ * Syntax is git's own (parsed by libgit2). Read in this order, later wins, lists
+ * add up: /etc/holdfast/config, $XDG_CONFIG_HOME/holdfast/config (default
+ * ~/.config), WORKSPACE/.holdfast. A .holdfast file comes with a cloned
+ * repository, so it is not trusted: keys marked "user only" (anything that runs a command
+ * or moves the store) are refused there, and include.path is never followed in it.
+ * An unknown key or a bad value is reported as `FILE:LINE: KEY: why; using DEFAULT`
+ * through report (and counted in *ret->n_problems); an unreadable or broken file
+ * is an error: -EINVAL, with the line.
+ *
+ * Each key is one row of config_keys[] (config.c): name, type, where in the
+ * struct, default, unit, what it is for. config/holdfast.conf documents every
+ * row; a test compares the two. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdint.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct config_list {
+	char **item;
+	size_t n;
+};
+
+struct config {
+	/* [snapshot] */
+	uint64_t interval_ms;		/* snapshot.interval, 30s; at least 100 ms */
+	uint64_t settle_ms;		/* snapshot.settle, 200ms: a scheduled snapshot waits for this much quiet, one interval at most; 0 = off */
+	uint64_t max_file_size;		/* snapshot.maxFileSize, 16 MiB; larger files are skipped and named */
+	struct config_list include;	/* snapshot.include: gitignore patterns always stored, even if ignored */
+	struct config_list exclude;	/* snapshot.exclude: gitignore patterns never stored */
+	bool default_excludes;		/* snapshot.defaultExcludes, true: the built-in list */
+	bool gitignore;			/* snapshot.gitignore, true: honour .gitignore files and .git/info/exclude */
+	uint64_t poll_ms;		/* snapshot.pollInterval, 10s: for folders without a watch */
+
+	/* [store] */
+	char *store_dir;		/* store.dir: parent folder of the stores; NULL = $XDG_DATA_HOME/holdfast. User only */
+	uint64_t quota;			/* store.quota, 0 = the smaller of 5 GiB and 10 % of the file system */
+	uint64_t free_floor;		/* store.freeFloor, 256 MiB: below it no snapshot is written */
+	int level;			/* store.compressionLevel, 3 (1..19) */
+
+	/* [recover] */
+	char *pager;			/* recover.pager; NULL = GIT_PAGER, PAGER, less. User only */
+	char *color;			/* recover.color: auto, always, never */
+	int context;			/* recover.context, 3 lines around a change */
+
+	unsigned n_problems;		/* how many lines were reported */
+};
+
+/* fmt is one finished line without newline. */
+typedef void (*config_report_fn)(const char *line, void *arg);
+
+/* Defaults only; cannot fail but for memory. */
+int config_init(struct config *c);
+/* Defaults, then the files. workspace may be NULL. report may be NULL (log_warn). */
+int config_load(struct config *c, const char *workspace, config_report_fn report, void *arg);
+void config_release(struct config *c);
+
+/* Writes every key with its default and its explanation, as holdfast.conf. */
+int config_print_defaults(FILE *f);
+
+#endif

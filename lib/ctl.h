@@ -1,0 +1,41 @@
+/* lib/ctl.h - the control socket: one request line, one answer.
+ *
+ * The server listens on a Unix stream socket named `name` inside a folder that
+ * only the user may enter. The address is made through /proc/self/fd/DIRFD, so
+ * a long path is no limit. Peers of another uid are refused (SO_PEERCRED).
+ * A request is one line of tab-separated fields, at most CTL_MAX bytes, escaped
+ * so that a field may hold any byte but NUL (ctl_add_field / ctl_next_field;
+ * \\ \t \n). An answer is any number of lines, then the connection closes; its
+ * first field is "ok" or "error". The server answers when it can: a request may
+ * stay open (after the fsync) without blocking the loop. */
+#ifndef LIB_CTL_H
+#define LIB_CTL_H
+
+#include "buf.h"
+#include "loop.h"
+
+#define CTL_MAX 65536
+
+struct ctl_server;
+struct ctl_conn;		/* one client waiting for its answer */
+
+/* req is the line without its newline; NUL-terminated; valid during the call.
+ * Answer now or later with ctl_answer, exactly once; if the client goes away
+ * before, gone(conn, arg) is called and the conn is invalid after it. */
+typedef void (*ctl_request_fn)(struct ctl_conn *c, char *req, void *arg);
+typedef void (*ctl_gone_fn)(struct ctl_conn *c, void *arg);
+
+/* A stale socket file (nobody listens) is replaced. -EADDRINUSE if somebody does. */
+int ctl_listen(struct loop *l, int dirfd, const char *name, ctl_request_fn fn,
+	ctl_gone_fn gone, void *arg, struct ctl_server **ret);
+void ctl_close(struct ctl_server *s);		/* unlinks the socket; NULL is fine */
+void ctl_answer(struct ctl_conn *c, const void *p, size_t n);	/* closes when sent */
+
+/* Client: send one request and read the whole answer. -ECONNREFUSED / -ENOENT: nobody
+ * there. timeout_ms < 0 waits for ever. */
+int ctl_call(int dirfd, const char *name, const char *req, int timeout_ms, struct buf *ret);
+
+int ctl_add_field(struct buf *b, const char *s);	/* escapes; adds a tab before it unless b is empty */
+char *ctl_next_field(char **line);			/* unescapes in place; NULL at the end */
+
+#endif

@@ -1,0 +1,50 @@
+/* lib/io.h - whole reads and writes, durable replacement, *at() helpers.
+ *
+ * All return 0 / a count or a negative errno. Partial transfers and EINTR are
+ * handled inside. EDQUOT is returned as -ENOSPC. Descriptors are O_CLOEXEC. */
+#ifndef LIB_IO_H
+#define LIB_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include "buf.h"
+
+/* Write all of it, or fail. */
+int io_write_all(int fd, const void *p, size_t n);
+int io_pwrite_all(int fd, const void *p, size_t n, off_t at);
+
+/* Read until n bytes or end of file; returns the count. */
+ssize_t io_read_full(int fd, void *p, size_t n);
+ssize_t io_pread_full(int fd, void *p, size_t n, off_t at);
+
+/* Append a whole file to b; -EFBIG past max. A name relative to dirfd. */
+int io_read_file(int dirfd, const char *name, size_t max, struct buf *b);
+
+/* fsync/fdatasync; EINVAL and ENOTSUP (the file system has none) are success. */
+int io_sync(int fd);
+int io_datasync(int fd);
+/* fsync the folder a name was created in, renamed in or removed from. */
+int io_sync_dir(int dirfd);
+
+/* Create or replace dirfd/name with these bytes so that after a power cut the
+ * old or the new content is there, whole: temporary beside it, write, fsync,
+ * rename, fsync of the folder. The temporary (".NAME.tmp-XXXXXXXX") is removed
+ * on failure. mode is exact (the umask does not apply). */
+int io_replace_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
+
+/* mkdir -p below dirfd, each level with mode; existing ones are left alone. */
+int io_mkdir_p(int dirfd, const char *path, mode_t mode);
+
+/* Open path strictly below dirfd: no "..", no absolute path, no symbolic link
+ * in any component, no crossing of mount points when same_fs. openat2(2) with
+ * RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS, else (ENOSYS/EPERM) component by component with
+ * O_NOFOLLOW. -ELOOP/-EXDEV where the path tries to leave. */
+int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode, int same_fs);
+
+/* 16 hex digits of randomness from getrandom(2), NUL-terminated. */
+void io_random_hex(char out[17]);
+
+#endif
