@@ -160,29 +160,6 @@ static int gone_below(struct store_txn *t, const char *dir)
 	return r == -ENOENT ? 0 : r;
 }
 
-/* Changes of this very transaction below a path that is gone again. */
-static void forget_below(struct store_txn *t, const char *path, bool itself)
-{
-	size_t n = strlen(path);
-
-	for (size_t i = 0; i < t->n_change; i++) {
-		const char *p = change_path(t, &t->change[i]);
-
-		if (strncmp(p, path, n) == 0 && (p[n] == '/' || (itself && !p[n]))) {
-			t->change[i].e = (struct store_entry){ .kind = KIND_GONE };
-			t->change[i].noop = false;
-		}
-	}
-}
-
-/* Something that is no folder takes the place of one. */
-static int replace_dir(struct store_txn *t, const char *path, const struct store_entry *was)
-{
-	if (t->n_change)
-		forget_below(t, path, false);
-	return was->kind == KIND_DIR ? gone_below(t, path) : 0;
-}
-
 int store_txn_file(struct store_txn *t, const char *path, int fd, struct store_entry *ret)
 {
 	struct store_entry was, e;
@@ -192,7 +169,7 @@ int store_txn_file(struct store_txn *t, const char *path, int fd, struct store_e
 		return r;
 	if ((r = put_file(t, fd, &was, &e)) < 0)
 		return r;
-	if (was.kind == KIND_DIR && (r = replace_dir(t, path, &was)) < 0)
+	if (was.kind == KIND_DIR && (r = gone_below(t, path)) < 0)
 		return r;
 	if (ret)
 		*ret = e;
@@ -219,7 +196,7 @@ static int put_content(struct store_txn *t, const char *path, const struct stat 
 
 	if (r < 0 || (r = current(t, path, &was)) < 0 || (r = put_bytes(t, p, n, &was, &e.oid)) < 0)
 		return r;
-	if (was.kind == KIND_DIR && (r = replace_dir(t, path, &was)) < 0)
+	if (was.kind == KIND_DIR && (r = gone_below(t, path)) < 0)
 		return r;
 	{
 		struct oid id = e.oid;
@@ -262,9 +239,7 @@ int store_txn_gone(struct store_txn *t, const char *path)
 
 	if (r < 0 || (r = current(t, path, &was)) < 0)
 		return r;
-	if (t->n_change)
-		forget_below(t, path, true);
-	if (was.kind == KIND_GONE)
+	if (was.kind == KIND_GONE && !t->n_change)
 		return 0;
 	if (was.kind == KIND_DIR && (r = gone_below(t, path)) < 0)
 		return r;
@@ -276,7 +251,7 @@ int store_txn_skip(struct store_txn *t, const char *path, const struct stat *st,
 	struct store_entry was, e;
 	int r = check_path(path);
 
-	if (r < 0 || (r = current(t, path, &was)) < 0 || (r = replace_dir(t, path, &was)) < 0)
+	if (r < 0 || (r = current(t, path, &was)) < 0 || (was.kind == KIND_DIR && (r = gone_below(t, path)) < 0))
 		return r;
 	from_stat(st, KIND_SKIPPED, &e);
 	e.why = why;
@@ -312,6 +287,36 @@ static int change_cmp(const void *pa, const void *pb, void *arg)
 	return r ? r : a->order < b->order ? -1 : 1;
 }
 
+/* What is no folder (any more) has nothing below it: earlier changes below a path are void where a later one
+ * says that the path is gone or something else. */
+static void void_below(struct store_txn *t, const struct txn_change *x)
+{
+	const char *path = change_path(t, x);
+	size_t len = strlen(path), lo = (size_t)(x - t->change), hi = t->n_change;
+
+	while (lo < hi) {		/* the first that is not before "PATH/" */
+		size_t mid = lo + (hi - lo) / 2;
+		const char *p = change_path(t, &t->change[mid]);
+		int c = strncmp(p, path, len);
+
+		if (c < 0 || (c == 0 && (unsigned char)p[len] < '/'))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < t->n_change; lo++) {
+		struct txn_change *b = &t->change[lo];
+		const char *p = change_path(t, b);
+
+		if (strncmp(p, path, len) != 0 || p[len] != '/')
+			return;
+		if (b->order < x->order) {
+			b->e = (struct store_entry){ .kind = KIND_GONE };
+			b->noop = false;
+		}
+	}
+}
+
 /* Sorted by path, the last word on each. Entries that say what the store says already are moved to the
  * end: *ret_n counts the real ones. */
 static int sort_changes(struct store_txn *t, struct change **ret, size_t *ret_n, size_t *ret_noop)
@@ -322,6 +327,9 @@ static int sort_changes(struct store_txn *t, struct change **ret, size_t *ret_n,
 	if (!c)
 		return -ENOMEM;
 	qsort_r(t->change, t->n_change, sizeof(*t->change), change_cmp, t->paths.data);
+	for (size_t i = 0; i < t->n_change; i++)
+		if (t->change[i].e.kind != KIND_DIR && *change_path(t, &t->change[i]))
+			void_below(t, &t->change[i]);
 	for (size_t i = 0; i < t->n_change; i++) {
 		struct txn_change *x = &t->change[i];
 
