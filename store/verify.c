@@ -165,9 +165,10 @@ static int check_base(struct check *c, const struct head *h, const struct frame 
 
 static int check_frame(struct check *c, const struct head *h, const struct frame *f)
 {
-	int r = check_base(c, h, f);
+	int base = check_base(c, h, f);
 
 	for (uint32_t i = 0; i < f->n; i++) {
+		int r = base;
 		char hex[41];
 		struct oid id;
 
@@ -186,10 +187,6 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 			if (idset_put(&c->ids, &id, r < 0 ? BAD : SEEN) < 0)
 				return -ENOMEM;
 		c->v->objects++;
-		if (!f->solid)
-			r = 0;
-		else if (r == -EBADMSG)
-			r = 0;
 	}
 	return 0;
 }
@@ -254,6 +251,8 @@ static int check_log(struct check *c)
 		}
 		if (r < 0)
 			return r;
+		if (g->mended)
+			report(c, NULL, 0, 0, "segment %u: a flipped bit in its header", no);
 		if (no == end.seg && size < end.off)
 			report(c, NULL, 0, 0, "segment %u: cut short, %llu of %llu bytes", no,
 				(unsigned long long)size, (unsigned long long)end.off);
@@ -302,12 +301,6 @@ static uint8_t type_at(struct check *c, const struct oid *id)
 	return head_frame(h, loc_idx(loc))->type;
 }
 
-/* A path of a damaged object, and the snapshots that have it there: from seq on until its next version. */
-static void report_path(struct check *c, const char *path, const char *what)
-{
-	report(c, path, c->seq, c->seq, "%s", what);
-}
-
 static int walk_tree(struct check *c, const struct oid *id, const char *path)
 {
 	autorbuf struct rbuf *raw = NULL;
@@ -324,7 +317,7 @@ static int walk_tree(struct check *c, const struct oid *id, const char *path)
 	if (r < 0) {
 		if (r != -EBADMSG && r != -ENOENT)
 			return r;
-		report_path(c, path, r == -ENOENT ? "folder: its tree is missing" : "folder: its tree is damaged");
+		report(c, path, c->seq, c->seq, "folder: its tree is %s", r == -ENOENT ? "missing" : "damaged");
 		return 0;
 	}
 	p = raw->data;
@@ -351,11 +344,11 @@ static int walk_tree(struct check *c, const struct oid *id, const char *path)
 			state = BAD;
 		if (state == SEEN)
 			continue;
-		report_path(c, sub, state == BAD ? "file: its content is damaged" : "file: its content is missing");
+		report(c, sub, c->seq, c->seq, "file: its content is %s", state == BAD ? "damaged" : "missing");
 		bad = 1;
 	}
 	if (r < 0)
-		report_path(c, path, "folder: its tree is damaged");
+		report(c, path, c->seq, c->seq, "folder: its tree is damaged");
 	else if (!bad && idset_put(&c->ids, id, WALKED) < 0)
 		return -ENOMEM;
 	return 0;
