@@ -167,9 +167,10 @@ fuzz:
 	@sh config/deps.sh fuzz /dev/null
 	@$(MAKE) BUILD=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzz-run
 fuzz-run: $(patsubst %.c,$(BUILD)/%,$(if $(FUZZ),tests/fuzz/fuzz_$(FUZZ).c,$(FUZZ_SRC)))
-	@for f in $^; do n=$${f##*/fuzz_}; mkdir -p $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n; echo "== $$n"; \
-	$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 -close_fd_mask=2 \
-	-artifact_prefix=$(BUILD)/corpus/$$n- $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+	@for f in $^; do n=$${f##*/fuzz_}; log=$(BUILD)/fuzz-$$n.log; mkdir -p $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n; \
+	$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(BUILD)/$$n- \
+		$(BUILD)/corpus/$$n tests/fuzz/corpus/$$n >$$log 2>&1 || { tail -n 40 $$log; exit 1; }; \
+	echo "$$n: $$(tail -n 1 $$log)"; done
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_AR)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LINK) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)

@@ -60,7 +60,7 @@ const struct config_key config_keys[] = {
 		.help = "auto (on a terminal), always or never. NO_COLOR turns auto off." },
 	{ "recover.context", KEY_INT, AT(context), "3", 0, 10000,
 		.help = "Lines shown around a change." },
-	{ NULL },
+	{ .name = NULL },
 };
 
 const struct config_key *config_key_find(const char *name)
