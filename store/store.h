@@ -1,0 +1,260 @@
+/* store/store.h - where one workspace's snapshots live.
+ *
+ * A store is a folder: log/ holds the append-only segments (docs/format.md),
+ * which are the truth; catalogue.db is an SQLite index of them that may be deleted at any
+ * time; lock is the writer's OFD lock; workspace names the folder it keeps.
+ *
+ * Readers (STORE_READ) take no lock and write nothing but, where they can get the writer's
+ * lock for a moment, a missing catalogue; they work beside the writer, on a
+ * read-only medium and on a full disk. There is one writer (STORE_WRITE) at a time: a second
+ * open says -EBUSY, and store_writer() tells who.
+ *
+ * A snapshot is made in a transaction: begin, any number of txn calls, then exactly
+ * one of commit or abort. It is acknowledged when commit returns 1: from then on it
+ * survives kill -9 and power loss. Until then nothing of it is visible.
+ *
+ * Paths are relative to the workspace: no leading or trailing '/', no empty, "." or ".."
+ * component, no ".git" component in any case; any other bytes but NUL. "" is
+ * the workspace itself. Times are CLOCK_REALTIME ns. One thread per handle.
+ *
+ * Errors: negative errno in lib/err.h's vocabulary. Objects that fail their checksum give -EBADMSG,
+ * never wrong bytes. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <signal.h>
+#include <sys/types.h>
+#include <sys/stat.h>
+#include <git2.h>
+
+#include "../lib/buf.h"
+
+struct store;
+struct store_txn;
+
+struct oid {
+	uint8_t b[20];
+};
+
+/* ---- where ---------------------------------------------------------- */
+
+/* The folder of workspace's store: override if not NULL, else HOLDFAST_STORE, else
+ * parent/<name>-<id> where parent NULL means $XDG_DATA_HOME/holdfast (~/.local/share/holdfast),
+ * name is the last component of the canonical path and id 12 hex digits of the
+ * SHA-1 of it. workspace must be canonical and absolute (store_canonical), but need not exist. */
+int store_place(const char *workspace, const char *override, const char *parent, struct buf *ret);
+
+/* realpath(3) that also works when the last components are gone. */
+int store_canonical(const char *workspace, struct buf *ret);
+
+/* ---- open ----------------------------------------------------------- */
+
+enum store_mode { STORE_READ, STORE_WRITE };
+
+struct store_options {
+	int level;			/* zstd level for new objects; 0 = 3 */
+	uint64_t segment_size;		/* roll after this many bytes; 0 = 64 MiB (tests shrink it) */
+	const char *workspace;		/* STORE_WRITE on a new folder: what it keeps; else it may be NULL */
+	bool no_sync;			/* tests only: skip fdatasync */
+};
+
+/* STORE_WRITE creates the folder (0700) and its parents if missing, cuts a torn tail, brings the
+ * catalogue up to date. -ENOENT: no store there (STORE_READ). -EBUSY: another writer.
+ * -ENOTSUP: a newer format. */
+int store_open(const char *dir, enum store_mode mode, const struct store_options *opt, struct store **ret);
+void store_close(struct store *s);		/* NULL is fine; releases the lock */
+
+const char *store_dir(const struct store *s);
+int store_dirfd(const struct store *s);
+const char *store_workspace(const struct store *s);	/* canonical path it was made for; "" if unknown */
+/* A reader's view is fixed at open; this looks again. 1 = there is something new. */
+int store_refresh(struct store *s);
+
+/* Who holds the writer's lock of the store in dir: 1 and its pid (0 if it did not say), 0 nobody. */
+int store_writer(const char *dir, pid_t *ret_pid);
+
+/* ---- snapshots ------------------------------------------------------- */
+
+enum store_reason {
+	REASON_INTERVAL = 1, REASON_LAUNCH, REASON_RISK, REASON_EXIT, REASON_MANUAL,
+	REASON_RESTORE, REASON_START, REASON_STOP, REASON_IMPORT,
+	REASON_MAX_
+};
+const char *store_reason_name(enum store_reason r);		/* "interval", ... */
+int store_reason_parse(const char *name);			/* the reason or -EINVAL */
+
+enum {	/* entry flags; a snapshot's flags are the union of its entries' */
+	ENTRY_UNSTABLE = 1,	/* it changed while it was read */
+	ENTRY_EMPTIED = 2,	/* had bytes in the snapshot before, now has none */
+	ENTRY_NULLED = 4,	/* became all NUL bytes (or its second half or more did) */
+	ENTRY_SPARSE = 8,	/* had holes */
+	ENTRY_KEPT = 16,	/* could not be read: the entry before still stands, `why` says why */
+};
+
+struct store_snapshot {
+	uint64_t seq;			/* 1, 2, 3, ... never reused */
+	struct oid id;			/* the commit */
+	struct oid tree;
+	int64_t time_ns;
+	enum store_reason reason;
+	uint32_t flags;			/* ENTRY_* union */
+	uint64_t changed;		/* entries in its manifest */
+	uint64_t added_bytes;		/* bytes it appended to the log */
+	char *message;			/* never NULL; "" if none. Valid during the callback, else store_snapshot_release */
+};
+void store_snapshot_release(struct store_snapshot *sn);
+
+/* Return 0 to go on, 1 to stop (the walk then returns 1), negative to fail (likewise). */
+typedef int (*store_snapshot_fn)(const struct store_snapshot *sn, void *arg);
+
+/* Newest first, starting below before_seq (0 = the newest). */
+int store_list(struct store *s, uint64_t before_seq, store_snapshot_fn fn, void *arg);
+uint64_t store_count(struct store *s);
+/* Each fills *ret (release it) or says -ENOENT. */
+int store_newest(struct store *s, struct store_snapshot *ret);
+int store_by_seq(struct store *s, uint64_t seq, struct store_snapshot *ret);		/* exactly */
+int store_before(struct store *s, uint64_t seq, struct store_snapshot *ret);		/* the newest below seq */
+int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret);	/* the newest not after */
+/* hex: 4..40 digits of a commit id. -ENOTUNIQ if several match. */
+int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret);
+
+/* Marks: names for snapshots. Writer only for set; name NULL-terminated, no control
+ * characters, not starting with '@', at most 100 bytes; seq 0 removes it (-ENOENT if there is none). */
+int store_mark_set(struct store *s, const char *name, uint64_t seq);
+int store_mark_get(struct store *s, const char *name, uint64_t *ret_seq);
+typedef int (*store_mark_fn)(const char *name, uint64_t seq, void *arg);
+int store_marks(struct store *s, store_mark_fn fn, void *arg);		/* by seq */
+
+/* ---- what is in a snapshot --------------------------------------------- */
+
+enum store_kind { KIND_GONE, KIND_FILE, KIND_LINK, KIND_DIR, KIND_SKIPPED };
+
+enum store_why {	/* why a path is skipped or kept */
+	WHY_NONE, WHY_TOO_LARGE, WHY_SPECIAL, WHY_IGNORED, WHY_OTHER_FS,
+	WHY_UNREADABLE, WHY_NAME, WHY_EXCLUDED, WHY_MAX_
+};
+const char *store_why_text(enum store_why w);	/* "too large", "special file", ... */
+
+struct store_entry {
+	enum store_kind kind;
+	uint32_t mode;			/* whole st_mode */
+	uint64_t size;
+	int64_t mtime_ns;
+	uint32_t flags;			/* ENTRY_* */
+	enum store_why why;
+	struct oid oid;			/* files and links; else zeroes */
+	uint64_t seq;			/* the snapshot that recorded it */
+	/* only for the current state (store_cur_*): what lstat said then, 0 = not known (rehash) */
+	int64_t ctime_ns;
+	uint64_t ino;
+};
+
+typedef int (*store_entry_fn)(const char *path, const struct store_entry *e, void *arg);
+
+/* The manifest of one snapshot: what changed in it, by path (byte order). GONE entries included; oid is
+ * filled for files and links. */
+int store_changes(struct store *s, uint64_t seq, store_entry_fn fn, void *arg);
+
+/* One folder of a snapshot, not recursive: path is the entry's NAME, byte order. Empty folders
+ * and skipped paths included. -ENOENT if there is no such folder, -ENOTDIR. */
+int store_dir_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn fn, void *arg);
+/* Everything below dir ("" = all), parents before children, full paths. */
+int store_walk_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn fn, void *arg);
+/* One path of a snapshot; -ENOENT. */
+int store_entry_at(struct store *s, uint64_t seq, const char *path, struct store_entry *ret);
+
+/* Every version of one path, newest first; GONE where it was deleted. e->seq says when. oid filled. */
+int store_history(struct store *s, const char *path, store_entry_fn fn, void *arg);
+/* Every path the store ever held, byte order within a folder, with its current entry (KIND_GONE: deleted; then
+ * e->seq is the snapshot that saw it gone). */
+int store_paths(struct store *s, store_entry_fn fn, void *arg);
+
+/* The current state: the newest snapshot plus the stat data of the moment it was read.
+ * What a scan compares with. Same shapes as above. */
+int store_cur_dir(struct store *s, const char *dir, store_entry_fn fn, void *arg);
+int store_cur_get(struct store *s, const char *path, struct store_entry *ret);
+
+struct store_totals {
+	uint64_t snapshots;
+	uint64_t log_bytes;		/* segments */
+	uint64_t catalogue_bytes;
+	uint64_t files, dirs;		/* in the newest */
+	uint64_t skipped, skipped_bytes;
+	uint64_t kept;			/* entries with ENTRY_KEPT */
+};
+int store_totals(struct store *s, struct store_totals *ret);
+
+/* ---- objects --------------------------------------------------------------- */
+
+/* The bytes of a blob (links: the target). Verified by the record's checksum. max bounds memory: -EFBIG. */
+int store_read_blob(struct store *s, const struct oid *id, size_t max, struct buf *ret);
+/* The same piece by piece, in constant memory, hashed on the way: -EBADMSG at the end if the id does not
+ * match. fn returns 0, or negative to stop. */
+int store_stream_blob(struct store *s, const struct oid *id,
+	int (*fn)(const void *p, size_t n, void *arg), void *arg);
+int store_blob_size(struct store *s, const struct oid *id, uint64_t *ret);
+int store_has(struct store *s, const struct oid *id);		/* 1, 0, negative */
+
+/* libgit2 over this store: trees, commits and blobs as an ordinary (in-memory) repository.
+ * Both belong to the store. Reading only. */
+int store_git(struct store *s, git_repository **ret_repo, git_odb **ret_odb);
+
+/* The id git gives these bytes. type: "blob", "tree", "commit". */
+void store_hash(const char *type, const void *p, size_t n, struct oid *ret);
+
+/* ---- writing ------------------------------------------------------------------ */
+
+int store_txn_begin(struct store *s, struct store_txn **ret);
+void store_txn_abort(struct store_txn *t);		/* NULL is fine */
+
+/* Store what fd (a regular file, positioned anywhere) holds as path. fstat before and after: if it changed it is
+ * read again, at most twice, then stored and flagged unstable. What did not change since
+ * the newest snapshot is not recorded. *ret (may be NULL) is the entry as it will be. */
+int store_txn_file(struct store_txn *t, const char *path, int fd, struct store_entry *ret);
+int store_txn_link(struct store_txn *t, const char *path, const struct stat *st, const char *target);
+int store_txn_dir(struct store_txn *t, const char *path, const struct stat *st);
+/* path and all that is below it do not exist any more. Nothing happens if the store does not know it. */
+int store_txn_gone(struct store_txn *t, const char *path);
+/* Policy: it exists but is not to be stored (too large, special, ignored, ...); leaves the tree. */
+int store_txn_skip(struct store_txn *t, const char *path, const struct stat *st, enum store_why why);
+/* It could not be read or listed: whatever the store has for it (and below it) stands, flagged ENTRY_KEPT.
+ * A path the store does not know is recorded as skipped. st may be NULL. */
+int store_txn_keep(struct store_txn *t, const char *path, const struct stat *st, enum store_why why);
+/* Bytes from memory instead of a file (tests, import, restore of editor buffers). */
+int store_txn_bytes(struct store_txn *t, const char *path, const struct stat *st, const void *p, size_t n);
+
+struct store_commit {
+	int64_t time_ns;		/* 0 = now */
+	enum store_reason reason;
+	const char *message;		/* NULL = none */
+	bool force;			/* also when nothing changed */
+};
+/* Frees t whatever it returns. 1: a snapshot was written and is on disk; 0: nothing changed, *ret is the newest
+ * (all zero if there is none); negative: nothing was written. ret may be NULL, else release it. */
+int store_txn_commit(struct store_txn *t, const struct store_commit *how, struct store_snapshot *ret);
+
+/* ---- trust ------------------------------------------------------------------------ */
+
+struct store_damage {
+	const char *what;		/* "blob 3f2a...: checksum mismatch", "segment 3: cut short", ... */
+	const char *path;		/* a path it hits, or NULL */
+	uint64_t first_seq, last_seq;	/* the snapshots it hits, 0 = none known */
+};
+typedef void (*store_damage_fn)(const struct store_damage *d, void *arg);
+typedef void (*store_progress_fn)(uint64_t done_bytes, uint64_t total_bytes, void *arg);
+
+struct store_verify {
+	bool all;			/* decompress and hash every object; else structure, checksums of heads, links */
+	store_damage_fn damage;
+	store_progress_fn progress;	/* may be NULL */
+	const volatile sig_atomic_t *stop;	/* may be NULL; non-zero: -EINTR */
+	void *arg;
+	uint64_t objects, snapshots, bytes;	/* out: what was looked at */
+};
+/* 0 clean, 1 damage was reported, negative: it could not look. Never writes. */
+int store_verify(struct store *s, struct store_verify *v);
+
+#endif
