@@ -1,0 +1,4 @@
+#ifndef X
+#define X
+struct recover; void pending_finish(struct recover *r);
+#endif
