@@ -28,6 +28,8 @@ static const struct unit sizes[] = {
 	{ "M", 1 << 20 }, { "MB", 1 << 20 }, { "MiB", 1 << 20 },
 	{ "G", 1 << 30 }, { "GB", 1 << 30 }, { "GiB", 1 << 30 },
 	{ "T", 1ULL << 40 }, { "TB", 1ULL << 40 }, { "TiB", 1ULL << 40 },
+	{ "P", 1ULL << 50 }, { "PB", 1ULL << 50 }, { "PiB", 1ULL << 50 },
+	{ "E", 1ULL << 60 }, { "EB", 1ULL << 60 }, { "EiB", 1ULL << 60 },
 	{ NULL, 0 },
 };
 
