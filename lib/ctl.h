@@ -21,7 +21,8 @@ struct ctl_conn;		/* one client waiting for its answer */
 
 /* req is the line without its newline; NUL-terminated; valid during the call.
  * Answer now or later with ctl_answer, exactly once; if the client goes away
- * before, gone(conn, arg) is called and the conn is invalid after it. */
+ * before (or the server is closed), gone(conn, arg) is called and the conn is
+ * invalid after it. */
 typedef void (*ctl_request_fn)(struct ctl_conn *c, char *req, void *arg);
 typedef void (*ctl_gone_fn)(struct ctl_conn *c, void *arg);
 
@@ -31,11 +32,16 @@ int ctl_listen(struct loop *l, int dirfd, const char *name, ctl_request_fn fn,
 void ctl_close(struct ctl_server *s);		/* unlinks the socket; NULL is fine */
 void ctl_answer(struct ctl_conn *c, const void *p, size_t n);	/* closes when sent */
 
-/* Client: send one request and read the whole answer. -ECONNREFUSED / -ENOENT: nobody
- * there. timeout_ms < 0 waits for ever. */
+/* Client: send one request (a line without its newline) and append the whole
+ * answer to ret. -ECONNREFUSED / -ENOENT: nobody there. -ECONNRESET: it went away
+ * without a word. -ETIMEDOUT; timeout_ms < 0 waits for ever. -EINTR: a signal
+ * handler ran. */
 int ctl_call(int dirfd, const char *name, const char *req, int timeout_ms, struct buf *ret);
 
-int ctl_add_field(struct buf *b, const char *s);	/* escapes; adds a tab before it unless b is empty */
+/* Escapes; adds a tab before it unless a line begins here (b is empty or ends in a
+ * newline). So the first field of a line is never an empty one. */
+int ctl_add_field(struct buf *b, const char *s);
 char *ctl_next_field(char **line);			/* unescapes in place; NULL at the end */
+char *ctl_next_line(char **text);			/* cuts at newlines; NULL at the end */
 
 #endif

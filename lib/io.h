@@ -32,10 +32,11 @@ int io_sync_dir(int dirfd);
 /* Create or replace dirfd/name with these bytes so that after a power cut the
  * old or the new content is there, whole: temporary beside it, write, fsync,
  * rename, fsync of the folder. The temporary (".NAME.tmp-XXXXXXXX") is removed
- * on failure. mode is exact (the umask does not apply). */
+ * on failure. mode is exact (the umask does not apply). name is one component. */
 int io_replace_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
 
-/* mkdir -p below dirfd, each level with mode; existing ones are left alone. */
+/* mkdir -p below dirfd, each level with mode (less the umask); existing ones are
+ * left alone, links to folders are followed. Nothing is synced. */
 int io_mkdir_p(int dirfd, const char *path, mode_t mode);
 
 /* Open path strictly below dirfd: no "..", no absolute path, no symbolic link
@@ -43,6 +44,8 @@ int io_mkdir_p(int dirfd, const char *path, mode_t mode);
  * RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS, else (ENOSYS/EPERM) component by component with
  * O_NOFOLLOW. -ELOOP/-EXDEV where the path tries to leave. */
 int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode, int same_fs);
+/* The second way alone, for tests. */
+int io_open_beneath_walk(int dirfd, const char *path, int flags, mode_t mode, int same_fs);
 
 /* 16 hex digits of randomness from getrandom(2), NUL-terminated. */
 void io_random_hex(char out[17]);

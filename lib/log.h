@@ -32,6 +32,10 @@ int log_error_errno(int r, const char *fmt, ...) __attribute__((format(printf, 2
 int log_warn_errno(int r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int log_debug_errno(int r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Called before a line is written, to take a progress line off the terminal;
+ * NULL for none. One at a time. */
+void log_before_line(void (*fn)(void));
+
 /* Out of memory: logs nothing that allocates, returns -ENOMEM. */
 int log_oom(void);
 

@@ -32,12 +32,21 @@ void loop_del_fd(struct loop *l, int fd);		/* before you close it */
 int loop_add_timer(struct loop *l, uint64_t after_ms, loop_timer_fn fn, void *arg, struct loop_timer **ret);
 void loop_del_timer(struct loop *l, struct loop_timer *t);	/* NULL is fine */
 
-/* Blocks the signal and delivers it through a signalfd. Before threads are made. */
+/* Blocks the signal and delivers it through a signalfd. Before threads are made.
+ * It stays blocked after loop_free, and in programs you start: unblock it there. */
 int loop_add_signal(struct loop *l, int signo, loop_signal_fn fn, void *arg);
 
+/* Several may be set; called in that order, each turn. A hook may stop the loop. */
 void loop_before_sleep(struct loop *l, loop_hook_fn fn, void *arg);
+void loop_del_before_sleep(struct loop *l, loop_hook_fn fn, void *arg);
+
 int loop_run(struct loop *l);				/* until loop_stop; its code */
-void loop_stop(struct loop *l, int code);
+void loop_stop(struct loop *l, int code);		/* before loop_run: it returns at once */
+/* One turn: hooks, sleep (max_wait_ms < 0: as long as it takes), events, timers. */
+int loop_turn(struct loop *l, int max_wait_ms);
+
+typedef uint64_t (*loop_clock_fn)(void *arg);
+void loop_set_clock(struct loop *l, loop_clock_fn fn, void *arg);
 uint64_t loop_now_ms(struct loop *l);
 uint64_t loop_turns(const struct loop *l);		/* wake-ups so far */
 

@@ -3,7 +3,8 @@
  * On a terminal one line redrawn at most ten times a second ("restoring  62 %
  * 6,213/10,000 files, 31 MiB/s, 4 s left"); else a line every five seconds; quiet
  * prints nothing. Nothing is shown before 0.5 s have passed, so that
- * short operations stay silent. The line is cleared at the end. */
+ * short operations stay silent. The line is cleared at the end, and for every
+ * message of log.h. One at a time. With the unit "bytes" items are shown as sizes. */
 #ifndef LIB_PROGRESS_H
 #define LIB_PROGRESS_H
 
@@ -16,5 +17,13 @@ int progress_new(const char *verb, const char *unit, uint64_t total, bool quiet,
 void progress_set_total(struct progress *p, uint64_t total);	/* 0 = not known */
 void progress_add(struct progress *p, uint64_t items, uint64_t bytes);	/* NULL is fine */
 void progress_done(struct progress *p);				/* clears the line, frees; NULL is fine */
+
+/* The line itself, for tests. */
+struct progress_state {
+	const char *verb, *unit;
+	uint64_t total, items, bytes, elapsed_ms;
+};
+struct buf;
+int progress_format(const struct progress_state *s, struct buf *b);
 
 #endif

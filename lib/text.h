@@ -9,7 +9,8 @@
 
 #include "buf.h"
 
-/* "30s", "10m"/"10min", "2h", "1d", "1w", "500ms", plain "30" = seconds. -EINVAL, -ERANGE. */
+/* A fraction is fine ("1.5h"), a space before the unit too.
+ * "30s", "10m"/"10min", "2h", "1d", "1w", "500ms", plain "30" = seconds. -EINVAL, -ERANGE. */
 int text_parse_duration_ms(const char *s, uint64_t *ret_ms);
 /* "512", "64k"/"64KiB", "16M"/"16MB", "5G"/"5 GiB": powers of 1024. -EINVAL, -ERANGE. */
 int text_parse_size(const char *s, uint64_t *ret);
@@ -35,5 +36,10 @@ int text_unhex(const char *s, size_t n_bytes, uint8_t *out);
 
 /* Is it valid UTF-8? */
 bool text_is_utf8(const char *s, size_t len);
+/* Bytes of the valid UTF-8 sequence that s begins with (1..4); 0 if none does. */
+size_t text_utf8_len(const char *s, size_t len);
+/* As text_utf8_len, but 0 also for what must not reach a terminal as it is: control
+ * characters (C0, DEL, C1) and those that turn the direction of writing. */
+size_t text_print_len(const char *s, size_t len);
 
 #endif

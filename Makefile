@@ -1,0 +1,209 @@
+# Holdfast. `make help` lists the targets; config.mk (not in git) may override
+# any variable. Rooms and tests are found by wildcard: a new file needs no line here.
+
+-include config.mk
+
+PREFIX	?= /usr/local
+BUILD	?= build
+CC	?= cc
+AR	?= ar
+OPT	?= -O2 -g
+FUZZ_SECONDS ?= 10
+
+# Lower rooms first; a room may use only what stands before it (DESIGN.md, Rooms).
+ROOMS	 = lib config store scan detect snapd recover
+PROGRAMS = $(foreach p,snapd recover detect,$(if $(wildcard $p/$p.c),$p))
+BELOW_snapd   = detect scan store config lib
+BELOW_recover = detect scan store config lib
+BELOW_detect  = config lib
+
+WARN	= -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes \
+	  -Wpointer-arith -Wwrite-strings -Wundef -fno-common
+HARDEN	= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LINK	= -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+# SAN=address,undefined: the fortified calls would hide what the sanitizers look for.
+ifneq ($(SAN),)
+HARDEN	= -fPIE -fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LINK	= -pie -fsanitize=$(SAN)
+endif
+ifeq ($(COVER),1)
+OPT	= -O0 -g --coverage
+HARDEN	= -fPIE
+endif
+ifeq ($(DEV),1)
+WARN	+= -Werror
+endif
+ifneq ($(V),1)
+Q	= @
+say	= @printf '  %-5s %s\n'
+else
+say	= @:
+endif
+
+# deps.sh installs what is missing, then writes the flags of pkg-config into
+# these files. Make reads them, or makes them first and starts again: nothing
+# here needs pkg-config to exist before that.
+NODEPS	= help clean format tags deps asan tsan fuzz cover
+ifneq ($(filter-out $(NODEPS),$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/deps-build.mk
+endif
+ifneq ($(filter test tests test-% analyze fuzz-run,$(MAKECMDGOALS)),)
+include $(BUILD)/deps-test.mk
+endif
+$(BUILD)/deps-%.mk: config/deps.sh
+	@mkdir -p $(@D)
+	@CC='$(CC)' sh config/deps.sh $* $@
+
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -iquote . $(WARN) $(OPT) $(HARDEN) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+LIBS	= $(PKG_LIBS) -lm -ldl -lpthread
+
+room-src = $(filter-out $1/$1.c,$(wildcard $1/*.c))
+obj	 = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
+ar-of	 = $(patsubst %,$(BUILD)/%.a,$1)
+
+ARCHIVES = $(call ar-of,$(ROOMS))
+# What a unit test links: every room, the highest first.
+TEST_AR	 = $(call ar-of,recover snapd detect scan store config lib)
+TEST_SRC = $(wildcard tests/test_*.c)
+TOOL_SRC = $(wildcard tests/tool_*.c bench/*.c)
+PRELOAD_SRC = $(wildcard tests/preload_*.c)
+SHARED_SRC  = $(filter-out $(TEST_SRC) $(TOOL_SRC) $(PRELOAD_SRC),$(wildcard tests/*.c))
+FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
+UNITS	 = $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+TOOLS	 = $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
+PRELOADS = $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SRC))
+BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS))
+SOURCES	 = $(foreach r,$(ROOMS) tests bench,$(wildcard $r/*.c)) $(FUZZ_SRC)
+
+.PHONY: all run deps test tests test-real test-ci asan tsan analyze fuzz fuzz-run cover format tags \
+	install clean help FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BINS) $(ARCHIVES)
+
+# Objects are made again when the command line that makes them changes.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(LINK) $(LIBS))' | cmp -s - $@ || \
+		echo '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(LINK) $(LIBS))' >$@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),$(CHECK_CFLAGS)) -MMD -MP -c -o $@ $<
+
+# A room is its files but the one with main(), which bears the room's name.
+define ROOM
+$(BUILD)/$1.a: $(call obj,$(call room-src,$1)) $(BUILD)/$1.list
+	@mkdir -p $$(@D)
+	$$(say) AR $$@
+	$$(Q)rm -f $$@ && $(AR) rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach r,$(ROOMS),$(eval $(call ROOM,$r)))
+
+# The file list of a room: a source that went away must leave the archive too.
+$(BUILD)/%.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(call room-src,$*)' | cmp -s - $@ || echo '$(call room-src,$*)' >$@
+
+define PROGRAM
+$(BUILD)/$1: $(BUILD)/obj/$1/$1.o $(call ar-of,$1 $(BELOW_$1))
+	$$(say) LINK $$@
+	$$(Q)$(CC) $(ALL_CFLAGS) $(LINK) -o $$@.new $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS)
+	@mv -f $$@.new $$@
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$p)))
+
+$(UNITS) $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(SHARED_SRC)) $(TEST_AR)
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(CHECK_LIBS) $(LIBS)
+
+$(PRELOADS): $(BUILD)/%.so: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -iquote . $(WARN) -g -O1 -fPIC -shared -MMD -MP -MF $(@:.so=.d) -o $@ $< -ldl
+
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES)) $(PRELOADS:.so=.d)
+
+run: override export WORKSPACE := $(value WORKSPACE)
+run: all
+	@case "$$WORKSPACE" in '') echo 'usage: make run WORKSPACE=DIR' >&2; exit 2;; \
+		'~') WORKSPACE=$$HOME;; '~/'*) WORKSPACE=$$HOME/$${WORKSPACE#??};; esac; \
+	exec ./$(BUILD)/snapd --workspace "$$WORKSPACE"
+
+deps:
+	@mkdir -p $(BUILD)
+	@for g in build test; do CC='$(CC)' sh config/deps.sh $$g $(BUILD)/deps-$$g.mk || exit; done
+
+# Everything the tests need, without running them: `make tests && build/tests/test_buf`.
+tests: all $(UNITS) $(TOOLS) $(PRELOADS)
+
+# TESTS='buf t_list' narrows the run to files whose name contains one of the words.
+RUN	= BUILD=$(BUILD) SAN=$(SAN) TESTS='$(TESTS)' tests/run.sh
+test: tests
+	@$(RUN) $(UNITS) $(wildcard tests/t_*.sh)
+test-real: tests
+	@$(RUN) $(wildcard tests/real_*.sh)
+# The real-input scripts that give the same result on any machine say `# ci: yes`.
+test-ci: tests
+	@$(RUN) $(shell grep -ls '^\# ci: yes' tests/real_*.sh)
+
+asan:
+	@$(MAKE) BUILD=build-asan SAN=address,undefined OPT='-O1 -g' test
+tsan:
+	@$(MAKE) BUILD=build-tsan SAN=thread OPT='-O1 -g' test
+
+analyze:
+	@rc=0; for f in $(filter-out tests/% bench/%,$(SOURCES)); do echo "  CHECK $$f"; \
+	gcc $(ALL_CFLAGS) -fanalyzer -Werror -c -o /dev/null $$f || rc=1; \
+	clang $(ALL_CFLAGS) --analyze --analyzer-output text -Xclang -analyzer-werror $$f || rc=1; \
+	done; exit $$rc
+
+# Each target from its corpus, FUZZ_SECONDS each; FUZZ=name for one of them.
+fuzz:
+	@sh config/deps.sh fuzz /dev/null
+	@$(MAKE) BUILD=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzz-run
+fuzz-run: $(patsubst %.c,$(BUILD)/%,$(if $(FUZZ),tests/fuzz/fuzz_$(FUZZ).c,$(FUZZ_SRC)))
+	@for f in $^; do n=$${f##*/fuzz_}; mkdir -p $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n; echo "== $$n"; \
+	$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 -close_fd_mask=2 \
+	-artifact_prefix=$(BUILD)/corpus/$$n- $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_AR)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LINK) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+cover:
+	@$(MAKE) BUILD=build-cover COVER=1 test
+	@cd build-cover && find . -name '*.gcda' ! -path './tests/*' | sort | xargs -r gcov -n 2>/dev/null | \
+	awk -F"'" '/^File/ { f = $$2 } /^Lines executed/ && f ~ /\.c$$/ { sub(/Lines executed:/, ""); print $$0 "\t" f; f = "" }'
+
+format:
+	clang-format -i $(SOURCES) $(foreach r,$(ROOMS) tests,$(wildcard $r/*.h))
+tags:
+	ctags -R $(ROOMS) tests
+
+# Canonical's package owns /usr/bin/snapd; NAME_PREFIX=hf- gives hf-snapd, hf-recover, ...
+install: all
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/doc/holdfast'
+	$(foreach p,$(PROGRAMS),install -m 755 $(BUILD)/$p '$(DESTDIR)$(PREFIX)/bin/$(NAME_PREFIX)$p' &&) :
+	install -m 644 README.md LICENSE config/holdfast.conf $(wildcard docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/holdfast'
+	$(foreach s,1 5 7 8,$(if $(wildcard docs/*.$s),install -d '$(DESTDIR)$(PREFIX)/share/man/man$s' && \
+		install -m 644 $(wildcard docs/*.$s) '$(DESTDIR)$(PREFIX)/share/man/man$s' &&)) :
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz build-cover tags *.plist
+
+help:
+	@echo 'make                     build ./build/snapd, ./build/recover'
+	@echo 'make run WORKSPACE=DIR   install what is missing, build, watch DIR'
+	@echo 'make test                unit and command-line tests (TESTS="words" narrows)'
+	@echo 'make test-real           tests on real input; test-ci: those that give the same anywhere'
+	@echo 'make asan | tsan         the tests under sanitizers'
+	@echo 'make analyze             gcc -fanalyzer and clang --analyze'
+	@echo 'make fuzz                libFuzzer, FUZZ_SECONDS=10 each, FUZZ=name for one'
+	@echo 'make cover               line coverage per file'
+	@echo 'make deps                install the packages to build and to test'
+	@echo 'make install             DESTDIR= PREFIX=/usr/local NAME_PREFIX='
+	@echo 'make format tags clean'
+	@echo 'Variables: CC, DEV=1 (-Werror), V=1 (show commands), BUILD=dir, config.mk'
