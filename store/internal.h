@@ -1,0 +1,382 @@
+/* store/internal.h - what the store's own files share. Nobody else includes it.
+ *
+
+ *	place, open	where a store is; open, catch up, close
+ *	segment		files of records: append, read, cut
+ *	record		one record's head: parse and build (docs/format.md)
+ *	object		reading one object: frame, base chain, caches
+ *	encode		choosing and making the stored form of objects
+ *	batch		objects on their way into a record
+ *	chunk, large	content-defined chunks of large files
+ *	tree		git tree objects: parse, patch, splice
+ *	snapshot	the snapshot record and its manifest
+ *	catalogue	the SQLite index
+ *	query		the questions of store.h, answered from the catalogue and the trees
+ *	txn		a transaction
+ *	gitodb		libgit2's view
+ *	verify		looking for damage */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include <sqlite3.h>
+#include <zstd.h>
+
+#include "../lib/auto.h"
+#include "../lib/buf.h"
+#include "../lib/err.h"
+#include "../lib/io.h"
+#include "../lib/log.h"
+#include "store.h"
+
+#define SEG_HEADER	64
+#define SEG_SIZE_DEFAULT (64u << 20)
+#define SEG_SIZE_MAX	(192u << 20)	/* offsets have 28 bits in a loc */
+#define RECORD_MARK	0xD7
+#define HEAD_MAX	(4u << 20)	/* longest body we accept */
+#define OBJECT_MAX	(64u << 20)	/* longest raw object we accept */
+#define LARGE_MIN	(4u << 20)	/* files from here on are chunked */
+#define SOLID_MAX	(256u << 10)	/* raw bytes in a solid frame */
+#define BATCH_BYTES	(1u << 20)	/* raw bytes in a record */
+#define BATCH_OBJECTS	512
+#define DEPTH_MAX	32
+#define CHAIN_BYTES	(8u << 20)	/* depth * raw size of a delta chain */
+
+enum obj_type {
+	OBJ_BLOB = 1, OBJ_TREE, OBJ_LARGE, OBJ_SNAPSHOT, OBJ_MANIFEST, OBJ_MARK,
+};
+
+enum obj_enc { ENC_RAW, ENC_ZSTD, ENC_ZDELTA, ENC_SPLICE, ENC_ZIDS };
+
+/* Where an object is: segment, offset of its record, index among the record's objects. 0 = nowhere. */
+typedef uint64_t loc_t;
+
+static inline loc_t loc_make(uint32_t seg, uint64_t off, uint32_t idx)
+{
+	return (uint64_t)seg << 44 | off << 16 | idx;
+}
+static inline uint32_t loc_seg(loc_t l) { return (uint32_t)(l >> 44); }
+static inline uint64_t loc_off(loc_t l) { return (l >> 16) & 0xfffffff; }
+static inline uint32_t loc_idx(loc_t l) { return l & 0xffff; }
+
+static inline bool oid_eq(const struct oid *a, const struct oid *b)
+{
+	return !__builtin_memcmp(a->b, b->b, 20);
+}
+static inline bool oid_zero(const struct oid *a)
+{
+	static const struct oid z;
+
+	return oid_eq(a, &z);
+}
+
+/* A raw object shared between a cache and its users. */
+struct rbuf {
+	unsigned refs;
+	size_t len;
+	uint8_t data[];
+};
+struct rbuf *rbuf_new(size_t len);
+struct rbuf *rbuf_ref(struct rbuf *r);
+void rbuf_unref(struct rbuf *r);
+static inline void rbuf_put_(struct rbuf **r) { rbuf_unref(*r); }
+#define autorbuf autoput(rbuf_put_)
+
+/* ---- segment.c ---- */
+
+struct segment {
+	uint32_t no;		/* 0 = unused slot */
+	int fd;			/* -1 = not open */
+	bool writable;
+	uint8_t salt[16];
+};
+
+/* A stretch of the log: what a reader may look at, where a writer goes on. */
+struct log_pos {
+	uint32_t seg;		/* 0 = before everything */
+	uint64_t off;
+};
+
+int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last);	/* 0, 0 if there is none; -EBADMSG on a gap is left to verify */
+int seg_get(struct store *s, uint32_t no, struct segment **ret);		/* opened, header checked */
+int seg_size(struct store *s, uint32_t no, uint64_t *ret);
+int seg_create(struct store *s, uint32_t no);
+int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);	/* all of it or -EBADMSG */
+ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);
+int seg_append(struct store *s, const void *p, size_t n);	/* at s->end */
+int seg_cut(struct store *s, struct log_pos to);	/* truncate, remove later segments, sync */
+void seg_forget_all(struct store *s);
+uint32_t seg_seed(const struct segment *g, uint64_t off);
+
+/* ---- record.c ---- */
+
+struct frame {
+	uint8_t type, enc;
+	bool solid;
+	uint32_t stored;
+	uint32_t crc;
+	uint64_t dist;		/* 0 = no base */
+	uint32_t bidx, depth;
+	uint32_t first, n;	/* objects */
+	uint64_t off;		/* of the stored bytes, in the segment */
+};
+
+struct head {
+	unsigned refs;
+	uint32_t seg;
+	uint64_t off, end;	/* the record */
+	uint32_t n_frames, n_objs;
+	struct frame *frames;
+	uint32_t *raw;		/* raw length of each object */
+	const uint8_t *ids;	/* 20 bytes each */
+	uint8_t *mem;		/* owns all of the above */
+};
+
+/* The head at a place. -EBADMSG if there is no whole, right one. Cached. */
+int head_get(struct store *s, uint32_t seg, uint64_t off, struct head **ret);
+void head_unref(struct head *h);
+static inline void head_put_(struct head **h) { head_unref(*h); }
+#define autohead autoput(head_put_)
+const struct frame *head_frame(const struct head *h, uint32_t idx);
+static inline const uint8_t *head_id(const struct head *h, uint32_t idx) { return h->ids + 20 * (size_t)idx; }
+/* Are the stored bytes of all frames right? */
+int head_check_frames(struct store *s, const struct head *h);
+/* The first valid head at or after off; -ENOENT at the end of the segment. */
+int head_resync(struct store *s, uint32_t seg, uint64_t off, struct head **ret);
+/* Serialise: body from frames/raw/ids, with mark, length and check. */
+int head_build(const struct frame *f, uint32_t n_frames, const uint32_t *raw, const uint8_t *ids,
+	uint32_t n_objs, uint32_t seed, struct buf *out);
+
+/* ---- object.c ---- */
+
+/* Decode one object. ret_type / ret_id may be NULL. */
+int obj_read(struct store *s, loc_t loc, uint8_t *ret_type, struct oid *ret_id, struct rbuf **ret);
+/* Decode a frame's stored bytes; base is NULL when it has none; ids are the record's. */
+int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, const uint8_t *ids, uint32_t n_ids,
+	const uint8_t *stored, const struct rbuf *base, struct rbuf **ret);
+int obj_find(struct store *s, const struct oid *id, loc_t *ret);	/* -ENOENT; looks into the running transaction too */
+int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct rbuf **ret);
+void obj_cache_clear(struct store *s);
+
+/* ---- encode.c ---- */
+
+struct pend {			/* one object waiting for its record */
+	uint8_t type;
+	struct oid id;
+	struct rbuf *raw;
+	loc_t base;		/* 0 = none */
+};
+
+struct encoded {		/* the frames of one record */
+	struct frame *frames;
+	uint32_t n_frames;
+	uint32_t *raw;
+	uint8_t *ids;
+	uint32_t *slot;		/* pend index -> object index */
+	uint32_t n_objs;
+	struct buf stored;
+};
+/* Encodes, decodes again and compares. A frame that does not come back as it went in is stored raw. */
+int encode_batch(struct store *s, const struct pend *p, uint32_t n, uint64_t record_off, struct encoded *ret);
+void encoded_release(struct encoded *e);
+/* A base for new content of len bytes whose version before is at old, as the depth and segment rules allow; 0 = none. */
+loc_t encode_base(struct store *s, loc_t old, size_t len);
+
+/* ---- chunk.c ---- */
+
+#define CHUNK_MIN	(16u << 10)
+#define CHUNK_AVG	(64u << 10)
+#define CHUNK_MAX	(256u << 10)
+/* Length of the next chunk of p; n is what there is, last says nothing follows. 0 = give me more. */
+size_t chunk_next(const uint8_t *p, size_t n, bool last);
+
+/* ---- tree.c ---- */
+
+struct tree_edit {
+	const char *name;
+	size_t len;
+	uint32_t mode;		/* 0 = remove */
+	struct oid oid;
+};
+struct tree_entry {
+	const uint8_t *raw;	/* "MODE NAME\0" + 20 */
+	size_t raw_len;
+	const char *name;
+	size_t len;
+	uint32_t mode;
+	struct oid oid;
+};
+/* Next entry of a raw tree. 1, 0 at the end, -EBADMSG. */
+int tree_next(const uint8_t **p, const uint8_t *end, struct tree_entry *ret);
+int tree_find(const struct rbuf *tree, const char *name, size_t len, struct tree_entry *ret);	/* -ENOENT */
+/* base (NULL = empty) with the edits applied. Any order; of several for one name one with a mode wins. */
+int tree_patch(const struct rbuf *base, struct tree_edit *e, size_t n, struct buf *out);
+/* Splice operations that make new from base; ids: the record's. */
+int tree_splice(const struct rbuf *base, const uint8_t *p, size_t n, const uint8_t *ids, uint32_t n_ids, struct buf *out);
+
+/* ---- snapshot.c ---- */
+
+struct change {			/* one entry of a manifest */
+	const char *path;
+	struct store_entry e;
+};
+struct snap_manifest { uint32_t seg; uint64_t off; uint32_t idx; };
+struct snap {			/* a decoded snapshot record, without its entries */
+	struct store_snapshot info;
+	struct oid parent;
+	bool has_parent;
+	struct snap_manifest *manifest;
+	uint32_t n_manifest;
+	size_t entries_at;	/* offset of the inline entries in the raw bytes */
+	uint64_t n_entries;
+};
+int snap_build(const struct store_snapshot *info, const struct oid *parent, const struct snap_manifest *m, uint32_t n_m,
+	uint32_t rec_seg, uint64_t rec_off, const struct change *c, size_t n, struct buf *out);
+int snap_parse(const uint8_t *p, size_t n, uint32_t rec_seg, uint64_t rec_off, struct snap *ret);
+void snap_release(struct snap *sn);
+int snap_commit_text(const struct store_snapshot *info, const struct oid *parent, struct buf *out);
+int snap_add_entry(struct buf *b, const char *path, const char *prev, const struct store_entry *e, int64_t time_ns);
+typedef int (*snap_entry_fn)(const char *path, const struct store_entry *e, void *arg);
+/* Entries of one object. count: exactly so many, or ~0 = until its end. */
+int snap_entries(const uint8_t *p, size_t n, uint64_t count, int64_t time_ns, snap_entry_fn fn, void *arg);
+/* All entries of a snapshot read at loc, manifest objects included. */
+int snap_each(struct store *s, loc_t loc, snap_entry_fn fn, void *arg);
+/* The snapshot at loc. raw may be NULL. */
+int snap_read(struct store *s, loc_t loc, struct snap *ret, struct rbuf **ret_raw);
+
+/* ---- catalogue.c ---- */
+
+struct catalogue;
+struct new_object { struct oid id; loc_t loc; };
+
+/* Opens, or says why not: -ENOENT missing, -EBADMSG damaged or of another store or schema, -EROFS... memory: in memory, empty. */
+int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret);
+void cat_close(struct catalogue *c);
+struct log_pos cat_pos(struct catalogue *c);
+/* Apply one transaction: objects, then the snapshot (NULL: none), its changes, then the position. All or nothing. */
+int cat_begin(struct catalogue *c);
+int cat_commit(struct catalogue *c, struct log_pos pos);
+void cat_rollback(struct catalogue *c);
+int cat_add_object(struct store *s, struct catalogue *c, const struct oid *id, loc_t loc);
+int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint64_t changed, uint64_t added);
+int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const struct store_entry *e);
+int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino);
+int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq);
+int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *ret);
+/* Every object whose id starts with these bits: loc of each. */
+int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg), void *arg);
+bool cat_is_empty(struct catalogue *c);
+int cat_refresh(struct catalogue *c);			/* position again, from the file */
+sqlite3 *cat_db(struct catalogue *c);
+/* Prepared once, reset on use. */
+sqlite3_stmt *cat_stmt(struct catalogue *c, int which, const char *sql);
+int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret);	/* -ENOENT */
+
+enum {	/* slots of cat_stmt */
+	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
+	CS_PATH_UPD, CS_VER_INS, CS_TOUCH, CS_META_GET, CS_META_SET, CS_MARK_SET, CS_MARK_DEL, CS_MARK_GET,
+	CS_RANGE, CS_CHILDREN, CS_VERSION_AT, CS_VERSIONS, CS_ROW, CS_LIST, CS_MAX_
+};
+
+/* ---- query.c ---- */
+
+/* Children of a folder as of seq (~0 = now), GONE ones too when all. */
+int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all,
+	int (*fn)(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg), void *arg);
+/* The tree object of a folder in a tree. -ENOENT: no stored file below it. */
+int query_tree_at(struct store *s, const struct oid *root, const char *dir, struct rbuf **ret);
+
+/* ---- catchup.c ---- */
+
+/* Whole transactions after from: feed them into c. *ret_end = the end of the last whole one. */
+int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, struct log_pos *ret_end);
+
+/* ---- txn.c, put.c ---- */
+
+struct known {			/* an object of the running transaction */
+	struct oid id;
+	loc_t loc;		/* 0 = still pending */
+	uint32_t pend;		/* index while pending */
+	uint8_t type;
+};
+
+struct txn_change {
+	size_t path;		/* offset in paths */
+	uint32_t order;
+	bool noop;		/* equals the current entry: only its stat data is new */
+	bool known;		/* the current state has it */
+	struct store_entry e;
+};
+
+struct store_txn {
+	struct store *s;
+	struct log_pos start;
+	struct pend *pend;
+	uint32_t n_pend;
+	size_t pend_bytes;
+	struct known *known;
+	size_t n_known, cap_known;
+	uint32_t *hash;		/* open addressing: index into known + 1 */
+	size_t hash_size;
+	struct txn_change *change;
+	size_t n_change, cap_change;
+	struct buf paths;
+	struct buf io;		/* scratch for large files */
+};
+
+/* Store an object unless it is there already (confirmed by bytes). Takes a reference of its own. base: the version before, 0 = none. */
+int put_object(struct store_txn *t, uint8_t type, const struct oid *id, struct rbuf *raw, loc_t base);
+int put_flush(struct store_txn *t);		/* pending objects become a record */
+int put_ready(struct store_txn *t);		/* roll to a new segment if the current one is full */
+/* Read a regular file into the store. ret: oid, size, times, mode, flags. -ESTALE if it never stood still. */
+int put_file(struct store_txn *t, int fd, const struct store_entry *was, struct store_entry *ret);
+int put_bytes(struct store_txn *t, const void *p, size_t n, const struct store_entry *was, struct oid *ret);
+/* What is suspicious about new content: ENTRY_EMPTIED, ENTRY_NULLED. */
+uint32_t put_suspect(const uint8_t *p, size_t n, const struct store_entry *was);
+/* Calls fn(loc) on the current object of an entry; 0 if it has none. */
+loc_t put_old(struct store_txn *t, const struct store_entry *was, uint8_t type);
+
+/* ---- the handle ---- */
+
+#define HEAD_CACHE 8
+#define SOLID_CACHE 6
+#define OBJ_CACHE 64
+#define OBJ_CACHE_BYTES (3u << 20)
+
+struct solid_slot { uint32_t seg; uint64_t off; uint32_t frame; uint64_t used; struct rbuf *r; };
+struct obj_slot { loc_t loc; uint64_t used; uint8_t type; struct oid id; struct rbuf *r; };
+
+struct store {
+	char *dir;
+	char *workspace;
+	int dirfd, logfd, lockfd;
+	bool write;
+	int broken;			/* writer: look at the log's tail again before going on */
+	struct store_options opt;
+	uint8_t id[16];
+	bool have_id;
+
+	struct segment *segs;
+	uint32_t n_segs;
+	struct log_pos end;		/* writer: where the next record goes */
+
+	struct catalogue *cat;
+	struct store_txn *txn;		/* the running one */
+
+	ZSTD_CCtx *cctx;
+	ZSTD_DCtx *dctx;
+	struct head *heads[HEAD_CACHE];
+	uint64_t head_used[HEAD_CACHE];
+	struct solid_slot solid[SOLID_CACHE];
+	struct obj_slot objs[OBJ_CACHE];
+	size_t obj_bytes;
+	uint64_t tick;
+
+	git_repository *repo;
+	git_odb *odb;
+};
+
+int txn_find(struct store_txn *t, const struct oid *id, loc_t *ret, struct rbuf **ret_pending);	/* txn.c */
+int store_hash_init(void);
+int store_writer_ready(struct store *s);	/* open.c */
+
+#endif

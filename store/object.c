@@ -1,0 +1,353 @@
+/* Reading one object: its frame, the chain of bases below it, the caches that keep a walk cheap. */
+#define ZSTD_STATIC_LINKING_ONLY
+#include <string.h>
+#include <zlib.h>
+
+#include "internal.h"
+
+struct rbuf *rbuf_new(size_t len)
+{
+	struct rbuf *r = malloc(sizeof(*r) + len + 1);
+
+	if (r) {
+		r->refs = 1;
+		r->len = len;
+		r->data[len] = 0;
+	}
+	return r;
+}
+
+struct rbuf *rbuf_ref(struct rbuf *r)
+{
+	r->refs++;
+	return r;
+}
+
+void rbuf_unref(struct rbuf *r)
+{
+	if (r && --r->refs == 0)
+		free(r);
+}
+
+void obj_cache_clear(struct store *s)
+{
+	for (int i = 0; i < HEAD_CACHE; i++) {
+		head_unref(s->heads[i]);
+		s->heads[i] = NULL;
+	}
+	for (int i = 0; i < SOLID_CACHE; i++) {
+		rbuf_unref(s->solid[i].r);
+		s->solid[i] = (struct solid_slot){ 0 };
+	}
+	for (int i = 0; i < OBJ_CACHE; i++) {
+		rbuf_unref(s->objs[i].r);
+		s->objs[i] = (struct obj_slot){ 0 };
+	}
+	s->obj_bytes = 0;
+}
+
+/* ---- decoding one frame ---- */
+
+static int unzstd(struct store *s, const uint8_t *p, size_t n, const void *prefix, size_t prefix_len,
+	uint8_t *out, size_t out_len)
+{
+	size_t r;
+
+	if (!s->dctx) {
+		s->dctx = ZSTD_createDCtx();
+		if (!s->dctx)
+			return -ENOMEM;
+		r = ZSTD_DCtx_setParameter(s->dctx, ZSTD_d_format, ZSTD_f_zstd1_magicless);
+		if (ZSTD_isError(r))
+			return -ENOTSUP;
+	}
+	if (prefix_len)
+		ZSTD_DCtx_refPrefix(s->dctx, prefix, prefix_len);
+	r = ZSTD_decompressDCtx(s->dctx, out, out_len, p, n);
+	if (ZSTD_isError(r) || r != out_len) {
+		ZSTD_DCtx_reset(s->dctx, ZSTD_reset_session_only);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+static int unzdelta(struct store *s, const uint8_t *p, size_t n, const struct rbuf *base, uint8_t *out, size_t len)
+{
+	struct cursor c = { p, p + n, 0 };
+	uint64_t pre = cur_varint(&c), suf = cur_varint(&c);
+
+	if (c.bad || pre > len || suf > len - pre || pre > base->len || suf > base->len)
+		return -EBADMSG;
+	memcpy(out, base->data, (size_t)pre);
+	memcpy(out + len - suf, base->data + base->len - suf, (size_t)suf);
+	if (pre + suf == len)
+		return c.p == c.end ? 0 : -EBADMSG;
+	return unzstd(s, c.p, (size_t)(c.end - c.p), base->data, base->len, out + pre, len - (size_t)pre - (size_t)suf);
+}
+
+static int unsplice(const uint8_t *p, size_t n, const struct rbuf *base, const uint8_t *ids, uint32_t n_ids,
+	uint8_t *out, size_t len)
+{
+	struct cursor c = { p, p + n, 0 };
+	uint64_t at = 0, done = 0;
+
+	while (c.p < c.end && !c.bad) {
+		uint64_t v = cur_varint(&c), k = v >> 2;
+		const uint8_t *from;
+		int op = v & 3;
+
+		if (op == 3) {
+			if (k >= n_ids)
+				return -EBADMSG;
+			from = ids + 20 * k;
+			k = 20;
+		} else if (op == 2) {
+			if (k > (uint64_t)(c.end - c.p))
+				return -EBADMSG;
+			from = cur_bytes(&c, (size_t)k);
+		} else {
+			if (k > base->len - at)
+				return -EBADMSG;
+			from = base->data + at;
+			at += k;
+			if (op == 1)
+				continue;
+		}
+		if (!from || k > len - done)
+			return -EBADMSG;
+		memcpy(out + done, from, (size_t)k);
+		done += k;
+	}
+	return c.bad || done != len ? -EBADMSG : 0;
+}
+
+int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, const uint8_t *ids, uint32_t n_ids,
+	const uint8_t *stored, const struct rbuf *base, struct rbuf **ret)
+{
+	autorbuf struct rbuf *out = NULL;
+	uint64_t len = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < f->n; i++)
+		len += raw[f->first + i];
+	if (len > OBJECT_MAX || ((f->enc == ENC_ZDELTA || f->enc == ENC_SPLICE) && (!base || f->solid)))
+		return -EBADMSG;
+	out = rbuf_new((size_t)len);
+	if (!out)
+		return -ENOMEM;
+	switch (f->enc) {
+	case ENC_RAW:
+		if (f->stored != len)
+			return -EBADMSG;
+		memcpy(out->data, stored, (size_t)len);
+		break;
+	case ENC_ZSTD:
+		r = unzstd(s, stored, f->stored, NULL, 0, out->data, out->len);
+		break;
+	case ENC_ZIDS:
+		r = unzstd(s, stored, f->stored, ids, 20 * (size_t)n_ids, out->data, out->len);
+		break;
+	case ENC_ZDELTA:
+		r = unzdelta(s, stored, f->stored, base, out->data, out->len);
+		break;
+	case ENC_SPLICE:
+		r = unsplice(stored, f->stored, base, ids, n_ids, out->data, out->len);
+		break;
+	default:
+		return -ENOTSUP;
+	}
+	if (r < 0)
+		return r;
+	*ret = take_ptr(out);
+	return 0;
+}
+
+/* ---- caches ---- */
+
+static struct obj_slot *oldest_object(struct store *s)
+{
+	struct obj_slot *old = NULL;
+
+	for (int i = 0; i < OBJ_CACHE; i++)
+		if (s->objs[i].r && (!old || s->objs[i].used < old->used))
+			old = &s->objs[i];
+	return old;
+}
+
+static void drop_object(struct store *s, struct obj_slot *o)
+{
+	s->obj_bytes -= o->r->len;
+	rbuf_unref(o->r);
+	*o = (struct obj_slot){ 0 };
+}
+
+static void cache_object(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r)
+{
+	struct obj_slot *v = NULL, *old;
+
+	if (r->len > OBJ_CACHE_BYTES / 4)
+		return;
+	while (s->obj_bytes + r->len > OBJ_CACHE_BYTES && (old = oldest_object(s)))
+		drop_object(s, old);
+	for (int i = 0; i < OBJ_CACHE && !v; i++)
+		if (!s->objs[i].r)
+			v = &s->objs[i];
+	if (!v) {
+		v = oldest_object(s);
+		drop_object(s, v);
+	}
+	*v = (struct obj_slot){ .loc = loc, .used = ++s->tick, .type = type, .r = rbuf_ref(r) };
+	memcpy(v->id.b, id, 20);
+	s->obj_bytes += r->len;
+}
+
+static struct rbuf *solid_cached(struct store *s, const struct head *h, uint32_t frame)
+{
+	for (int i = 0; i < SOLID_CACHE; i++) {
+		struct solid_slot *c = &s->solid[i];
+
+		if (c->r && c->seg == h->seg && c->off == h->off && c->frame == frame) {
+			c->used = ++s->tick;
+			return rbuf_ref(c->r);
+		}
+	}
+	return NULL;
+}
+
+static void solid_keep(struct store *s, const struct head *h, uint32_t frame, struct rbuf *r)
+{
+	struct solid_slot *v = &s->solid[0];
+
+	for (int i = 0; i < SOLID_CACHE; i++)
+		if (s->solid[i].used < v->used)
+			v = &s->solid[i];
+	rbuf_unref(v->r);
+	*v = (struct solid_slot){ h->seg, h->off, frame, ++s->tick, rbuf_ref(r) };
+}
+
+/* ---- one object ---- */
+
+static int frame_load(struct store *s, const struct head *h, const struct frame *f, const struct rbuf *base,
+	struct rbuf **ret)
+{
+	uint8_t small[8192];
+	autofree uint8_t *big = NULL;
+	uint8_t *p = small;
+	int r;
+
+	if (f->stored > sizeof(small) && !(p = big = malloc(f->stored)))
+		return -ENOMEM;
+	if ((r = seg_pread(s, h->seg, p, f->stored, f->off)) < 0)
+		return r;
+	if ((uint32_t)crc32(0, p, f->stored) != f->crc)
+		return -EBADMSG;
+	return frame_decode(s, f, h->raw, h->ids, h->n_objs, p, base, ret);
+}
+
+static int solid_read(struct store *s, const struct head *h, const struct frame *f, uint32_t idx, struct rbuf **ret)
+{
+	uint32_t no = (uint32_t)(f - h->frames);
+	autorbuf struct rbuf *all = solid_cached(s, h, no);
+	size_t at = 0;
+	int r;
+
+	if (!all) {
+		if ((r = frame_load(s, h, f, NULL, &all)) < 0)
+			return r;
+		solid_keep(s, h, no, all);
+	}
+	for (uint32_t i = f->first; i < idx; i++)
+		at += h->raw[i];
+	*ret = rbuf_new(h->raw[idx]);
+	if (!*ret)
+		return -ENOMEM;
+	memcpy((*ret)->data, all->data + at, h->raw[idx]);
+	return 0;
+}
+
+static int obj_read_depth(struct store *s, loc_t loc, uint32_t max_depth, uint8_t *ret_type, struct oid *ret_id,
+	struct rbuf **ret)
+{
+	autohead struct head *h = NULL;
+	autorbuf struct rbuf *base = NULL;
+	const struct frame *f;
+	uint32_t idx = loc_idx(loc);
+	int r;
+
+	for (int i = 0; i < OBJ_CACHE; i++) {
+		struct obj_slot *c = &s->objs[i];
+
+		if (!c->r || c->loc != loc)
+			continue;
+		c->used = ++s->tick;
+		if (ret_type)
+			*ret_type = c->type;
+		if (ret_id)
+			*ret_id = c->id;
+		*ret = rbuf_ref(c->r);
+		return 0;
+	}
+	if ((r = head_get(s, loc_seg(loc), loc_off(loc), &h)) < 0)
+		return r;
+	if (!(f = head_frame(h, idx)))
+		return -EBADMSG;
+	if (f->solid) {
+		r = solid_read(s, h, f, idx, ret);
+	} else {
+		if (f->dist) {
+			/* Depth falls along a chain, so hostile chains end. */
+			if (f->depth > max_depth)
+				return -EBADMSG;
+			r = obj_read_depth(s, loc_make(h->seg, h->off - f->dist, f->bidx), f->depth - 1, NULL, NULL, &base);
+			if (r < 0)
+				return r;
+		}
+		r = frame_load(s, h, f, base, ret);
+		if (r == 0)
+			cache_object(s, loc, f->type, head_id(h, idx), *ret);
+	}
+	if (r < 0)
+		return r;
+	if (ret_type)
+		*ret_type = f->type;
+	if (ret_id)
+		memcpy(ret_id->b, head_id(h, idx), 20);
+	return 0;
+}
+
+int obj_read(struct store *s, loc_t loc, uint8_t *ret_type, struct oid *ret_id, struct rbuf **ret)
+{
+	return obj_read_depth(s, loc, 255, ret_type, ret_id, ret);
+}
+
+int obj_find(struct store *s, const struct oid *id, loc_t *ret)
+{
+	if (s->txn && txn_find(s->txn, id, ret, NULL) == 1)
+		return 0;
+	return cat_find(s, s->cat, id, ret);
+}
+
+int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct rbuf **ret)
+{
+	struct oid got;
+	loc_t loc = 0;
+	int r;
+
+	if (s->txn) {
+		r = txn_find(s->txn, id, &loc, ret);
+		if (r == 2) {			/* not written yet */
+			if (ret_type)
+				*ret_type = (uint8_t)loc;
+			return 0;
+		}
+	}
+	if (!loc && (r = cat_find(s, s->cat, id, &loc)) < 0)
+		return r;
+	if ((r = obj_read(s, loc, ret_type, &got, ret)) < 0)
+		return r;
+	if (!oid_eq(&got, id)) {
+		rbuf_unref(take_ptr(*ret));
+		return -EBADMSG;
+	}
+	return 0;
+}

@@ -1,0 +1,357 @@
+/* Opening a store: its folder, its lock, its log's tail, its catalogue. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "../lib/text.h"
+#include "internal.h"
+
+const char *store_dir(const struct store *s)
+{
+	return s->dir;
+}
+
+int store_dirfd(const struct store *s)
+{
+	return s->dirfd;
+}
+
+const char *store_workspace(const struct store *s)
+{
+	return s->workspace;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	store_txn_abort(s->txn);
+	git_repository_free(s->repo);
+	git_odb_free(s->odb);
+	if (s->repo)
+		git_libgit2_shutdown();
+	cat_close(s->cat);
+	seg_forget_all(s);
+	ZSTD_freeCCtx(s->cctx);
+	ZSTD_freeDCtx(s->dctx);
+	if (s->logfd >= 0)
+		close(s->logfd);
+	if (s->lockfd >= 0) {
+		if (s->write)		/* ours: nobody is to be named any more */
+			(void)!ftruncate(s->lockfd, 0);
+		close(s->lockfd);
+	}
+	if (s->dirfd >= 0)
+		close(s->dirfd);
+	free(s->dir);
+	free(s->workspace);
+	free(s);
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* ---- the writer's lock ---- */
+
+/* An OFD lock: the kernel lets it go with the process, so there is no stale one. */
+static int try_lock(struct store *s, bool name_me)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char text[32];
+	int n;
+
+	if (s->lockfd < 0)
+		s->lockfd = openat(s->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->lockfd < 0)
+		return -errno;
+	if (fcntl(s->lockfd, F_OFD_SETLK, &fl) < 0)
+		return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+	if (!name_me)
+		return 0;
+	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	/* For people and messages only: a full disk must not stop a writer here. */
+	if (ftruncate(s->lockfd, 0) == 0)
+		(void)io_pwrite_all(s->lockfd, text, (size_t)n, 0);
+	return 0;
+}
+
+static void unlock(struct store *s)
+{
+	if (s->lockfd >= 0)
+		close(s->lockfd);
+	s->lockfd = -1;
+}
+
+/* A reader that renews the catalogue holds the lock for a moment, without naming itself. */
+static int lock_writer(struct store *s)
+{
+	int r = try_lock(s, true);
+
+	for (int i = 0; r == -EBUSY && i < 200; i++) {
+		pid_t pid = 0;
+
+		if (store_writer(s->dir, &pid) == 1 && pid > 0 && (kill(pid, 0) == 0 || errno == EPERM))
+			return -EBUSY;
+		sleep_ms(10);
+		r = try_lock(s, true);
+	}
+	return r;
+}
+
+/* ---- the catalogue against the log ---- */
+
+/* 0: pos is the end of the log's last whole transaction. 1: there are whole ones after it. -ESTALE: the log is shorter. */
+static int compare_log(struct store *s, struct log_pos pos)
+{
+	uint32_t first, last;
+	struct log_pos end;
+	uint64_t size;
+	int r = seg_list(s, &first, &last);
+
+	if (r < 0)
+		return r;
+	if (!last)
+		return pos.seg ? -ESTALE : 0;
+	if (pos.seg) {
+		r = seg_size(s, pos.seg, &size);
+		if (r < 0 || size < pos.off)
+			return r < 0 && r != -ENOENT ? r : -ESTALE;
+		if (size == pos.off && last == pos.seg)
+			return 0;
+	}
+	if ((r = log_catch_up(s, NULL, pos, &end)) < 0)
+		return r;
+	return end.seg != pos.seg || end.off != pos.off;
+}
+
+static void remove_catalogue(struct store *s)
+{
+	static const char *const names[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "catalogue.db-journal" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		(void)unlinkat(s->dirfd, names[i], 0);
+}
+
+static int catch_up(struct store *s, struct catalogue *c, struct log_pos *ret_end)
+{
+	int r = cat_begin(c);
+
+	if (r < 0)
+		return r;
+	r = log_catch_up(s, c, cat_pos(c), ret_end);
+	if (r == 0)
+		r = cat_commit(c, *ret_end);
+	if (r < 0)
+		cat_rollback(c);
+	return r;
+}
+
+/* With the lock held: an up-to-date catalogue for writing, and the end of the log. */
+static int writer_catalogue(struct store *s, struct log_pos *ret_end)
+{
+	int r = cat_open(s, true, false, &s->cat);
+
+	if (r == 0 && compare_log(s, cat_pos(s->cat)) == -ESTALE) {
+		log_warn("%s: the log is shorter than it was: snapshots are lost (recover verify)", s->dir);
+		r = -EBADMSG;
+	}
+	if (r == 0 && (r = catch_up(s, s->cat, ret_end)) == 0)
+		return 0;
+	if (r == -ENOSPC || r == -ENOMEM || r == -EROFS || r == -EIO)
+		return r;
+	/* Damaged, of another schema, or not of this log: it is only an index. */
+	cat_close(take_ptr(s->cat));
+	remove_catalogue(s);
+	if ((r = cat_open(s, true, false, &s->cat)) < 0)
+		return r;
+	return catch_up(s, s->cat, ret_end);
+}
+
+/* The id of the store is in every segment; the first whose header can be read gives it. */
+static int learn_id(struct store *s)
+{
+	uint32_t first, last;
+	int r = seg_list(s, &first, &last), bad = 0;
+
+	for (uint32_t no = first; r == 0 && no && no <= last && !s->have_id; no++) {
+		struct segment *g;
+		int e = seg_get(s, no, &g);
+
+		if (e == -ENOTSUP)
+			bad = e;
+	}
+	return r < 0 ? r : s->have_id ? 0 : bad;
+}
+
+static int reader_try(struct store *s)
+{
+	int r = cat_open(s, false, false, &s->cat);
+
+	if (r == 0)
+		r = compare_log(s, cat_pos(s->cat));
+	if (r == 0)
+		return 0;
+	cat_close(take_ptr(s->cat));
+	return r < 0 ? r : -ESTALE;
+}
+
+/* A reader needs a catalogue that covers the log. If it is behind, the writer is about to renew it; if there
+ * is no writer, do it in its place; if that cannot be (read-only, full), index in memory. */
+static int reader_catalogue(struct store *s)
+{
+	struct log_pos end;
+	int r = reader_try(s);
+
+	for (int i = 0; r < 0 && i < 40; i++) {
+		if (r == -ENOMEM)
+			return r;
+		if (try_lock(s, false) == 0) {
+			s->write = true;
+			r = writer_catalogue(s, &end);
+			s->write = false;
+			cat_close(take_ptr(s->cat));
+			seg_forget_all(s);
+			unlock(s);
+			if (r == 0 && reader_try(s) == 0)
+				return 0;
+			break;
+		}
+		unlock(s);
+		if (r == -EROFS)
+			break;
+		sleep_ms(5);
+		r = reader_try(s);
+	}
+	if (r == 0 && s->cat)
+		return 0;
+	if ((r = cat_open(s, false, true, &s->cat)) < 0)
+		return r;
+	return catch_up(s, s->cat, &end);
+}
+
+int store_refresh(struct store *s)
+{
+	struct log_pos was = cat_pos(s->cat), now;
+	int r;
+
+	if (s->write)
+		return 0;
+	if (cat_refresh(s->cat) == 0) {
+		now = cat_pos(s->cat);
+		if (compare_log(s, now) == 0)
+			return now.seg != was.seg || now.off != was.off;
+	}
+	cat_close(take_ptr(s->cat));
+	seg_forget_all(s);
+	r = reader_catalogue(s);
+	return r < 0 ? r : 1;
+}
+
+/* ---- folders ---- */
+
+static int open_folders(struct store *s, bool create)
+{
+	int r;
+
+	if (create && (r = io_mkdir_p(AT_FDCWD, s->dir, 0700)) < 0)
+		return r;
+	s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dirfd < 0)
+		return -errno;
+	if (create && mkdirat(s->dirfd, "log", 0700) == 0) {
+		if ((r = io_sync_dir(s->dirfd)) < 0)
+			return r;
+	} else if (create && errno != EEXIST) {
+		return -errno;
+	}
+	s->logfd = openat(s->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return s->logfd < 0 ? -errno : 0;
+}
+
+static int read_workspace(struct store *s)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int r = io_read_file(s->dirfd, "workspace", 65536, &b);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	s->workspace = strdup(b.len ? b.data : "");
+	return s->workspace ? 0 : -ENOMEM;
+}
+
+static int name_workspace(struct store *s, const char *workspace)
+{
+	int r;
+
+	if (!workspace || *s->workspace)
+		return 0;
+	if ((r = io_replace_file(s->dirfd, "workspace", workspace, strlen(workspace), 0600)) < 0)
+		return r;
+	free(s->workspace);
+	s->workspace = strdup(workspace);
+	return s->workspace ? 0 : -ENOMEM;
+}
+
+/* After the lock: what a writer needs. Also when the handle is broken and starts again. */
+int store_writer_ready(struct store *s)
+{
+	struct log_pos end;
+	int r;
+
+	cat_close(take_ptr(s->cat));
+	seg_forget_all(s);
+	if ((r = learn_id(s)) < 0 || (r = writer_catalogue(s, &end)) < 0 || (r = seg_cut(s, end)) < 0)
+		return r;
+	s->broken = 0;
+	return 0;
+}
+
+static int store_open_in(struct store *s, enum store_mode mode)
+{
+	int r = open_folders(s, mode == STORE_WRITE);
+
+	if (r < 0)
+		return r;
+	if (mode == STORE_WRITE) {
+		if ((r = lock_writer(s)) < 0 || (r = read_workspace(s)) < 0)
+			return r;
+		s->write = true;
+		if ((r = name_workspace(s, s->opt.workspace)) < 0)
+			return r;
+		return store_writer_ready(s);
+	}
+	if ((r = read_workspace(s)) < 0 || (r = learn_id(s)) < 0)
+		return r;
+	return reader_catalogue(s);
+}
+
+int store_open(const char *dir, enum store_mode mode, const struct store_options *opt, struct store **ret)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->dirfd = s->logfd = s->lockfd = -1;
+	if (opt)
+		s->opt = *opt;
+	if (!s->opt.segment_size || s->opt.segment_size > SEG_SIZE_MAX)
+		s->opt.segment_size = SEG_SIZE_DEFAULT;
+	s->dir = strdup(dir);
+	r = s->dir ? store_hash_init() : -ENOMEM;
+	if (r == 0)
+		r = store_open_in(s, mode);
+	s->opt.workspace = NULL;
+	if (r < 0) {
+		store_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}

@@ -1,0 +1,277 @@
+/* One record's head: parse, build, find again after damage. docs/format.md has the bytes. */
+#include <string.h>
+#include <zlib.h>
+
+#include "internal.h"
+
+#define FIRST_READ 4096
+
+void head_unref(struct head *h)
+{
+	if (h && --h->refs == 0) {
+		free(h->mem);
+		free(h);
+	}
+}
+
+static int parse_frame(struct cursor *c, struct head *h, struct frame *f, uint32_t *n_raw, uint32_t max_raw)
+{
+	uint8_t tag = cur_u8(c);
+	uint64_t n = 1, stored = cur_varint(c);
+
+	f->type = tag >> 4;
+	f->solid = tag & 8;
+	f->enc = tag & 7;
+	f->crc = cur_u32(c);
+	if (f->enc == ENC_ZDELTA || f->enc == ENC_SPLICE) {
+		uint64_t bidx, depth;
+
+		f->dist = cur_varint(c);
+		bidx = cur_varint(c);
+		depth = cur_varint(c);
+		if (!f->dist || f->dist >= h->off || bidx > 0xffff || !depth || depth > 255)
+			return -EBADMSG;
+		f->bidx = (uint32_t)bidx;
+		f->depth = (uint32_t)depth;
+	}
+	if (f->solid)
+		n = cur_varint(c);
+	if (c->bad || !n || n > max_raw - *n_raw || stored > OBJECT_MAX + 1024)
+		return -EBADMSG;
+	f->stored = (uint32_t)stored;
+	f->first = *n_raw;
+	f->n = (uint32_t)n;
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t raw = cur_varint(c);
+
+		if (c->bad || raw > OBJECT_MAX)
+			return -EBADMSG;
+		h->raw[(*n_raw)++] = (uint32_t)raw;
+	}
+	return 0;
+}
+
+/* body is the checked bytes; h->off and h->seg are set. On success h owns a copy of the ids. */
+static int parse_body(struct head *h, const uint8_t *body, size_t len)
+{
+	struct cursor c = { body, body + len, 0 };
+	uint64_t n_frames = cur_varint(&c);
+	uint32_t max_raw, n_raw = 0;
+	size_t frames_sz, raw_sz;
+	uint64_t off;
+
+	/* A frame takes at least 7 bytes of body, an object 21. */
+	if (c.bad || !n_frames || n_frames > len / 7 || len / 21 > 0xffff)
+		return -EBADMSG;
+	max_raw = (uint32_t)(len / 21);
+	frames_sz = (size_t)n_frames * sizeof(struct frame);
+	raw_sz = (max_raw + 1) * sizeof(uint32_t);
+	h->mem = calloc(1, frames_sz + raw_sz + 20 * (size_t)max_raw);
+	if (!h->mem)
+		return -ENOMEM;
+	h->frames = (struct frame *)(void *)h->mem;
+	h->raw = (uint32_t *)(void *)(h->mem + frames_sz);
+	h->n_frames = (uint32_t)n_frames;
+	off = h->end;	/* for now: where the stored bytes begin */
+	for (uint32_t i = 0; i < h->n_frames; i++) {
+		struct frame *f = &h->frames[i];
+		int r = parse_frame(&c, h, f, &n_raw, max_raw);
+
+		if (r < 0)
+			return r;
+		f->off = off;
+		off += f->stored;
+	}
+	if ((size_t)(c.end - c.p) != 20 * (size_t)n_raw || off >= 1u << 28)
+		return -EBADMSG;
+	memcpy(h->mem + frames_sz + raw_sz, c.p, 20 * (size_t)n_raw);
+	h->ids = h->mem + frames_sz + raw_sz;
+	h->n_objs = n_raw;
+	h->end = off;
+	return 0;
+}
+
+/* p holds n bytes of the segment from h->off. 0: done; 1: *ret_need bytes are needed. */
+static int parse_head(struct head *h, uint32_t seed, const uint8_t *p, size_t n, size_t *ret_need)
+{
+	struct cursor c = { p, p + n, 0 };
+	uint64_t len;
+	size_t pre, total;
+	uint32_t crc;
+
+	if (cur_u8(&c) != RECORD_MARK)
+		return -EBADMSG;
+	len = cur_varint(&c);
+	if (c.bad || len < 28 || len > HEAD_MAX)
+		return -EBADMSG;
+	pre = (size_t)(c.p - p);
+	total = pre + (size_t)len + 4;
+	if (total > n) {
+		*ret_need = total;
+		return 1;
+	}
+	c.p = p + pre + len;
+	crc = cur_u32(&c);
+	if ((uint32_t)crc32(seed, p, (unsigned)(pre + len)) != crc)
+		return -EBADMSG;
+	h->end = h->off + total;
+	return parse_body(h, p + pre, (size_t)len);
+}
+
+static int head_load(struct store *s, uint32_t seg, uint64_t off, struct head **ret)
+{
+	uint8_t small[FIRST_READ];
+	autofree uint8_t *big = NULL;
+	struct head *h;
+	struct segment *g;
+	size_t need = 0;
+	struct stat st;
+	ssize_t n;
+	int r = seg_get(s, seg, &g);
+
+	if (r < 0)
+		return r;
+	n = io_pread_full(g->fd, small, sizeof(small), (off_t)off);
+	if (n < 0)
+		return (int)n;
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return -ENOMEM;
+	*h = (struct head){ .refs = 1, .seg = seg, .off = off };
+	r = parse_head(h, seg_seed(g, off), small, (size_t)n, &need);
+	if (r == 1 && n == sizeof(small)) {
+		big = malloc(need);
+		r = big ? 0 : -ENOMEM;
+		n = r == 0 ? io_pread_full(g->fd, big, need, (off_t)off) : 0;
+		if (n < 0)
+			r = (int)n;
+		else if (r == 0)
+			r = (size_t)n < need ? -EBADMSG : parse_head(h, seg_seed(g, off), big, need, &need);
+	}
+	if (r == 1)
+		r = -EBADMSG;
+	/* The frames must be there too, or the head speaks of nothing. */
+	if (r == 0 && fstat(g->fd, &st) < 0)
+		r = -errno;
+	if (r == 0 && (uint64_t)st.st_size < h->end)
+		r = -EBADMSG;
+	if (r < 0) {
+		head_unref(h);
+		return r;
+	}
+	*ret = h;
+	return 0;
+}
+
+int head_get(struct store *s, uint32_t seg, uint64_t off, struct head **ret)
+{
+	int victim = 0, r;
+
+	for (int i = 0; i < HEAD_CACHE; i++) {
+		struct head *h = s->heads[i];
+
+		if (h && h->seg == seg && h->off == off) {
+			s->head_used[i] = ++s->tick;
+			h->refs++;
+			*ret = h;
+			return 0;
+		}
+		if (!h || (s->heads[victim] && s->head_used[i] < s->head_used[victim]))
+			victim = i;
+	}
+	if ((r = head_load(s, seg, off, ret)) < 0)
+		return r;
+	head_unref(s->heads[victim]);
+	s->heads[victim] = *ret;
+	s->head_used[victim] = ++s->tick;
+	(*ret)->refs++;
+	return 0;
+}
+
+const struct frame *head_frame(const struct head *h, uint32_t idx)
+{
+	uint32_t lo = 0, hi = h->n_frames;
+
+	if (idx >= h->n_objs)
+		return NULL;
+	while (hi - lo > 1) {
+		uint32_t mid = (lo + hi) / 2;
+
+		if (h->frames[mid].first <= idx)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return &h->frames[lo];
+}
+
+int head_check_frames(struct store *s, const struct head *h)
+{
+	for (uint32_t i = 0; i < h->n_frames; i++) {
+		const struct frame *f = &h->frames[i];
+		autofree uint8_t *p = malloc(f->stored + 1);
+		int r;
+
+		if (!p)
+			return -ENOMEM;
+		if ((r = seg_pread(s, h->seg, p, f->stored, f->off)) < 0)
+			return r;
+		if ((uint32_t)crc32(0, p, f->stored) != f->crc)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+int head_resync(struct store *s, uint32_t seg, uint64_t off, struct head **ret)
+{
+	uint8_t block[65536];
+
+	for (;;) {
+		ssize_t n = seg_pread_some(s, seg, block, sizeof(block), off);
+		const uint8_t *p = block, *end;
+
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return -ENOENT;
+		end = block + n;
+		while ((p = memchr(p, RECORD_MARK, (size_t)(end - p)))) {
+			int r = head_load(s, seg, off + (uint64_t)(p - block), ret);
+
+			if (r != -EBADMSG)
+				return r;
+			if (++p == end)
+				break;
+		}
+		off += (uint64_t)n;
+	}
+}
+
+int head_build(const struct frame *f, uint32_t n_frames, const uint32_t *raw, const uint8_t *ids,
+	uint32_t n_objs, uint32_t seed, struct buf *out)
+{
+	autoput(buf_release) struct buf body = BUF_INIT;
+	int r = buf_add_varint(&body, n_frames);
+
+	for (uint32_t i = 0; i < n_frames; i++, f++) {
+		r |= buf_addch(&body, f->type << 4 | (f->solid ? 8 : 0) | f->enc);
+		r |= buf_add_varint(&body, f->stored);
+		r |= buf_add_u32(&body, f->crc);
+		if (f->dist) {
+			r |= buf_add_varint(&body, f->dist);
+			r |= buf_add_varint(&body, f->bidx);
+			r |= buf_add_varint(&body, f->depth);
+		}
+		if (f->solid)
+			r |= buf_add_varint(&body, f->n);
+		for (uint32_t k = 0; k < f->n; k++)
+			r |= buf_add_varint(&body, raw[f->first + k]);
+	}
+	r |= buf_add(&body, ids, 20 * (size_t)n_objs);
+	r |= buf_addch(out, RECORD_MARK);
+	r |= buf_add_varint(out, body.len);
+	r |= buf_add(out, body.data, body.len);
+	if (r)
+		return -ENOMEM;
+	return buf_add_u32(out, (uint32_t)crc32(seed, (const uint8_t *)out->data, (unsigned)out->len));
+}

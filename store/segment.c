@@ -1,0 +1,310 @@
+/* Segments: files of records, appended to by one writer, read by anybody. */
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <zlib.h>
+
+#include "../lib/text.h"
+#include "internal.h"
+
+static const uint8_t magic[8] = { 0x89, 'H', 'F', 'S', 'E', 'G', '\r', '\n' };
+
+static void seg_name(uint32_t no, char out[16])
+{
+	(void)snprintf(out, 16, "%08u.seg", no);
+}
+
+static void put_u32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static void put_u64(uint8_t *p, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* The number in a name of the form 00000001.seg, else 0. */
+static uint32_t parse_name(const char *name)
+{
+	uint32_t no = 0;
+
+	if (strlen(name) != 12 || strcmp(name + 8, ".seg") != 0)
+		return 0;
+	for (int i = 0; i < 8; i++) {
+		if (!isdigit((unsigned char)name[i]))
+			return 0;
+		no = no * 10 + (uint32_t)(name[i] - '0');
+	}
+	return no;
+}
+
+int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last)
+{
+	autoclosedir DIR *d = NULL;
+	uint32_t first = 0, last = 0;
+	struct dirent *de;
+	int fd = openat(s->logfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	d = fdopendir(fd);
+	if (!d) {
+		int e = errno;
+
+		close(fd);
+		return -e;
+	}
+	while ((errno = 0, de = readdir(d))) {
+		uint32_t no = parse_name(de->d_name);
+
+		if (!no)
+			continue;
+		if (!first || no < first)
+			first = no;
+		if (no > last)
+			last = no;
+	}
+	if (errno)
+		return -errno;
+	*ret_first = first;
+	*ret_last = last;
+	return 0;
+}
+
+uint32_t seg_seed(const struct segment *g, uint64_t off)
+{
+	uint8_t b[24];
+
+	memcpy(b, g->salt, 16);
+	put_u64(b + 16, off);
+	return (uint32_t)crc32(0, b, sizeof(b));
+}
+
+static int check_header(struct store *s, struct segment *g, const uint8_t *h)
+{
+	if (memcmp(h, magic, 8) != 0)
+		return -EBADMSG;
+	if ((uint32_t)crc32(0, h, 60) != get_u32(h + 60))
+		return -EBADMSG;
+	if ((h[8] | h[9] << 8) != 1)
+		return -ENOTSUP;
+	if (get_u32(h + 12) != g->no)
+		return -EBADMSG;
+	if (!s->have_id) {
+		memcpy(s->id, h + 16, 16);
+		s->have_id = true;
+	} else if (memcmp(s->id, h + 16, 16) != 0) {
+		return -EBADMSG;
+	}
+	memcpy(g->salt, h + 32, 16);
+	return 0;
+}
+
+static int seg_slot(struct store *s, uint32_t no, struct segment **ret)
+{
+	struct segment *p;
+
+	if (no >= 1u << 19)
+		return -EBADMSG;
+	if (no >= s->n_segs) {
+		uint32_t n = no + 16;
+
+		p = realloc(s->segs, n * sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		for (uint32_t i = s->n_segs; i < n; i++)
+			p[i] = (struct segment){ .fd = -1 };
+		s->segs = p;
+		s->n_segs = n;
+	}
+	*ret = &s->segs[no];
+	return 0;
+}
+
+/* Keep descriptors few: a store of 5 GiB has eighty segments. */
+static void close_some(struct store *s, uint32_t keep)
+{
+	uint32_t open = 0;
+
+	for (uint32_t i = 0; i < s->n_segs; i++)
+		open += s->segs[i].fd >= 0;
+	for (uint32_t i = 0; open > 32 && i < s->n_segs; i++) {
+		if (s->segs[i].fd < 0 || i == keep || i == s->end.seg)
+			continue;
+		close(s->segs[i].fd);
+		s->segs[i].fd = -1;
+		open--;
+	}
+}
+
+int seg_get(struct store *s, uint32_t no, struct segment **ret)
+{
+	struct segment *g;
+	uint8_t h[SEG_HEADER];
+	char name[16];
+	ssize_t n;
+	int r;
+
+	if (!no)
+		return -EBADMSG;
+	if ((r = seg_slot(s, no, &g)) < 0)
+		return r;
+	if (g->fd >= 0) {
+		*ret = g;
+		return 0;
+	}
+	seg_name(no, name);
+	g->fd = openat(s->logfd, name, (s->write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+	if (g->fd < 0)
+		return -errno;
+	g->no = no;
+	n = io_pread_full(g->fd, h, sizeof(h), 0);
+	r = n < 0 ? (int)n : n < (ssize_t)sizeof(h) ? -EBADMSG : check_header(s, g, h);
+	if (r < 0) {
+		close(g->fd);
+		g->fd = -1;
+		return r;
+	}
+	close_some(s, no);
+	*ret = g;
+	return 0;
+}
+
+int seg_size(struct store *s, uint32_t no, uint64_t *ret)
+{
+	char name[16];
+	struct stat st;
+
+	seg_name(no, name);
+	if (fstatat(s->logfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	*ret = (uint64_t)st.st_size;
+	return 0;
+}
+
+int seg_create(struct store *s, uint32_t no)
+{
+	uint8_t h[SEG_HEADER] = { 0 };
+	struct segment *g;
+	char name[16];
+	int r;
+
+	if ((r = seg_slot(s, no, &g)) < 0)
+		return r;
+	if (!s->have_id) {
+		if (getrandom(s->id, 16, 0) != 16)
+			return -EIO;
+		s->have_id = true;
+	}
+	if (getrandom(g->salt, 16, 0) != 16)
+		return -EIO;
+	memcpy(h, magic, 8);
+	h[8] = 1;
+	put_u32(h + 12, no);
+	memcpy(h + 16, s->id, 16);
+	memcpy(h + 32, g->salt, 16);
+	put_u64(h + 48, (uint64_t)text_now_ns());
+	put_u32(h + 60, (uint32_t)crc32(0, h, 60));
+
+	seg_name(no, name);
+	g->fd = openat(s->logfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (g->fd < 0)
+		return errno == EDQUOT ? -ENOSPC : -errno;
+	g->no = no;
+	/* The name must survive a power cut before anything in the file is
+	 * acknowledged; the header goes to disk with the first record. */
+	r = io_pwrite_all(g->fd, h, sizeof(h), 0);
+	if (r == 0 && !s->opt.no_sync)
+		r = io_sync_dir(s->logfd);
+	if (r < 0) {
+		close(g->fd);
+		g->fd = -1;
+		(void)unlinkat(s->logfd, name, 0);
+		return r;
+	}
+	s->end = (struct log_pos){ no, SEG_HEADER };
+	return 0;
+}
+
+ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t off)
+{
+	struct segment *g;
+	int r = seg_get(s, no, &g);
+
+	return r < 0 ? r : io_pread_full(g->fd, p, n, (off_t)off);
+}
+
+int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off)
+{
+	ssize_t got = seg_pread_some(s, no, p, n, off);
+
+	if (got < 0)
+		return (int)got;
+	return (size_t)got == n ? 0 : -EBADMSG;
+}
+
+int seg_append(struct store *s, const void *p, size_t n)
+{
+	struct segment *g;
+	int r = seg_get(s, s->end.seg, &g);
+
+	if (r == 0)
+		r = io_pwrite_all(g->fd, p, n, (off_t)s->end.off);
+	if (r == 0)
+		s->end.off += n;
+	return r;
+}
+
+void seg_forget_all(struct store *s)
+{
+	for (uint32_t i = 0; i < s->n_segs; i++)
+		if (s->segs[i].fd >= 0)
+			close(s->segs[i].fd);
+	free(s->segs);
+	s->segs = NULL;
+	s->n_segs = 0;
+	obj_cache_clear(s);
+}
+
+int seg_cut(struct store *s, struct log_pos to)
+{
+	uint32_t first, last;
+	struct segment *g;
+	char name[16];
+	int r = seg_list(s, &first, &last);
+
+	if (r < 0)
+		return r;
+	for (uint32_t no = last; no > to.seg; no--) {
+		if (no < s->n_segs && s->segs[no].fd >= 0) {
+			close(s->segs[no].fd);
+			s->segs[no].fd = -1;
+		}
+		seg_name(no, name);
+		if (unlinkat(s->logfd, name, 0) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	if (last > to.seg && (r = io_sync_dir(s->logfd)) < 0)
+		return r;
+	if (to.seg) {
+		uint64_t size;
+
+		if ((r = seg_get(s, to.seg, &g)) < 0 || (r = seg_size(s, to.seg, &size)) < 0)
+			return r;
+		if (size > to.off && ftruncate(g->fd, (off_t)to.off) < 0)
+			return -errno;
+	}
+	obj_cache_clear(s);
+	s->end = to;
+	return 0;
+}

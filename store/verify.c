@@ -1,0 +1,391 @@
+/* Looking for damage, without writing. Structure: every segment from end to end, every head, every base, every snapshot
+ * and the trees below it, whether the catalogue finds what the log holds. All: every object is decoded and hashed. */
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "../lib/text.h"
+#include "hash.h"
+#include "internal.h"
+
+/* A set of ids, and what is known of each. */
+struct idset {
+	struct oid *id;
+	uint8_t *state;		/* 0 free */
+	size_t n, size;
+};
+
+enum { SEEN = 1, BAD, WALKED };
+
+static size_t idset_slot(const struct idset *x, const struct oid *id)
+{
+	uint64_t v;
+	size_t i;
+
+	memcpy(&v, id->b, 8);
+	for (i = (size_t)v & (x->size - 1); x->state[i] && !oid_eq(&x->id[i], id); i = (i + 1) & (x->size - 1))
+		;
+	return i;
+}
+
+static int idset_put(struct idset *x, const struct oid *id, uint8_t state)
+{
+	size_t i;
+
+	if (x->n * 2 >= x->size) {
+		struct idset y = { .size = x->size ? x->size * 2 : 1024 };
+
+		y.id = malloc(y.size * sizeof(*y.id));
+		y.state = calloc(y.size, 1);
+		if (!y.id || !y.state) {
+			free(y.id);
+			free(y.state);
+			return -ENOMEM;
+		}
+		for (i = 0; i < x->size; i++)
+			if (x->state[i]) {
+				size_t k = idset_slot(&y, &x->id[i]);
+
+				y.id[k] = x->id[i];
+				y.state[k] = x->state[i];
+				y.n++;
+			}
+		free(x->id);
+		free(x->state);
+		*x = y;
+	}
+	i = idset_slot(x, id);
+	if (!x->state[i]) {
+		x->n++;
+		x->id[i] = *id;
+	}
+	x->state[i] = state;
+	return 0;
+}
+
+static uint8_t idset_get(const struct idset *x, const struct oid *id)
+{
+	return x->size ? x->state[idset_slot(x, id)] : 0;
+}
+
+static void idset_release(struct idset *x)
+{
+	free(x->id);
+	free(x->state);
+}
+
+struct check {
+	struct store *s;
+	struct store_verify *v;
+	struct idset ids;	/* SEEN: in the log, whole; BAD: damaged; WALKED: a tree whose all is there */
+	uint64_t total, done;
+	uint64_t seq;		/* the snapshot being looked at */
+	int found;
+};
+
+static void report(struct check *c, const char *path, uint64_t first, uint64_t last, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+static void report(struct check *c, const char *path, uint64_t first, uint64_t last, const char *fmt, ...)
+{
+	struct store_damage d = { .path = path, .first_seq = first, .last_seq = last };
+	autofree char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	d.what = text ? text : "damage";
+	c->found = 1;
+	if (c->v->damage)
+		c->v->damage(&d, c->v->arg);
+}
+
+static const char *type_name(uint8_t t)
+{
+	static const char *const names[] = { "object", "blob", "tree", "large blob", "snapshot", "manifest", "mark" };
+
+	return names[t <= OBJ_MARK ? t : 0];
+}
+
+static bool stopped(const struct check *c)
+{
+	return c->v->stop && *c->v->stop;
+}
+
+/* ---- the log ---- */
+
+/* Decode one object and hash it. */
+static int check_object(struct check *c, const struct head *h, const struct frame *f, uint32_t idx)
+{
+	autorbuf struct rbuf *raw = NULL;
+	autoput(snap_release) struct snap sn = { .info = { 0 } };
+	autoput(buf_release) struct buf text = BUF_INIT;
+	struct oid id, want;
+	int r = obj_read(c->s, loc_make(h->seg, h->off, idx), NULL, NULL, &raw);
+
+	if (r < 0)
+		return r;
+	memcpy(want.b, head_id(h, idx), 20);
+	switch (f->type) {
+	case OBJ_BLOB:
+	case OBJ_TREE:
+		store_hash(f->type == OBJ_TREE ? "tree" : "blob", raw->data, raw->len, &id);
+		break;
+	case OBJ_SNAPSHOT:
+		if ((r = snap_parse(raw->data, raw->len, h->seg, h->off, &sn)) < 0 ||
+		    (r = snap_commit_text(&sn.info, sn.has_parent ? &sn.parent : NULL, &text)) < 0)
+			return r;
+		store_hash("commit", text.data, text.len, &id);
+		break;
+	case OBJ_MANIFEST:
+	case OBJ_MARK:
+		hash_bytes(raw->data, raw->len, &id);
+		break;
+	default:
+		return 0;	/* a large blob: its chunks are checked one by one, and its list when it is walked */
+	}
+	return oid_eq(&id, &want) ? 0 : -EBADMSG;
+}
+
+static int check_base(struct check *c, const struct head *h, const struct frame *f)
+{
+	autohead struct head *b = NULL;
+	int r;
+
+	if (!f->dist)
+		return 0;
+	if ((r = head_get(c->s, h->seg, h->off - f->dist, &b)) < 0)
+		return r;
+	if (f->bidx >= b->n_objs || head_frame(b, f->bidx)->depth + 1 != f->depth)
+		return -EBADMSG;
+	return 0;
+}
+
+static int check_frame(struct check *c, const struct head *h, const struct frame *f)
+{
+	int r = check_base(c, h, f);
+
+	for (uint32_t i = 0; i < f->n; i++) {
+		char hex[41];
+		struct oid id;
+
+		memcpy(id.b, head_id(h, f->first + i), 20);
+		if (r == 0 && c->v->all)
+			r = check_object(c, h, f, f->first + i);
+		if (r < 0 && r != -EBADMSG && r != -ENOTSUP)
+			return r;
+		if (r < 0) {
+			text_hex(id.b, 20, hex);
+			report(c, NULL, 0, 0, "%s %.12s: damaged (segment %u, offset %llu)", type_name(f->type), hex,
+				h->seg, (unsigned long long)h->off);
+		}
+		/* A sound copy elsewhere makes up for a damaged one. */
+		if (r == 0 || idset_get(&c->ids, &id) == 0)
+			if (idset_put(&c->ids, &id, r < 0 ? BAD : SEEN) < 0)
+				return -ENOMEM;
+		c->v->objects++;
+		if (!f->solid)
+			r = 0;
+		else if (r == -EBADMSG)
+			r = 0;
+	}
+	return 0;
+}
+
+static int check_segment(struct check *c, uint32_t no, uint64_t end)
+{
+	uint64_t off = SEG_HEADER;
+	int r = 0;
+
+	while (off < end) {
+		autohead struct head *h = NULL;
+
+		if (stopped(c))
+			return -EINTR;
+		r = head_get(c->s, no, off, &h);
+		if (r == -EBADMSG) {
+			r = head_resync(c->s, no, off + 1, &h);
+			if (r == -ENOENT || (r == 0 && h->off >= end)) {
+				report(c, NULL, 0, 0, "segment %u: damaged from offset %llu to its end", no, (unsigned long long)off);
+				return 0;
+			}
+			if (r == 0)
+				report(c, NULL, 0, 0, "segment %u: damaged from offset %llu to %llu", no,
+					(unsigned long long)off, (unsigned long long)h->off);
+		}
+		if (r < 0)
+			return r;
+		for (uint32_t i = 0; i < h->n_frames; i++)
+			if ((r = check_frame(c, h, &h->frames[i])) < 0)
+				return r;
+		c->done += h->end - off;
+		c->v->bytes += h->end - off;
+		off = h->end;
+		if (c->v->progress)
+			c->v->progress(c->done, c->total, c->v->arg);
+	}
+	return 0;
+}
+
+/* As far as the catalogue says that the log was acknowledged: a writer may be adding to it right now. */
+static int check_log(struct check *c)
+{
+	struct log_pos end = cat_pos(c->s->cat);
+	uint32_t first, last;
+	uint64_t size;
+	int r = seg_list(c->s, &first, &last);
+
+	if (r < 0)
+		return r;
+	for (uint32_t no = 1; no <= end.seg; no++)
+		if (seg_size(c->s, no, &size) == 0)
+			c->total += size;
+	for (uint32_t no = 1; no <= end.seg; no++) {
+		struct segment *g;
+
+		r = seg_size(c->s, no, &size);
+		if (r == 0)
+			r = seg_get(c->s, no, &g);
+		if (r == -ENOENT || r == -EBADMSG) {
+			report(c, NULL, 0, 0, "segment %u: %s", no, r == -ENOENT ? "missing" : "header damaged");
+			continue;
+		}
+		if (r < 0)
+			return r;
+		if (no == end.seg && size < end.off)
+			report(c, NULL, 0, 0, "segment %u: cut short, %llu of %llu bytes", no,
+				(unsigned long long)size, (unsigned long long)end.off);
+		else if (no == end.seg)
+			size = end.off;
+		if ((r = check_segment(c, no, size)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- snapshots ---- */
+
+static int check_large(struct check *c, const struct oid *id)
+{
+	autorbuf struct rbuf *raw = NULL;
+	struct cursor cur;
+	uint8_t type;
+	int r = obj_read_id(c->s, id, &type, &raw);
+
+	if (r < 0 || type != OBJ_LARGE)
+		return r < 0 ? r : 0;
+	cur = (struct cursor){ raw->data, raw->data + raw->len, 0 };
+	(void)cur_varint(&cur);
+	while (cur.p < cur.end && !cur.bad) {
+		const uint8_t *p;
+		struct oid part;
+
+		(void)cur_varint(&cur);
+		if (!(p = cur_bytes(&cur, 20)))
+			return -EBADMSG;
+		memcpy(part.b, p, 20);
+		if (idset_get(&c->ids, &part) != SEEN)
+			return -EBADMSG;
+	}
+	return cur.bad ? -EBADMSG : 0;
+}
+
+static uint8_t type_at(struct check *c, const struct oid *id)
+{
+	autohead struct head *h = NULL;
+	loc_t loc;
+
+	if (obj_find(c->s, id, &loc) < 0 || head_get(c->s, loc_seg(loc), loc_off(loc), &h) < 0 || loc_idx(loc) >= h->n_objs)
+		return 0;
+	return head_frame(h, loc_idx(loc))->type;
+}
+
+/* A path of a damaged object, and the snapshots that have it there: from seq on until its next version. */
+static void report_path(struct check *c, const char *path, const char *what)
+{
+	report(c, path, c->seq, c->seq, "%s", what);
+}
+
+static int walk_tree(struct check *c, const struct oid *id, const char *path)
+{
+	autorbuf struct rbuf *raw = NULL;
+	const uint8_t *p, *end;
+	struct tree_entry e;
+	uint8_t state = idset_get(&c->ids, id);
+	int r, bad = 0;
+
+	if (state == WALKED)
+		return 0;
+	if (stopped(c))
+		return -EINTR;
+	r = state == BAD ? -EBADMSG : obj_read_id(c->s, id, NULL, &raw);
+	if (r < 0) {
+		if (r != -EBADMSG && r != -ENOENT)
+			return r;
+		report_path(c, path, r == -ENOENT ? "folder: its tree is missing" : "folder: its tree is damaged");
+		return 0;
+	}
+	p = raw->data;
+	end = p + raw->len;
+	while ((r = tree_next(&p, end, &e)) == 1) {
+		autofree char *sub = NULL;
+		int before = c->found;
+
+		if (asprintf(&sub, "%s%s%.*s", path, *path ? "/" : "", (int)e.len, e.name) < 0) {
+			sub = NULL;
+			return -ENOMEM;
+		}
+		if (e.mode == 040000) {
+			c->found = 0;
+			r = walk_tree(c, &e.oid, sub);
+			bad |= c->found;
+			c->found |= before;
+			if (r < 0)
+				return r;
+			continue;
+		}
+		state = idset_get(&c->ids, &e.oid);
+		if (state == SEEN && type_at(c, &e.oid) == OBJ_LARGE && check_large(c, &e.oid) < 0)
+			state = BAD;
+		if (state == SEEN)
+			continue;
+		report_path(c, sub, state == BAD ? "file: its content is damaged" : "file: its content is missing");
+		bad = 1;
+	}
+	if (r < 0)
+		report_path(c, path, "folder: its tree is damaged");
+	else if (!bad && idset_put(&c->ids, id, WALKED) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int check_snapshot(const struct store_snapshot *sn, void *arg)
+{
+	struct check *c = arg;
+	loc_t loc;
+	uint8_t state = idset_get(&c->ids, &sn->id);
+
+	c->v->snapshots++;
+	c->seq = sn->seq;
+	if (obj_find(c->s, &sn->id, &loc) < 0)
+		report(c, NULL, sn->seq, sn->seq, "snapshot: not in the catalogue's objects");
+	else if (state != SEEN && state != WALKED)
+		report(c, NULL, sn->seq, sn->seq, "snapshot: its record is %s", state == BAD ? "damaged" : "missing");
+	return walk_tree(c, &sn->tree, "");
+}
+
+int store_verify(struct store *s, struct store_verify *v)
+{
+	struct check c = { .s = s, .v = v };
+	int r;
+
+	v->objects = v->snapshots = v->bytes = 0;
+	obj_cache_clear(s);
+	r = check_log(&c);
+	if (r == 0)
+		r = store_list(s, 0, check_snapshot, &c);
+	idset_release(&c.ids);
+	return r < 0 ? r : c.found;
+}
