@@ -42,7 +42,7 @@ const struct command commands[] = {
 	{ "status", "[--json]", "how well this workspace is protected now",
 	  status_opts, 0, 0, false, NEEDS_STORE, cmd_status },
 	{ "mark", "REV NAME | --remove NAME", "name a snapshot; a named one is never thinned out",
-	  NULL, 2, 2, false, NEEDS_STORE, cmd_mark },
+	  mark_opts, 1, 2, false, NEEDS_STORE, cmd_mark },
 	{ "verify", "[--all]", "check the store; --all reads every byte",
 	  verify_opts, 0, 0, false, NEEDS_STORE, cmd_verify },
 	{ "export", "DIR", "all snapshots as an ordinary bare git repository",

@@ -104,7 +104,7 @@ COMMAND(mark);
 COMMAND(summary);
 
 extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restore_opts[], undo_opts[],
-	history_opts[], find_opts[], deleted_opts[], status_opts[], verify_opts[];
+	history_opts[], find_opts[], deleted_opts[], status_opts[], verify_opts[], mark_opts[];
 
 /* ---- context ----------------------------------------------------------- */
 
