@@ -3,8 +3,8 @@
  * Syntax is git's own (parsed by libgit2). Read in this order, later wins, lists
  * add up: /etc/holdfast/config, $XDG_CONFIG_HOME/holdfast/config (default
  * ~/.config), WORKSPACE/.holdfast. A .holdfast file comes with a cloned
- * repository, so it is not trusted: keys marked "user only" (anything that runs a command
- * or moves the store) are refused there, and include.path is never followed in it.
+ * repository, so it is not trusted: keys marked "user only" (anything that runs a command,
+ * moves the store, or decides what is pruned) are refused there, and include.path is never followed in it.
  * An unknown key or a bad value is reported as `FILE:LINE: KEY: why; using DEFAULT`
  * through report (and counted in *ret->n_problems); an unreadable or broken file
  * is an error: -EINVAL, with the line.
@@ -38,8 +38,8 @@ struct config {
 
 	/* [store] */
 	char *store_dir;		/* store.dir: parent folder of the stores; NULL = $XDG_DATA_HOME/holdfast. User only */
-	uint64_t quota;			/* store.quota, 0 = the smaller of 5 GiB and 10 % of the file system */
-	uint64_t free_floor;		/* store.freeFloor, 256 MiB: below it no snapshot is written */
+	uint64_t quota;			/* store.quota, 0 = the smaller of 5 GiB and 10 % of the file system. User only */
+	uint64_t free_floor;		/* store.freeFloor, 256 MiB: below it no snapshot is written. User only */
 	int level;			/* store.compressionLevel, 3 (1..19) */
 
 	/* [recover] */
@@ -55,7 +55,11 @@ typedef void (*config_report_fn)(const char *line, void *arg);
 
 /* Defaults only; cannot fail but for memory. */
 int config_init(struct config *c);
-/* Defaults, then the files. workspace may be NULL. report may be NULL (log_warn). */
+/* Defaults, then the files. workspace may be NULL. report may be NULL (log_warn).
+ * HOLDFAST_CONFIG=FILE stands for the first two of the three files. After -EINVAL
+ * (a broken file; its lines were reported) c holds what the others said, and is
+ * released as always. In a list an empty value forgets what came before; a
+ * .holdfast can only add. */
 int config_load(struct config *c, const char *workspace, config_report_fn report, void *arg);
 void config_release(struct config *c);
 

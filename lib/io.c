@@ -75,7 +75,7 @@ ssize_t io_pread_full(int fd, void *p, size_t n, off_t at)
 
 /* Reads until the end, whatever fstat says: /proc files have size 0, and a log
  * grows while it is read. One byte over max is asked for, to see that it is over. */
-static int read_rest(int fd, size_t max, struct buf *b)
+static int append_rest(int fd, size_t max, struct buf *b)
 {
 	size_t got = 0, step = 4096;
 	struct stat st;
@@ -104,21 +104,24 @@ static int read_rest(int fd, size_t max, struct buf *b)
 	return -EFBIG;
 }
 
-int io_read_file(int dirfd, const char *name, size_t max, struct buf *b)
+int io_read_rest(int fd, size_t max, struct buf *b)
 {
-	/* O_NONBLOCK: a FIFO somebody left there must not hang us. */
-	autoclose int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	size_t before = b->len;
-	int r;
+	int r = append_rest(fd, max, b);
 
-	if (fd < 0)
-		return fail();
-	r = read_rest(fd, max, b);
 	if (r < 0 && b->data) {
 		b->len = before;
 		b->data[b->len] = '\0';
 	}
 	return r;
+}
+
+int io_read_file(int dirfd, const char *name, size_t max, struct buf *b)
+{
+	/* O_NONBLOCK: a FIFO somebody left there must not hang us. */
+	autoclose int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	return fd < 0 ? fail() : io_read_rest(fd, max, b);
 }
 
 static int synced(int rc)

@@ -22,6 +22,8 @@ ssize_t io_pread_full(int fd, void *p, size_t n, off_t at);
 
 /* Append a whole file to b; -EFBIG past max. A name relative to dirfd. */
 int io_read_file(int dirfd, const char *name, size_t max, struct buf *b);
+/* The same of an open file, from where it stands. */
+int io_read_rest(int fd, size_t max, struct buf *b);
 
 /* fsync/fdatasync; EINVAL and ENOTSUP (the file system has none) are success. */
 int io_sync(int fd);

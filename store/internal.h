@@ -86,7 +86,7 @@ static inline void rbuf_put_(struct rbuf **r) { rbuf_unref(*r); }
 struct segment {
 	uint32_t no;		/* 0 = unused slot */
 	int fd;			/* -1 = not open */
-	bool writable;
+	bool mended;		/* its header had a flipped bit */
 	uint8_t salt[16];
 };
 
@@ -155,6 +155,7 @@ int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, co
 	const uint8_t *stored, const struct rbuf *base, struct rbuf **ret);
 int obj_find(struct store *s, const struct oid *id, loc_t *ret);	/* -ENOENT; looks into the running transaction too */
 int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct rbuf **ret);
+void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r);
 void obj_cache_clear(struct store *s);
 
 /* ---- encode.c ---- */

@@ -181,7 +181,7 @@ static void drop_object(struct store *s, struct obj_slot *o)
 	*o = (struct obj_slot){ 0 };
 }
 
-static void cache_object(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r)
+void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r)
 {
 	struct obj_slot *v = NULL, *old;
 
@@ -304,7 +304,7 @@ static int obj_read_depth(struct store *s, loc_t loc, uint32_t max_depth, uint8_
 		}
 		r = frame_load(s, h, f, base, ret);
 		if (r == 0)
-			cache_object(s, loc, f->type, head_id(h, idx), *ret);
+			obj_cache_put(s, loc, f->type, head_id(h, idx), *ret);
 	}
 	if (r < 0)
 		return r;

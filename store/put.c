@@ -144,6 +144,8 @@ int put_flush(struct store_txn *t)
 
 		if (k && !k->loc && k->pend == i)
 			k->loc = loc_make(s->end.seg, off, e.slot[i]);
+		/* What was written last is the base of what comes next. */
+		obj_cache_put(s, loc_make(s->end.seg, off, e.slot[i]), t->pend[i].type, t->pend[i].id.b, t->pend[i].raw);
 		rbuf_unref(t->pend[i].raw);
 	}
 	t->n_pend = 0;

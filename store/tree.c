@@ -6,6 +6,14 @@
 
 #include "internal.h"
 
+/* Names from a store are hostile (DESIGN.md section 12). */
+static bool name_ok(const char *p, size_t n)
+{
+	if (*p == '.' && (n == 1 || (n == 2 && p[1] == '.') || (n == 4 && strncasecmp(p, ".git", 4) == 0)))
+		return false;
+	return !memchr(p, '/', n);
+}
+
 int tree_next(const uint8_t **p, const uint8_t *end, struct tree_entry *ret)
 {
 	const uint8_t *q = *p, *nul;
@@ -20,7 +28,7 @@ int tree_next(const uint8_t **p, const uint8_t *end, struct tree_entry *ret)
 		return -EBADMSG;
 	q++;
 	nul = memchr(q, 0, (size_t)(end - q));
-	if (!nul || nul == q || end - nul < 21)
+	if (!nul || nul == q || end - nul < 21 || !name_ok((const char *)q, (size_t)(nul - q)))
 		return -EBADMSG;
 	ret->name = (const char *)q;
 	ret->len = (size_t)(nul - q);

@@ -74,12 +74,23 @@ static void idset_release(struct idset *x)
 	free(x->state);
 }
 
+struct hurt {			/* one path with one damaged content, and the snapshots that have it */
+	char *path;
+	struct oid id;
+	const char *what;
+	uint64_t first, last;
+};
+
+#define HURT_MAX 10000
+
 struct check {
 	struct store *s;
 	struct store_verify *v;
 	struct idset ids;	/* SEEN: in the log, whole; BAD: damaged; WALKED: a tree whose all is there */
 	uint64_t total, done;
-	uint64_t seq;		/* the snapshot being looked at */
+	uint64_t seq;		/* the snapshot being looked at: they come newest first */
+	struct hurt *hurt;
+	size_t n_hurt;
 	int found;
 };
 
@@ -165,9 +176,10 @@ static int check_base(struct check *c, const struct head *h, const struct frame 
 
 static int check_frame(struct check *c, const struct head *h, const struct frame *f)
 {
-	int r = check_base(c, h, f);
+	int base = check_base(c, h, f);
 
 	for (uint32_t i = 0; i < f->n; i++) {
+		int r = base;
 		char hex[41];
 		struct oid id;
 
@@ -186,10 +198,6 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 			if (idset_put(&c->ids, &id, r < 0 ? BAD : SEEN) < 0)
 				return -ENOMEM;
 		c->v->objects++;
-		if (!f->solid)
-			r = 0;
-		else if (r == -EBADMSG)
-			r = 0;
 	}
 	return 0;
 }
@@ -254,6 +262,8 @@ static int check_log(struct check *c)
 		}
 		if (r < 0)
 			return r;
+		if (g->mended)
+			report(c, NULL, 0, 0, "segment %u: a flipped bit in its header", no);
 		if (no == end.seg && size < end.off)
 			report(c, NULL, 0, 0, "segment %u: cut short, %llu of %llu bytes", no,
 				(unsigned long long)size, (unsigned long long)end.off);
@@ -266,6 +276,40 @@ static int check_log(struct check *c)
 }
 
 /* ---- snapshots ---- */
+
+/* The same damage shows in every snapshot that shares the content: said once, with the range. */
+static int note(struct check *c, const char *path, const struct oid *id, const char *what)
+{
+	void *p;
+
+	c->found = 1;
+	for (size_t i = 0; i < c->n_hurt; i++)
+		if (oid_eq(&c->hurt[i].id, id) && strcmp(c->hurt[i].path, path) == 0) {
+			c->hurt[i].first = c->seq;
+			return 0;
+		}
+	if (c->n_hurt == HURT_MAX)
+		return 0;
+	p = realloc(c->hurt, (c->n_hurt + 1) * sizeof(*c->hurt));
+	if (!p)
+		return -ENOMEM;
+	c->hurt = p;
+	c->hurt[c->n_hurt] = (struct hurt){ strdup(path), *id, what, c->seq, c->seq };
+	return c->hurt[c->n_hurt].path ? (c->n_hurt++, 0) : -ENOMEM;
+}
+
+static void report_hurt(struct check *c)
+{
+	for (size_t i = 0; i < c->n_hurt; i++) {
+		struct hurt *h = &c->hurt[i];
+
+		report(c, h->path, h->first, h->last, "%s", h->what);
+		free(h->path);
+	}
+	if (c->n_hurt == HURT_MAX)
+		report(c, NULL, 0, 0, "more than %d paths are hit; the rest is not listed", HURT_MAX);
+	free(c->hurt);
+}
 
 static int check_large(struct check *c, const struct oid *id)
 {
@@ -302,10 +346,28 @@ static uint8_t type_at(struct check *c, const struct oid *id)
 	return head_frame(h, loc_idx(loc))->type;
 }
 
-/* A path of a damaged object, and the snapshots that have it there: from seq on until its next version. */
-static void report_path(struct check *c, const char *path, const char *what)
+static int walk_tree(struct check *c, const struct oid *id, const char *path);
+
+/* One entry of a tree. 1: something at or below it is damaged. */
+static int walk_entry(struct check *c, const struct tree_entry *e, const char *path)
 {
-	report(c, path, c->seq, c->seq, "%s", what);
+	int before = c->found, bad, r;
+	uint8_t state;
+
+	if (e->mode == 040000) {
+		c->found = 0;
+		r = walk_tree(c, &e->oid, path);
+		bad = c->found;
+		c->found |= before;
+		return r < 0 ? r : bad;
+	}
+	state = idset_get(&c->ids, &e->oid);
+	if (state == SEEN && type_at(c, &e->oid) == OBJ_LARGE && check_large(c, &e->oid) < 0)
+		state = BAD;
+	if (state == SEEN)
+		return 0;
+	r = note(c, path, &e->oid, state == BAD ? "file: its content is damaged" : "file: its content is missing");
+	return r < 0 ? r : 1;
 }
 
 static int walk_tree(struct check *c, const struct oid *id, const char *path)
@@ -321,44 +383,26 @@ static int walk_tree(struct check *c, const struct oid *id, const char *path)
 	if (stopped(c))
 		return -EINTR;
 	r = state == BAD ? -EBADMSG : obj_read_id(c->s, id, NULL, &raw);
-	if (r < 0) {
-		if (r != -EBADMSG && r != -ENOENT)
-			return r;
-		report_path(c, path, r == -ENOENT ? "folder: its tree is missing" : "folder: its tree is damaged");
-		return 0;
-	}
+	if (r == -EBADMSG || r == -ENOENT)
+		return note(c, path, id, r == -ENOENT ? "folder: its tree is missing" : "folder: its tree is damaged");
+	if (r < 0)
+		return r;
 	p = raw->data;
 	end = p + raw->len;
 	while ((r = tree_next(&p, end, &e)) == 1) {
 		autofree char *sub = NULL;
-		int before = c->found;
 
 		if (asprintf(&sub, "%s%s%.*s", path, *path ? "/" : "", (int)e.len, e.name) < 0) {
 			sub = NULL;
 			return -ENOMEM;
 		}
-		if (e.mode == 040000) {
-			c->found = 0;
-			r = walk_tree(c, &e.oid, sub);
-			bad |= c->found;
-			c->found |= before;
-			if (r < 0)
-				return r;
-			continue;
-		}
-		state = idset_get(&c->ids, &e.oid);
-		if (state == SEEN && type_at(c, &e.oid) == OBJ_LARGE && check_large(c, &e.oid) < 0)
-			state = BAD;
-		if (state == SEEN)
-			continue;
-		report_path(c, sub, state == BAD ? "file: its content is damaged" : "file: its content is missing");
-		bad = 1;
+		if ((r = walk_entry(c, &e, sub)) < 0)
+			return r;
+		bad |= r;
 	}
 	if (r < 0)
-		report_path(c, path, "folder: its tree is damaged");
-	else if (!bad && idset_put(&c->ids, id, WALKED) < 0)
-		return -ENOMEM;
-	return 0;
+		return note(c, path, id, "folder: its tree is damaged");
+	return bad ? 0 : idset_put(&c->ids, id, WALKED);
 }
 
 static int check_snapshot(const struct store_snapshot *sn, void *arg)
@@ -386,6 +430,7 @@ int store_verify(struct store *s, struct store_verify *v)
 	r = check_log(&c);
 	if (r == 0)
 		r = store_list(s, 0, check_snapshot, &c);
+	report_hurt(&c);
 	idset_release(&c.ids);
 	return r < 0 ? r : c.found;
 }

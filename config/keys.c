@@ -1,0 +1,333 @@
+/* The table of keys, and how the text of a value becomes a field. */
+#include "config/config-internal.h"
+
+#include <errno.h>
+#include <git2.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "lib/auto.h"
+#include "lib/text.h"
+
+#define AT(field) offsetof(struct config, field)
+#define MIB ((uint64_t)1 << 20)
+#define ANY INT64_MAX
+
+const struct config_key config_keys[] = {
+	{ "snapshot.interval", KEY_TIME, AT(interval_ms), "30s", 100, ANY,
+		.help = "While files change, a snapshot is taken this often: what is at risk at\n"
+			"most. At least 100ms." },
+	{ "snapshot.settle", KEY_TIME, AT(settle_ms), "200ms", 0, ANY,
+		.help = "A scheduled snapshot waits until nothing has been written for this long,\n"
+			"but never longer than one interval. 0 does not wait." },
+	{ "snapshot.maxFileSize", KEY_SIZE, AT(max_file_size), "16M", 0, ANY,
+		.help = "Larger files are not stored; they are named as skipped." },
+	{ "snapshot.include", KEY_LIST, AT(include), .example = "results/*.json",
+		.help = "Patterns as in .gitignore: always stored, whatever ignores them. May be\n"
+			"repeated; an empty value forgets those before it." },
+	{ "snapshot.exclude", KEY_LIST, AT(exclude), .example = "*.ckpt",
+		.help = "Patterns as in .gitignore: never stored. May be repeated." },
+	{ "snapshot.defaultExcludes", KEY_BOOL, AT(default_excludes), "true",
+		.help = "Leave out what tools can make again: .venv, node_modules, __pycache__ and\n"
+			"their like." },
+	{ "snapshot.gitignore", KEY_BOOL, AT(gitignore), "true",
+		.help = "Leave out what .gitignore files and .git/info/exclude name." },
+	{ "snapshot.pollInterval", KEY_TIME, AT(poll_ms), "10s", 100, ANY,
+		.help = "How often folders are looked at that the kernel gives no watch for. At\n"
+			"least 100ms." },
+
+	{ "store.dir", KEY_PATH, AT(store_dir), .example = "~/snapshots", .user_only = true,
+		.help = "The folder the stores are made in; must not lie in a workspace. Without it\n"
+			"$XDG_DATA_HOME/holdfast, which is ~/.local/share/holdfast." },
+	/* The next two decide what is pruned and what the disk keeps: a cloned
+	 * repository must not make us forget its history, nor fill the disk. */
+	{ "store.quota", KEY_SIZE, AT(quota), "0", 0, ANY, .user_only = true,
+		.help = "The most room one store may take. 0 is the smaller of 5 GiB and 10 % of\n"
+			"the file system." },
+	{ "store.freeFloor", KEY_SIZE, AT(free_floor), "256M", 0, ANY, .user_only = true,
+		.help = "With less than this free on the file system no snapshot is written." },
+	{ "store.compressionLevel", KEY_INT, AT(level), "3", 1, 19,
+		.help = "That of zstd, 1 (fast) to 19 (small)." },
+
+	{ "recover.pager", KEY_STRING, AT(pager), .example = "less -R", .user_only = true,
+		.help = "The program long output goes through on a terminal. Without it\n"
+			"$GIT_PAGER, $PAGER, less." },
+	{ "recover.color", KEY_CHOICE, AT(color), "auto", .choices = "auto, always, never",
+		.help = "auto (on a terminal), always or never. NO_COLOR turns auto off." },
+	{ "recover.context", KEY_INT, AT(context), "3", 0, 10000,
+		.help = "Lines shown around a change." },
+	{ .name = NULL },
+};
+
+const struct config_key *config_key_find(const char *name)
+{
+	for (const struct config_key *k = config_keys; k->name; k++)
+		if (strcasecmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+/* Letters to change, add or leave out to make b of a; both shorter than 64. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[64], n = (unsigned)strlen(b);
+
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned i = 1; *a; i++, a++) {
+		unsigned diag = row[0];
+
+		row[0] = i;
+		for (unsigned j = 1; j <= n; j++) {
+			unsigned best = diag + (strncasecmp(a, &b[j - 1], 1) != 0);
+
+			diag = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+const char *config_key_guess(const char *name)
+{
+	const char *dot = strchr(name, '.'), *best = NULL;
+	unsigned least = 3;	/* two slips of the finger */
+
+	if (strlen(name) >= 64)
+		return NULL;
+	for (const struct config_key *k = config_keys; k->name; k++) {
+		unsigned d = distance(name, k->name);
+
+		/* the right key in the wrong section, or in none */
+		if (strcasecmp(strchr(k->name, '.') + 1, dot ? dot + 1 : name) == 0)
+			d = 1;
+		if (d < least) {
+			least = d;
+			best = k->name;
+		}
+	}
+	return best;
+}
+
+void config_list_clear(struct config_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->item[i]);
+	free(l->item);
+	*l = (struct config_list){ 0 };
+}
+
+static int list_add(struct config_list *l, const char *value)
+{
+	char **item = realloc(l->item, (l->n + 1) * sizeof(*item));
+
+	if (!item)
+		return -ENOMEM;
+	l->item = item;
+	item[l->n] = strdup(value);
+	if (!item[l->n])
+		return -ENOMEM;
+	l->n++;
+	return 0;
+}
+
+static int set_string(char **at, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*at);
+	*at = copy;
+	return 0;
+}
+
+static int bad(struct buf *why, const char *text)
+{
+	int r = buf_addstr(why, text);
+
+	return r < 0 ? r : -EINVAL;
+}
+
+/* "600000 ms" is 10m: the largest unit that loses nothing. */
+static int add_time(struct buf *b, uint64_t ms)
+{
+	static const struct {
+		const char *unit;
+		uint64_t ms;
+	} u[] = { { "w", 604800000 }, { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
+
+	for (size_t i = 0; i < sizeof(u) / sizeof(u[0]); i++)
+		if (ms && ms % u[i].ms == 0)
+			return buf_printf(b, "%ju%s", (uintmax_t)(ms / u[i].ms), u[i].unit);
+	return ms ? buf_printf(b, "%jums", (uintmax_t)ms) : buf_addstr(b, "0");
+}
+
+static int add_size(struct buf *b, uint64_t n)
+{
+	static const char unit[] = "kMGTP";
+	int i = 0;
+
+	while (n && n % 1024 == 0 && i < 5) {
+		n /= 1024;
+		i++;
+	}
+	return buf_printf(b, i ? "%ju%c" : "%ju", (uintmax_t)n, unit[i ? i - 1 : 0]);
+}
+
+static int add_number(struct buf *b, enum config_type type, uint64_t v)
+{
+	if (type == KEY_TIME)
+		return add_time(b, v);
+	if (type == KEY_SIZE)
+		return add_size(b, v);
+	return buf_printf(b, "%ju", (uintmax_t)v);
+}
+
+static int out_of_range(const struct config_key *k, struct buf *why)
+{
+	int r;
+
+	if (k->max == ANY) {
+		r = buf_addstr(why, "must be at least ");
+		if (r == 0)
+			r = add_number(why, k->type, k->min);
+	} else {
+		r = buf_printf(why, "must be from %ju to %ju", (uintmax_t)k->min, (uintmax_t)k->max);
+	}
+	return r < 0 ? r : -EINVAL;
+}
+
+static int parse_int(const char *s, uint64_t *ret)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || s[strspn(s, "0123456789")] != '\0')
+		return -EINVAL;
+	if (n > 18)
+		return -ERANGE;
+	*ret = strtoull(s, NULL, 10);
+	return 0;
+}
+
+static int set_number(struct config *c, const struct config_key *k, const char *value, struct buf *why)
+{
+	char *at = (char *)c + k->at;
+	uint64_t v = 0;
+	int r;
+
+	if (k->type == KEY_TIME)
+		r = text_parse_duration_ms(value, &v);
+	else if (k->type == KEY_SIZE)
+		r = text_parse_size(value, &v);
+	else
+		r = parse_int(value, &v);
+	if (r == -ERANGE)
+		return bad(why, "too large");
+	if (r < 0)
+		return bad(why, k->type == KEY_TIME ? "not a time such as 500ms, 30s, 10m, 2h" :
+				k->type == KEY_SIZE ? "not a size such as 512k, 16M, 5G" :
+						      "not a whole number");
+	if (v < k->min || v > k->max)
+		return out_of_range(k, why);
+	if (k->type == KEY_INT)
+		*(int *)(void *)at = (int)v;
+	else
+		*(uint64_t *)(void *)at = v;
+	return 0;
+}
+
+static const char *home(void)
+{
+	const char *h = getenv("HOME");
+	const struct passwd *pw;
+
+	if (h && h[0] == '/')
+		return h;
+	pw = getpwuid(geteuid());
+	return pw && pw->pw_dir ? pw->pw_dir : "/";
+}
+
+static int set_path(char **at, const char *value, struct buf *why)
+{
+	autoput(buf_release) struct buf path = BUF_INIT;
+	int r;
+
+	if (strncmp(value, "~/", 2) == 0)
+		r = buf_printf(&path, "%s/%s", home(), value + 2);
+	else if (value[0] == '/')
+		r = buf_addstr(&path, value);
+	else
+		return bad(why, "must be an absolute path, or begin with ~/");
+	return r < 0 ? r : set_string(at, path.data);
+}
+
+static int set_choice(char **at, const struct config_key *k, const char *value, struct buf *why)
+{
+	size_t n = strlen(value);
+
+	for (const char *p = k->choices; n && (p = strstr(p, value)); p += n)
+		if ((p == k->choices || p[-1] == ' ') && (p[n] == ',' || p[n] == '\0'))
+			return set_string(at, value);
+	n = (size_t)buf_printf(why, "must be one of %s", k->choices);
+	return n ? -ENOMEM : -EINVAL;
+}
+
+int config_key_set(struct config *c, const struct config_key *k, const char *value, struct buf *why)
+{
+	void *at = (char *)c + k->at;
+	int yes;
+
+	if (k->type == KEY_BOOL) {
+		if (git_config_parse_bool(&yes, value) < 0)
+			return bad(why, "not true or false");
+		*(bool *)at = yes;
+		return 0;
+	}
+	if (!value)
+		return bad(why, "needs a value");
+	switch (k->type) {
+	case KEY_STRING:
+		return set_string(at, value);
+	case KEY_PATH:
+		return set_path(at, value, why);
+	case KEY_CHOICE:
+		return set_choice(at, k, value, why);
+	case KEY_LIST:
+		if (*value)
+			return list_add(at, value);
+		config_list_clear(at);
+		return 0;
+	default:
+		return set_number(c, k, value, why);
+	}
+}
+
+int config_key_show(const struct config *c, const struct config_key *k, struct buf *b)
+{
+	const void *at = (const char *)c + k->at;
+	const char *s;
+
+	switch (k->type) {
+	case KEY_BOOL:
+		return buf_addstr(b, *(const bool *)at ? "true" : "false");
+	case KEY_INT:
+		return buf_printf(b, "%d", *(const int *)at);
+	case KEY_SIZE:
+	case KEY_TIME:
+		return add_number(b, k->type, *(const uint64_t *)at);
+	case KEY_LIST:
+		return buf_addstr(b, "the rest of the list");
+	default:
+		s = *(char *const *)at;
+		return s ? text_quote_name(b, s, strlen(s)) : buf_addstr(b, "none");
+	}
+}

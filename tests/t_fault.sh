@@ -1,0 +1,7 @@
+#!/bin/sh
+# Calls that fail on purpose: exit codes, no deletion recorded, the store verifies after; SEED=N repeats one.
+here=$(dirname "$0")
+d=$(mktemp -d) || exit 1
+trap 'rm -rf "$d"' EXIT
+[ -z "${SAN:-}" ] || { echo "skip failing calls: a preload and a sanitizer do not go together"; exit 0; }
+python3 -B "$here/fault/fault.py" "$d/run" --each "${EACH:-5}" --seed "${SEED:-}"

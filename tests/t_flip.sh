@@ -1,0 +1,7 @@
+#!/bin/sh
+# Single bits flipped in a small store: never a wrong byte out; SEED=N repeats one.
+here=$(dirname "$0")
+d=$(mktemp -d) || exit 1
+trap 'rm -rf "$d"' EXIT
+python3 -B "$here/fault/flip.py" "$d/run" --flips "${FLIPS:-40}" --seed "${SEED:-}" || { echo "not ok flipped bits"; exit 1; }
+echo "ok flipped bits"
