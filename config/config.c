@@ -228,6 +228,7 @@ static void tell_broken(struct reading *f)
 	static const char lead[] = "failed to parse config file: ";
 	const git_error *e = git_error_last();
 	autofree char *copy = strdup(e && e->message ? e->message : "cannot be read");
+	autoput(buf_release) struct buf shown = BUF_INIT;
 	char *what = copy, *in;
 	unsigned line = 0;
 
@@ -244,7 +245,9 @@ static void tell_broken(struct reading *f)
 	}
 	if (!line)
 		line = bisect_line(f, copy);
-	tell(f, line, NULL, "%s", what);
+	/* It may hold a byte of the file. */
+	if (text_quote_name(&shown, what, strlen(what)) == 0)
+		tell(f, line, NULL, "%s", shown.data);
 }
 
 static int read_parsed(struct reading *f)

@@ -345,10 +345,11 @@ void ctl_close(struct ctl_server *s)
 
 	if (!s)
 		return;
-	while (s->conns) {
-		if (s->conns->state == WAITING)
-			s->gone(s->conns, s->arg);
-		conn_free(s->conns);
+	for (struct ctl_conn *c = s->conns, *next; c; c = next) {
+		next = c->next;
+		if (c->state == WAITING)
+			s->gone(c, s->arg);
+		conn_free(c);
 	}
 	loop_del_timer(s->loop, s->retry);
 	/* Another server may have taken the name since: its socket is not ours. */

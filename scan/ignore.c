@@ -164,11 +164,12 @@ int ignore_from_list(const struct config_list *list, struct ignore **ret)
 static bool match_name(const struct pattern *p, const char *base, size_t len)
 {
 	if (p->literal == p->len)
-		return len == p->len && !memcmp(p->text, base, len);
+		return len == p->len && len && p->text[0] == base[0] && !memcmp(p->text, base, len);
 	if (p->literal && (len < p->literal || p->text[0] != base[0]))
 		return false;
 	if (p->flags & TAIL)
-		return len >= p->len - 1 && !memcmp(p->text + 1, base + len - (p->len - 1), p->len - 1);
+		return len >= p->len - 1 && (p->len == 1 || p->text[p->len - 1] == base[len - 1]) &&
+			!memcmp(p->text + 1, base + len - (p->len - 1), p->len - 1);
 	return wild_match(p->text, p->len, base, len, false);
 }
 
@@ -178,7 +179,7 @@ static bool match_path(const struct pattern *p, const char *name, size_t len)
 {
 	size_t k = p->literal;
 
-	if (k > len || memcmp(p->text, name, k))
+	if (k > len || (k && (p->text[0] != name[0] || memcmp(p->text, name, k))))
 		return false;
 	return wild_match(p->text + k, p->len - k, name + k, len - k, true);
 }

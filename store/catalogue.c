@@ -34,7 +34,8 @@ struct catalogue {
 	sqlite3_stmt *stmt[CS_MAX_];
 	struct log_pos pos;
 	int64_t next;			/* id of the next new path */
-	bool fresh;			/* nothing in path yet: rows can be inserted unseen */
+	bool no_paths;			/* nothing in path yet: rows can be inserted unseen */
+	bool no_objects;
 	bool in_txn;
 	struct buf dir;			/* the folder cat_path_id saw last, */
 	int64_t dir_id;			/* and its id; 0 = none */
@@ -173,7 +174,7 @@ static int create_schema(struct store *s, struct catalogue *c)
 		(void)exec(c, "ROLLBACK");
 	c->next = 2;
 	c->pos = (struct log_pos){ 0, 0 };
-	c->fresh = true;
+	c->no_paths = c->no_objects = true;
 	return r;
 }
 
@@ -248,10 +249,15 @@ int cat_refresh(struct catalogue *c)
 
 /* ---- transactions ---- */
 
+/* Deferred: it begins as a reader (one lock for many questions, not one each) and becomes the writer with
+ * the first change. Nobody else writes, so that never fails for a newer state. */
 int cat_begin(struct catalogue *c)
 {
-	int r = run(c, cat_stmt(c, CS_BEGIN, "BEGIN IMMEDIATE"));
+	int r;
 
+	if (c->in_txn)
+		return 0;
+	r = run(c, cat_stmt(c, CS_BEGIN, "BEGIN"));
 	c->in_txn = r == 0;
 	c->dir_id = 0;
 	return r;
@@ -273,7 +279,6 @@ int cat_commit(struct catalogue *c, struct log_pos pos)
 	if (r < 0)
 		return r;
 	c->in_txn = false;
-	c->fresh = false;
 	c->pos = pos;
 	return 0;
 }
@@ -288,7 +293,7 @@ void cat_rollback(struct catalogue *c)
 
 bool cat_is_empty(struct catalogue *c)
 {
-	return c->fresh;
+	return c->no_paths;
 }
 
 /* ---- objects ---- */
@@ -329,7 +334,7 @@ int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *
 	sqlite3_stmt *st;
 	loc_t loc;
 
-	if (c->fresh && !c->in_txn)
+	if (c->no_objects)
 		return -ENOENT;
 	if (!(st = cat_stmt(c, CS_FIND, "SELECT loc FROM object WHERE key=?")))
 		return -EIO;
@@ -370,6 +375,7 @@ int cat_add_object(struct store *s, struct catalogue *c, const struct oid *id, l
 
 	if (!st)
 		return -EIO;
+	c->no_objects = false;
 	sqlite3_bind_int64(st, 1, oid_key(id));
 	sqlite3_bind_int64(st, 2, (int64_t)loc);
 	if ((r = run(c, st)) < 0 || sqlite3_changes(c->db) == 1)
@@ -411,7 +417,7 @@ int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint
 	sqlite3_bind_int64(st, 9, (int64_t)loc);
 	if (*sn->info.message)
 		sqlite3_bind_text(st, 10, sn->info.message, -1, SQLITE_STATIC);
-	c->fresh = false;	/* its changes are in: the next ones meet rows */
+	c->no_paths = false;	/* its changes are in: the next ones meet rows */
 	return run(c, st);
 }
 
@@ -560,7 +566,7 @@ int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const st
 	}
 	if (r < 0)
 		return r;
-	if (c->fresh && *path && seq)
+	if (c->no_paths && *path && seq)
 		return insert_path(c, dir, name, seq, e);
 	st = cat_stmt(c, CS_ROW, GET_PATH);
 	if (!st)

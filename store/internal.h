@@ -253,7 +253,7 @@ struct new_object { struct oid id; loc_t loc; };
 int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret);
 void cat_close(struct catalogue *c);
 struct log_pos cat_pos(struct catalogue *c);
-/* Apply one transaction: objects, then the snapshot (NULL: none), its changes, then the position. All or nothing. */
+/* One transaction: objects, changes, then their snapshot, then the position. All or nothing. Begin may be said again. */
 int cat_begin(struct catalogue *c);
 int cat_commit(struct catalogue *c, struct log_pos pos);
 void cat_rollback(struct catalogue *c);

@@ -20,6 +20,7 @@ static void txn_free(struct store_txn *t)
 	free(t->change);
 	buf_release(&t->paths);
 	buf_release(&t->io);
+	cat_rollback(t->s->cat);	/* nothing to undo after a commit */
 	t->s->txn = NULL;
 	free(t);
 }
@@ -44,6 +45,11 @@ int store_txn_begin(struct store *s, struct store_txn **ret)
 	if (!t->pend) {
 		free(t);
 		return -ENOMEM;
+	}
+	if ((r = cat_begin(s->cat)) < 0) {
+		free(t->pend);
+		free(t);
+		return r;
 	}
 	s->txn = t;
 	*ret = t;

@@ -345,6 +345,9 @@ END_TEST
 START_TEST(config__hostile_names_are_quoted)
 {
 	start();
+	put(SPACE, "[snapshot]\n\texclude = \\\xff\n");
+	ck_assert_int_eq(load(), -EINVAL);
+	ck_assert_str_eq(said.data, SPACE ":2: \"invalid escape at \\377\"\n");
 	put(SPACE, "[snapshot \"a\033[2J\"]\n\tinterval = 1s\n[recover]\n\tcolor = \"\033]0;x\\n\"\n");
 	ck_assert_int_eq(load(), 0);
 	ck_assert_ptr_null(strchr(said.data, '\033'));

@@ -307,7 +307,7 @@ START_TEST(beneath__stays_on_its_file_system)
 END_TEST
 
 static int swap_dir;
-static volatile int swap_stop;
+static _Atomic int swap_stop;
 
 /* swaps dir/a between a folder and a link that leads outside */
 static void *swapper(void *arg)

@@ -384,6 +384,7 @@ START_TEST(wild__takes_no_exponential_time)
 
 	for (int i = 0; i < 40; i++)
 		n += (size_t)sprintf(pat + n, "%s", i % 2 ? "**/a*" : "*a/");
+	pat[n++] = 'b';		/* which the text has not */
 	memset(text, 'a', sizeof(text));
 	for (size_t i = 7; i < sizeof(text); i += 8)
 		text[i] = '/';
