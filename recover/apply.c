@@ -287,7 +287,7 @@ static void make_folders(struct apply *a)
 		if (dirfd < 0)
 			it->error = dirfd;
 		else if (unlocked(it))
-			(void)fchmodat(dirfd, name, (it->had.mode & 07777) | 0300, AT_SYMLINK_NOFOLLOW);
+			it->error = fchmodat(dirfd, name, (it->had.mode & 07777) | 0300, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 		else if (mkdirat(dirfd, name, (it->want.mode & 07777) | 0700) < 0 && errno != EEXIST)
 			it->error = -errno;
 	}

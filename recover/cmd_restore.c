@@ -145,7 +145,7 @@ static void close_scan(struct scan **s)
 static int choose_deletions(struct recover *r, struct choosing *c)
 {
 	autoput(store_snapshot_release) struct store_snapshot newest = { 0 };
-	struct scan_options so = { .cfg = &r->cfg, .quiet_unreadable = true, .stop = &interrupted };
+	struct scan_options so = { .cfg = &r->cfg, .stop = &interrupted };
 	autoput(close_scan) struct scan *sc = NULL;
 	struct deleting d = { c, c->paths };
 	int e = store_newest(r->store, &newest);

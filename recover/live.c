@@ -33,7 +33,7 @@ static void close_scan(struct scan **s)
 
 void live_count(struct recover *r, uint64_t seq, struct live *ret)
 {
-	struct scan_options so = { .cfg = &r->cfg, .quiet_unreadable = true };
+	struct scan_options so = { .cfg = &r->cfg };
 	autoput(close_scan) struct scan *sc = NULL;
 
 	*ret = (struct live){ 0 };

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../lib/auto.h"
-#include "known.h"
+#include "cached.h"
 #include "xalloc.h"
 
 void targets_add(struct targets *t, const char *path, const struct store_entry *want, bool parent)
@@ -52,7 +52,7 @@ void targets_release(struct targets *t)
 struct building {
 	struct store *store;
 	struct folder at;
-	struct known known;
+	struct cached known;
 	const struct plan_options *opt;
 	struct plan *plan;
 	const char *blocked;	/* a path nothing below can be written: prefix of the following targets, or NULL */
@@ -68,7 +68,7 @@ static int same_content(struct building *b, const struct target *t, const struct
 
 	if (h->kind != t->want.kind || h->size != t->want.size)
 		return 0;
-	if (!b->opt->no_known && known_oid(&b->known, t->path, h, &id) == 1)
+	if (!b->opt->no_known && cached_oid(&b->known, t->path, h, &id) == 1)
 		return !memcmp(&id, &t->want.oid, sizeof(id));
 	r = look_hash(&b->at, t->path, h, &id);
 	if (r == -ESTALE)
@@ -247,14 +247,14 @@ int plan_build(struct store *s, int root, const struct targets *t, const struct 
 	struct building b = { .store = s, .at = FOLDER_INIT(root), .opt = opt, .plan = &plan };
 	int r = 0;
 
-	known_init(&b.known, s);
+	cached_init(&b.known, s);
 	for (size_t i = 0; i < t->n && r >= 0; i++) {
 		r = add_target(&b, &t->t[i]);
 		if (interrupted)
 			r = -EINTR;
 	}
 	folder_release(&b.at);
-	known_release(&b.known);
+	cached_release(&b.known);
 	if (r < 0) {
 		plan_release(&plan);
 		return r;

@@ -13,7 +13,7 @@
 #include "../lib/log.h"
 #include "../scan/scan.h"
 #include "daemon.h"
-#include "known.h"
+#include "cached.h"
 
 /* ---- the snapshot ---------------------------------------------------------- */
 
@@ -115,7 +115,7 @@ static int holds(struct folder *at, const char *path, const struct store_entry *
 	return !memcmp(&id, &e->oid, sizeof(id));
 }
 
-static void check_item(struct known *known, struct folder *at, struct plan_item *it)
+static void check_item(struct cached *known, struct folder *at, struct plan_item *it)
 {
 	const struct store_entry *e;
 	struct oid id;
@@ -130,9 +130,9 @@ static void check_item(struct known *known, struct folder *at, struct plan_item 
 		block(it, "appeared just now; left alone");
 		return;
 	}
-	if (!destroys(it) || known_oid(known, it->path, &it->had, &id) == 1)
+	if (!destroys(it) || cached_oid(known, it->path, &it->had, &id) == 1)
 		return;
-	e = known_entry(known, it->path);
+	e = cached_entry(known, it->path);
 	if (!e || e->kind == KIND_SKIPPED || e->kind == KIND_GONE || (e->flags & ENTRY_KEPT))
 		block(it, "no snapshot holds what is there now (it is ignored, too large or unreadable); move it away first");
 	else if (holds(at, it->path, e, &it->had) != 1)
@@ -142,15 +142,15 @@ static void check_item(struct known *known, struct folder *at, struct plan_item 
 int safety_check(struct recover *r, int root, struct plan *p)
 {
 	struct folder at = FOLDER_INIT(root);
-	struct known known;
+	struct cached known;
 
 	if (root < 0)
 		return 0;
-	known_init(&known, r->store);
+	cached_init(&known, r->store);
 	for (size_t i = 0; i < p->n && !interrupted; i++)
 		if (p->item[i].action != PLAN_NOTHING && p->item[i].action != PLAN_BLOCKED)
 			check_item(&known, &at, &p->item[i]);
-	known_release(&known);
+	cached_release(&known);
 	folder_release(&at);
 	plan_count(p);
 	return interrupted ? -EINTR : 0;

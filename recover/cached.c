@@ -1,4 +1,4 @@
-#include "known.h"
+#include "cached.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -6,17 +6,20 @@
 #include "../lib/auto.h"
 #include "xalloc.h"
 
-struct known_entry {
+/* The coarsest clock of a file system we may meet (as scan/ has it). */
+#define RACY_NS INT64_C(2000000000)
+
+struct cached_entry {
 	char *name;
 	struct store_entry e;
 };
 
-void known_init(struct known *k, struct store *s)
+void cached_init(struct cached *k, struct store *s)
 {
-	*k = (struct known){ .store = s };
+	*k = (struct cached){ .store = s };
 }
 
-void known_forget(struct known *k)
+void cached_forget(struct cached *k)
 {
 	for (size_t i = 0; i < k->n; i++)
 		free(k->e[i].name);
@@ -26,37 +29,37 @@ void known_forget(struct known *k)
 	k->seq = 0;
 }
 
-void known_release(struct known *k)
+void cached_release(struct cached *k)
 {
-	known_forget(k);
+	cached_forget(k);
 	free(k->e);
 	k->e = NULL;
 }
 
 static int add(const char *name, const struct store_entry *e, void *arg)
 {
-	struct known *k = arg;
+	struct cached *k = arg;
 
 	k->e = xgrow(k->e, k->n, &k->cap, sizeof(*k->e));
-	k->e[k->n++] = (struct known_entry){ xstrdup(name), *e };
+	k->e[k->n++] = (struct cached_entry){ xstrdup(name), *e };
 	return 0;
 }
 
 static int by_name(const void *key, const void *e)
 {
-	return strcmp(key, ((const struct known_entry *)e)->name);
+	return strcmp(key, ((const struct cached_entry *)e)->name);
 }
 
-const struct store_entry *known_entry(struct known *k, const char *path)
+const struct store_entry *cached_entry(struct cached *k, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	size_t n = slash ? (size_t)(slash - path) : 0;
-	const struct known_entry *found;
+	const struct cached_entry *found;
 
 	if (!*path)
 		return NULL;
 	if (!k->dir || strlen(k->dir) != n || memcmp(k->dir, path, n)) {
-		known_forget(k);
+		cached_forget(k);
 		k->dir = xstrndup(path, n);
 		(void)store_cur_dir(k->store, k->dir, add, k);
 	}
@@ -66,7 +69,7 @@ const struct store_entry *known_entry(struct known *k, const char *path)
 
 /* When the snapshot that recorded it was made: what was changed at that time or later may have
  * changed once more within the clock's resolution. */
-static int64_t time_of(struct known *k, uint64_t seq)
+static int64_t time_of(struct cached *k, uint64_t seq)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 
@@ -77,16 +80,16 @@ static int64_t time_of(struct known *k, uint64_t seq)
 	return k->seq_time_ns;
 }
 
-int known_oid(struct known *k, const char *path, const struct had *h, struct oid *ret)
+int cached_oid(struct cached *k, const char *path, const struct had *h, struct oid *ret)
 {
-	const struct store_entry *e = known_entry(k, path);
+	const struct store_entry *e = cached_entry(k, path);
 	int64_t t;
 
 	if (!e || e->kind != h->kind || (e->flags & ENTRY_KEPT) || !e->ctime_ns || e->ctime_ns != h->ctime_ns ||
 	    e->ino != h->ino || e->size != h->size || e->mtime_ns != h->mtime_ns || e->mode != h->mode)
 		return 0;
 	t = time_of(k, e->seq);
-	if (e->ctime_ns >= t || e->mtime_ns >= t)
+	if (e->ctime_ns >= t - RACY_NS || e->mtime_ns >= t - RACY_NS)
 		return 0;
 	*ret = e->oid;
 	return 1;
