@@ -167,12 +167,19 @@ static void print_no_newline(const char *p, size_t n, bool color)
 	fputc('\n', stdout);
 }
 
+static bool same_blob(const git_diff_delta *d)
+{
+	return git_oid_equal(&d->old_file.id, &d->new_file.id);
+}
+
 static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *arg)
 {
 	const struct patch_options *opt = arg;
 	char o = line->origin;
 
-	(void)delta, (void)hunk;
+	(void)hunk;
+	if (o == GIT_DIFF_LINE_BINARY && same_blob(delta))
+		return 0;	/* only renamed: git says no more of it */
 	if (o == GIT_DIFF_LINE_CONTEXT_EOFNL || o == GIT_DIFF_LINE_ADD_EOFNL || o == GIT_DIFF_LINE_DEL_EOFNL) {
 		print_no_newline(line->content, line->content_len, opt->color);
 	} else if (o == GIT_DIFF_LINE_HUNK_HDR) {
