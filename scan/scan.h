@@ -6,17 +6,22 @@
  * and no terminal.
  *
  * Rules (DESIGN.md section 6), first match wins:
- *	1. `.git` (any case, file or folder) is never looked at; names a git tree cannot hold are skipped (WHY_NAME)
- *	2. snapshot.include patterns, `.vscode/` and below, `.env*`, `*.ipynb`: always stored (not over
+ *	1. `.git` (any case, file or folder) and Holdfast's own temporaries (".NAME.hf-XXXXXXXX" where X is hex) are never looked at
+ *	2. snapshot.include patterns, `.vscode/` and below, `.env*` and `*.ipynb` files: always stored (not over
  *	   other file systems, special files; the size limit does not apply to the last three kinds, it does to include)
- *	3. .snapignore files (gitignore syntax, nested like .gitignore), snapshot.exclude: WHY_EXCLUDED
- *	4. the built-in list of what tools can make again (.venv, node_modules, __pycache__, ...): WHY_EXCLUDED
- *	5. .gitignore files and .git/info/exclude: WHY_IGNORED
- * An ignored folder is not entered (and not watched) unless an include pattern could match below it.
- * Holdfast's own temporaries (".NAME.hf-XXXXXXXX" where X is hex) are never looked at. */
+ *	3. .snapignore files (gitignore syntax, nested like .gitignore), snapshot.exclude: WHY_EXCLUDED, or kept if it is a `!` pattern
+ *	4. the built-in list of what tools can make again (scan/builtin.c: .venv, node_modules, __pycache__, any folder
+ *	   with a pyvenv.cfg or a CACHEDIR.TAG, ...): WHY_EXCLUDED; editors' swap and lock files: skipped without a word
+ *	5. .gitignore files and the workspace's .git/info/exclude: WHY_IGNORED
+ * An ignored folder is not entered (and not watched) unless an include pattern could match below it; patterns
+ * for every depth (`*.pt`) reach into what git ignores, not into what rules 3 and 4 exclude.
+ *
+ * The manifest names a skipped folder once, not what is in it. The size and time of a skipped file are those of
+ * when it was first skipped, except for files over the size limit. */
 #ifndef SCAN_SCAN_H
 #define SCAN_SCAN_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -32,8 +37,8 @@ enum rules_verdict { RULES_KEEP, RULES_SKIP, RULES_ENTER };	/* ENTER: a folder w
  * files as folders are asked about, caches them; rules_forget(dir) when such a file changed. */
 int rules_new(int rootfd, const struct config *cfg, struct rules **ret);
 void rules_free(struct rules *r);
-/* Is path (relative, a folder if is_dir) kept? Its parents are assumed to be kept or entered.
- * *ret_why is set for RULES_SKIP; over_limit_ok says the size limit does not apply. */
+/* Is path (relative, a folder if is_dir) kept? What stands below a skipped folder is skipped.
+ * *ret_why is set for RULES_SKIP (WHY_NONE: not worth a word); over_limit_ok says the size limit does not apply. */
 enum rules_verdict rules_check(struct rules *r, const char *path, bool is_dir,
 	enum store_why *ret_why, bool *ret_over_limit_ok);
 void rules_forget(struct rules *r, const char *dir);	/* "" = all */
@@ -43,38 +48,51 @@ struct scan;
 typedef int (*scan_dir_fn)(const char *dir, int dirfd, void *arg);
 struct scan_options {
 	const struct config *cfg;
-	bool quiet_unreadable;
 	/* Called for every folder that is kept, BEFORE it is listed (snapd adds its watch here). Negative stops. */
 	scan_dir_fn before_list;
 	void *arg;
 	const volatile sig_atomic_t *stop;	/* non-zero: -EINTR */
+	/* After every few files and every folder; files: looked at, bytes: read, both so far. */
 	void (*progress)(uint64_t files, uint64_t bytes, void *arg);
 };
-/* workspace: canonical path. -ENOENT when it is gone (never reported as "everything was deleted"). */
+/* workspace: canonical path. opt and its cfg are copied / borrowed: cfg must live as long. -ENOENT when it is gone. */
 int scan_open(const char *workspace, const struct scan_options *opt, struct scan **ret);
-void scan_close(struct scan *s);
+void scan_close(struct scan *s);		/* NULL is fine */
 struct rules *scan_rules(struct scan *s);
 int scan_rootfd(const struct scan *s);
+/* Is the folder that was opened still what the path leads to? 0, or -ENOENT. The scans below look first: a
+ * workspace that is gone is never reported as "everything was deleted". */
+int scan_present(const struct scan *s);
 
-/* Compare with the store's current state and put what differs into the transaction.
- * scan_all: the whole tree (unchanged size, mtime, ctime and inode = unchanged, unless the times are not older than the snapshot
- * that recorded them); scan_path: one path, read whatever stat says (a folder: it and
- * all below, by stat); a parent that vanished or became a link/file is handled. scan_dir_only: list one folder without recursing into known ones. */
+/* Compare with the store's current state and put what differs into the transaction. Unchanged size, mtime, ctime,
+ * mode and inode = unchanged, unless the times are not older (by two seconds) than the snapshot that recorded them.
+ * What cannot be read or listed is put in with store_txn_keep; running out of descriptors or memory fails. */
+enum scan_depth {
+	SCAN_SELF,	/* the path alone: a file, or a folder's own mode and time. A folder the store does not know: TREE */
+	SCAN_LIST,	/* a folder and what it lists; its subfolders only if the store does not know them */
+	SCAN_TREE,	/* all below it */
+};
 int scan_all(struct scan *s, struct store *st, struct store_txn *t);
-int scan_path(struct scan *s, struct store *st, struct store_txn *t, const char *path);
+/* read: a file is read whatever stat says (an event named it). A path that is gone, or whose parents are gone or have become
+ * something else, is handled. */
+int scan_path(struct scan *s, struct store *st, struct store_txn *t, const char *path,
+	enum scan_depth depth, bool read);
 
 struct scan_counts {
 	uint64_t files, dirs, read_files, read_bytes, skipped, skipped_bytes, unreadable;
-};
+};	/* of all scans since scan_open */
 void scan_counts(const struct scan *s, struct scan_counts *ret);
 
 /* The whole of "one snapshot now" for who holds the writer's store: scan_all + commit.
- * As store_txn_commit. */
+ * As store_txn_commit; the snapshot's time is when the scan began. */
 int scan_snapshot(struct scan *s, struct store *st, const struct store_commit *how, struct store_snapshot *ret);
 
-/* What differs between a snapshot and the workspace, without writing: fn gets the path, the snapshot's entry (kind GONE if not there)
- * and the workspace's (kind GONE if not there; oid computed for files that had to be read). Uses the stat cache: only files whose
- * stat differs are read. paths: NULL-terminated list of prefixes, or NULL for all. */
+/* What differs between a snapshot and the workspace, without writing. fn gets the path, the snapshot's entry (kind GONE if not
+ * there) and the workspace's (kind GONE if not there; SKIPPED with why if not to be stored; ENTRY_KEPT in flags if it could not
+ * be read: then nothing is known about it). Called when kind, mode or content differ, and for files and folders when only the mtime
+ * does; is->oid is always filled for files and links. Files are read only when their stat differs from what the newest snapshot
+ * recorded. Parents come before children; what is below a folder that exists on one side only is named too.
+ * paths: NULL-terminated list of prefixes, or NULL for all. */
 typedef int (*scan_diff_fn)(const char *path, const struct store_entry *was, const struct store_entry *is, void *arg);
 int scan_diff(struct scan *s, struct store *st, uint64_t seq, const char *const *paths, scan_diff_fn fn, void *arg);
 

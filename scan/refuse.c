@@ -1,0 +1,74 @@
+/* scan/refuse.c - what must not be a workspace. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/auto.h"
+#include "../lib/buf.h"
+#include "scan.h"
+
+static bool same(const char *path, const struct stat *st)
+{
+	struct stat other;
+
+	return stat(path, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+}
+
+/* Is st one of path's ancestors? */
+static bool above(const char *path, const struct stat *st)
+{
+	autofree char *p = strdup(path);
+	char *slash;
+
+	while (p && (slash = strrchr(p, '/')) != NULL && slash > p) {
+		*slash = '\0';
+		if (same(p, st))
+			return true;
+	}
+	return false;
+}
+
+static bool is_store(const char *path)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	struct stat st;
+
+	return buf_printf(&b, "%s/log/00000001.seg", path) == 0 && stat(b.data, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static bool in_store(const char *workspace)
+{
+	autofree char *p = strdup(workspace);
+	char *slash;
+
+	while (p && *p) {
+		if (is_store(p))
+			return true;
+		slash = strrchr(p, '/');
+		if (!slash)
+			break;
+		*slash = '\0';
+	}
+	return false;
+}
+
+int scan_refuse(const char *workspace, const char **ret_why)
+{
+	const char *home = getenv("HOME");
+	struct stat st;
+
+	if (stat(workspace, &st) < 0)
+		return -errno;
+	*ret_why = NULL;
+	if (same("/", &st))
+		*ret_why = "it is the root of the file system";
+	else if (home && *home == '/' && same(home, &st))
+		*ret_why = "it is your home folder";
+	else if (home && *home == '/' && above(home, &st))
+		*ret_why = "your home folder is in it";
+	else if (in_store(workspace))
+		*ret_why = "it is inside a store";
+	return *ret_why ? -EPERM : 0;
+}

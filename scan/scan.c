@@ -1,0 +1,139 @@
+/* scan/scan.c - the handle, what counts as unchanged, one whole snapshot. */
+#include "scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/auto.h"
+#include "../lib/text.h"
+#include "scan-internal.h"
+
+/* File times have the grain of a clock tick, on some file systems of two seconds. */
+#define GRAIN_NS INT64_C(2000000000)
+
+int64_t scan_ns(const struct timespec *ts)
+{
+	return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
+}
+
+int scan_open(const char *workspace, const struct scan_options *opt, struct scan **ret)
+{
+	struct scan *s = calloc(1, sizeof(*s));
+	struct stat st;
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->opt = *opt;
+	s->workspace = strdup(workspace);
+	s->rootfd = open(workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->rootfd < 0 || fstat(s->rootfd, &st) < 0)
+		r = -errno;
+	else
+		r = s->workspace ? rules_new(s->rootfd, opt->cfg, &s->rules) : -ENOMEM;
+	if (r < 0) {
+		scan_close(s);
+		return r;
+	}
+	s->dev = st.st_dev;
+	*ret = s;
+	return 0;
+}
+
+void scan_close(struct scan *s)
+{
+	if (!s)
+		return;
+	rules_free(s->rules);
+	auto_close_(&s->rootfd);
+	free(s->workspace);
+	free(s);
+}
+
+struct rules *scan_rules(struct scan *s)
+{
+	return s->rules;
+}
+
+int scan_rootfd(const struct scan *s)
+{
+	return s->rootfd;
+}
+
+int scan_present(const struct scan *s)
+{
+	struct stat there, ours;
+
+	if (fstat(s->rootfd, &ours) < 0)
+		return -errno;
+	if (stat(s->workspace, &there) < 0)
+		return errno == ENOTDIR ? -ENOENT : -errno;
+	return there.st_dev == ours.st_dev && there.st_ino == ours.st_ino && ours.st_nlink ? 0 : -ENOENT;
+}
+
+void scan_counts(const struct scan *s, struct scan_counts *ret)
+{
+	*ret = s->counts;
+}
+
+int scan_tick(struct scan *s)
+{
+	if (s->opt.progress)
+		s->opt.progress(s->counts.files, s->counts.read_bytes, s->opt.arg);
+	return s->opt.stop && *s->opt.stop ? -EINTR : 0;
+}
+
+bool scan_is_ours(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EINTR;
+}
+
+/* When snapshot seq was begun; 0 if that is not known. */
+static int64_t time_of(struct scan *s, struct store *st, uint64_t seq)
+{
+	size_t i = seq % TIMES;
+	struct store_snapshot sn;
+
+	if (s->time[i].seq != seq || !s->time[i].time_ns) {
+		if (store_by_seq(st, seq, &sn) < 0)
+			return 0;
+		s->time[i].seq = seq;
+		s->time[i].time_ns = sn.time_ns;
+		store_snapshot_release(&sn);
+	}
+	return s->time[i].time_ns;
+}
+
+bool scan_unchanged(struct scan *s, struct store *st, const struct store_entry *e, const struct stat *now)
+{
+	int64_t mtime = scan_ns(&now->st_mtim), ctime = scan_ns(&now->st_ctim);
+
+	if (e->mode != now->st_mode || e->mtime_ns != mtime || e->ctime_ns != ctime || !ctime ||
+		e->ino != now->st_ino || (e->flags & (ENTRY_KEPT | ENTRY_UNSTABLE)))
+		return false;
+	if (e->kind == KIND_FILE && e->size != (uint64_t)now->st_size)
+		return false;
+	/* It may have changed again within the grain of the times after it was read. */
+	return (mtime > ctime ? mtime : ctime) < time_of(s, st, e->seq) - GRAIN_NS;
+}
+
+int scan_snapshot(struct scan *s, struct store *st, const struct store_commit *how, struct store_snapshot *ret)
+{
+	struct store_commit h = *how;
+	struct store_txn *t;
+	int r;
+
+	if (!h.time_ns)
+		h.time_ns = text_now_ns();
+	r = store_txn_begin(st, &t);
+	if (r < 0)
+		return r;
+	r = scan_all(s, st, t);
+	if (r < 0) {
+		store_txn_abort(t);
+		return r;
+	}
+	return store_txn_commit(t, &h, ret);
+}
