@@ -16,10 +16,12 @@
 #include "internal.h"
 
 #define SCHEMA 2
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
 #define ROOT_ID 1
 
 static const char schema[] =
-	"PRAGMA user_version=1;"
+	"PRAGMA user_version=" TEXT(SCHEMA) ";"
 	"CREATE TABLE object(key INTEGER PRIMARY KEY, loc INTEGER NOT NULL);"
 	"CREATE TABLE collide(id BLOB NOT NULL, loc INTEGER NOT NULL);"
 	"CREATE TABLE path(dir INTEGER, name BLOB, id INTEGER, seq INTEGER, kind INTEGER, mode INTEGER, size INTEGER,"

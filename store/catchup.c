@@ -141,12 +141,24 @@ static int add_change(const char *path, const struct store_entry *e, void *arg)
 	return cat_add_change(a->c, a->seq, path, &with);
 }
 
+/* Bytes of records; segment headers are nobody's. */
+uint64_t log_bytes_between(struct store *s, struct log_pos from, struct log_pos to)
+{
+	uint64_t n = 0, size;
+
+	if (from.seg == to.seg)
+		return to.off - from.off;
+	for (uint32_t g = from.seg ? from.seg : 1; g < to.seg; g++)
+		if (seg_size(s, g, &size) == 0)
+			n += size - (g == from.seg ? from.off : SEG_HEADER);
+	return n + to.off - SEG_HEADER;
+}
+
 static int apply_snapshot(struct store *s, struct catalogue *c, const struct txn_found *t)
 {
 	struct catalogue *old = s->cat;
 	autoput(snap_release) struct snap sn = { .info = { 0 } };
 	struct apply a = { .s = s, .c = c };
-	uint64_t added = t->end.off - (t->start.seg == t->end.seg ? t->start.off : SEG_HEADER);
 	int r = snap_read(s, t->last, &sn, NULL);
 
 	if (r < 0)
@@ -160,13 +172,7 @@ static int apply_snapshot(struct store *s, struct catalogue *c, const struct txn
 	buf_release(&a.dir);
 	if (r < 0)
 		return r;
-	for (uint32_t g = t->start.seg; g && g < t->end.seg; g++) {
-		uint64_t size;
-
-		if (seg_size(s, g, &size) == 0)
-			added += size - (g == t->start.seg ? t->start.off : SEG_HEADER);
-	}
-	return cat_add_snapshot(c, &sn, t->last, a.changed, added);
+	return cat_add_snapshot(c, &sn, t->last, a.changed, log_bytes_between(s, t->start, t->end));
 }
 
 static int apply_mark(struct store *s, struct catalogue *c, const struct txn_found *t)
