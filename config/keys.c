@@ -128,14 +128,15 @@ void config_list_clear(struct config_list *l)
 static int list_add(struct config_list *l, const char *value)
 {
 	char **item = realloc(l->item, (l->n + 1) * sizeof(*item));
+	char *copy;
 
 	if (!item)
 		return -ENOMEM;
 	l->item = item;
-	item[l->n] = strdup(value);
-	if (!item[l->n])
+	copy = strdup(value);
+	if (!copy)
 		return -ENOMEM;
-	l->n++;
+	l->item[l->n++] = copy;
 	return 0;
 }
 

@@ -111,10 +111,10 @@ const char *text_size(uint64_t n, char out[16])
 		return out;
 	}
 	/* 1023.5 would be printed as 1024: that is 1.0 of the next unit. */
-	while (v >= 1023.5 && i < 5) {
+	do {
 		v /= 1024;
 		i++;
-	}
+	} while (v >= 1023.5 && i < 5);
 	(void)snprintf(out, 16, v < 9.95 ? "%.1f %ciB" : "%.0f %ciB", v, unit[i]);
 	return out;
 }

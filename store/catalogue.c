@@ -199,6 +199,8 @@ static int open_write(struct store *s, struct catalogue *c, const char *path)
 	/* The log is the truth: NORMAL may lose the last rows at a power cut, never the file's order. */
 	r = exec(c, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=200;"
 		"PRAGMA journal_size_limit=0; PRAGMA cache_size=-1500; PRAGMA temp_store=MEMORY;");
+	if (r == 0 && s->opt.no_sync)
+		r = exec(c, "PRAGMA synchronous=OFF");
 	if (r < 0)
 		return r;
 	v = user_version(c);

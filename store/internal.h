@@ -35,7 +35,7 @@
 #define HEAD_MAX	(4u << 20)	/* longest body we accept */
 #define OBJECT_MAX	(64u << 20)	/* longest raw object we accept */
 #define LARGE_MIN	(4u << 20)	/* files from here on are chunked */
-#define SOLID_MAX	(256u << 10)	/* raw bytes in a solid frame */
+#define SOLID_MAX	(512u << 10)	/* raw bytes in a solid frame */
 #define BATCH_BYTES	(1u << 20)	/* raw bytes in a record */
 #define BATCH_OBJECTS	512
 #define DEPTH_MAX	32
@@ -340,8 +340,8 @@ loc_t put_old(struct store_txn *t, const struct store_entry *was, uint8_t type);
 
 #define HEAD_CACHE 8
 #define SOLID_CACHE 6
-#define OBJ_CACHE 64
-#define OBJ_CACHE_BYTES (3u << 20)
+#define OBJ_CACHE 256
+#define OBJ_CACHE_BYTES (6u << 20)
 
 struct solid_slot { uint32_t seg; uint64_t off; uint32_t frame; uint64_t used; struct rbuf *r; };
 struct obj_slot { loc_t loc; uint64_t used; uint8_t type; struct oid id; struct rbuf *r; };

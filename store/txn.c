@@ -454,40 +454,55 @@ static int path_key_cmp(const void *key, const void *elem)
 	return strcmp(key, ((const struct change *)elem)->path);
 }
 
-/* A stored path whose folder nobody told us about (bytes from memory): the folder gets an entry.
- * c is sorted. Positive: some were added, sort again. */
-static int add_parents(struct store_txn *t, const struct change *c, size_t n, int64_t now)
+/* Folders of stored paths that nobody told us about (bytes from memory), NUL-terminated one after the
+ * other. c is sorted. */
+static int missing_parents(struct store_txn *t, const struct change *c, size_t n, struct buf *out)
 {
-	autoput(buf_release) struct buf last = BUF_INIT;
-	int added = 0, r;
+	autoput(buf_release) struct buf dir = BUF_INIT;
+	int r;
 
 	for (size_t i = 0; i < n; i++) {
 		const char *slash = strrchr(c[i].path, '/');
-		autofree char *dir = NULL;
 
 		if (c[i].e.kind == KIND_GONE || !slash)
 			continue;
-		if (last.data && last.len == (size_t)(slash - c[i].path) && memcmp(last.data, c[i].path, last.len) == 0)
-			continue;
-		buf_reset(&last);
-		if (buf_add(&last, c[i].path, (size_t)(slash - c[i].path)) < 0 || !(dir = strdup(last.data)))
+		if (i && strncmp(c[i - 1].path, c[i].path, (size_t)(slash - c[i].path) + 1) == 0 &&
+		    c[i - 1].e.kind != KIND_GONE && !strchr(c[i - 1].path + (slash - c[i].path) + 1, '/'))
+			continue;	/* the same folder as the one before */
+		buf_reset(&dir);
+		if (buf_add(&dir, c[i].path, (size_t)(slash - c[i].path)) < 0)
 			return -ENOMEM;
-		for (char *end = dir + last.len; end; end = strrchr(dir, '/')) {
-			struct store_entry was, e = { .kind = KIND_DIR, .mode = S_IFDIR | 0755, .mtime_ns = now };
+		for (char *end = dir.data + dir.len; end; end = strrchr(dir.data, '/')) {
+			struct store_entry was;
 
 			*end = 0;
-			if (bsearch(dir, c, n, sizeof(*c), path_key_cmp))
+			if (bsearch(dir.data, c, n, sizeof(*c), path_key_cmp))
 				continue;
-			if ((r = current(t, dir, &was)) < 0)
+			if ((r = current(t, dir.data, &was)) < 0)
 				return r;
 			if (was.kind == KIND_DIR)
 				break;
-			if ((r = add_change(t, dir, &e, &was)) < 0)
-				return r;
-			added = 1;
+			if (buf_add(out, dir.data, strlen(dir.data) + 1) < 0)
+				return -ENOMEM;
 		}
 	}
-	return added;
+	return 0;
+}
+
+/* They get an entry. Positive: some did, sort again. */
+static int add_parents(struct store_txn *t, const struct change *c, size_t n, int64_t now)
+{
+	autoput(buf_release) struct buf dirs = BUF_INIT;
+	int r = missing_parents(t, c, n, &dirs);
+
+	/* Only now: adding a change moves the paths that c points to. */
+	for (size_t at = 0; r == 0 && at < dirs.len; at += strlen(dirs.data + at) + 1) {
+		struct store_entry was, e = { .kind = KIND_DIR, .mode = S_IFDIR | 0755, .mtime_ns = now };
+
+		if ((r = current(t, dirs.data + at, &was)) == 0)
+			r = add_change(t, dirs.data + at, &e, &was);
+	}
+	return r < 0 ? r : dirs.len > 0;
 }
 
 static int collect(struct store_txn *t, int64_t now, struct change **ret, size_t *ret_n, size_t *ret_noop)
