@@ -1,0 +1,195 @@
+#include "recover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "out.h"
+#include "pager.h"
+#include "patch.h"
+#include "rev.h"
+#include "wtree.h"
+#include "xalloc.h"
+
+enum {
+	D_STAT = 1, D_NAME_STATUS, D_NAME_ONLY, D_NUMSTAT, D_SHORTSTAT, D_SUMMARY, D_PATCH, D_BINARY, D_FULL_INDEX,
+	D_CONTEXT, D_COLOR, D_NO_COLOR, D_EXIT_CODE, D_RENAMES, D_NO_RENAMES, D_SPACE, D_SPACE_CHANGE,
+};
+
+const struct opt diff_opts[] = {
+	{ D_STAT, 0, "stat", OPT_FLAG, NULL, "how many lines changed in each file" },
+	{ D_NAME_STATUS, 0, "name-status", OPT_FLAG, NULL, "names, with A, M, D, R or T" },
+	{ D_NAME_ONLY, 0, "name-only", OPT_FLAG, NULL, "names" },
+	{ D_NUMSTAT, 0, "numstat", OPT_FLAG, NULL, "as --stat, for programs" },
+	{ D_SHORTSTAT, 0, "shortstat", OPT_FLAG, NULL, "the last line of --stat" },
+	{ D_SUMMARY, 0, "summary", OPT_FLAG, NULL, "creations, deletions, renames, modes" },
+	{ D_PATCH, 'p', "patch", OPT_FLAG, NULL, "the patch too, after one of the above" },
+	{ D_BINARY, 0, "binary", OPT_FLAG, NULL, "patches for binary files, as git apply takes them" },
+	{ D_FULL_INDEX, 0, "full-index", OPT_FLAG, NULL, "whole ids in the index lines" },
+	{ D_CONTEXT, 'U', "unified", OPT_VALUE, "N", "lines around a change; default 3" },
+	{ D_COLOR, 0, "color", OPT_MAYBE, "WHEN", "auto, always or never" },
+	{ D_NO_COLOR, 0, "no-color", OPT_FLAG, NULL, "as --color=never" },
+	{ D_EXIT_CODE, 0, "exit-code", OPT_FLAG, NULL, "exit 1 when there are differences" },
+	{ D_RENAMES, 'M', "find-renames", OPT_MAYBE, "N", "how much must be alike, in percent; default 50" },
+	{ D_NO_RENAMES, 0, "no-renames", OPT_FLAG, NULL, "show a rename as a deletion and a creation" },
+	{ D_SPACE, 'w', "ignore-all-space", OPT_FLAG, NULL, "ignore white space" },
+	{ D_SPACE_CHANGE, 'b', "ignore-space-change", OPT_FLAG, NULL, "ignore how much white space there is" },
+	{ 0 }
+};
+
+static int terminal_width(void)
+{
+	struct winsize w;
+	const char *c = getenv("COLUMNS");
+
+	if (c && atoi(c) > 0)
+		return atoi(c);
+	/* stdout may already be the pager's pipe */
+	if (isatty(STDIN_FILENO) && ioctl(STDIN_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 && w.ws_col < 1000)
+		return w.ws_col;
+	return 80;
+}
+
+static int read_options(const struct recover *r, const struct args *a, struct patch_options *o)
+{
+	uint64_t n;
+
+	*o = (struct patch_options){
+		.context = r->cfg.context,
+		.binary = a->on[D_BINARY],
+		.full_index = a->on[D_FULL_INDEX],
+		.no_renames = a->on[D_NO_RENAMES],
+		.ignore_space = a->on[D_SPACE],
+		.ignore_space_change = a->on[D_SPACE_CHANGE],
+		.format = (a->on[D_STAT] ? PATCH_STAT : 0u) | (a->on[D_NUMSTAT] ? PATCH_NUMSTAT : 0u) |
+			(a->on[D_SHORTSTAT] ? PATCH_SHORTSTAT : 0u) | (a->on[D_SUMMARY] ? PATCH_SUMMARY : 0u) |
+			(a->on[D_NAME_STATUS] ? PATCH_NAME_STATUS : 0u) |
+			(a->on[D_NAME_ONLY] ? PATCH_NAME_ONLY : 0u) | (a->on[D_PATCH] ? PATCH_TEXT : 0u),
+	};
+	if (a->on[D_CONTEXT]) {
+		if (args_number("-U", a->value[D_CONTEXT], 1000000, &n) < 0)
+			return EXIT_USAGE;
+		o->context = (int)n;
+	}
+	if (a->value[D_RENAMES]) {
+		autofree char *s = xstrndup(a->value[D_RENAMES], strcspn(a->value[D_RENAMES], "%"));
+
+		if (args_number("--find-renames", s, 100, &n) < 0)
+			return EXIT_USAGE;
+		o->rename_percent = (int)n;
+	}
+	return EXIT_DONE;
+}
+
+struct sides {
+	struct store_snapshot a, b;	/* b.seq 0: the workspace */
+	git_tree *from, *to;
+};
+
+static void sides_release(struct sides *s)
+{
+	store_snapshot_release(&s->a);
+	store_snapshot_release(&s->b);
+	git_tree_free(s->from);
+	git_tree_free(s->to);
+}
+
+/* none: the newest; A: A; A B or A..B: both */
+static int read_revs(const struct recover *r, const struct args *a, struct sides *s)
+{
+	const char *first = a->n ? a->arg[0] : "@", *second = a->n > 1 ? a->arg[1] : NULL;
+	autofree char *left = NULL;
+	const char *dots = strstr(first, "..");
+	int rc;
+
+	if (!second && dots && !strchr(first, '{')) {
+		left = dots == first ? xstrdup("@") : xstrndup(first, (size_t)(dots - first));
+		first = left;
+		second = dots[2] ? dots + 2 : "@";
+	}
+	if ((rc = rev_arg(r, first, &s->a)))
+		return rc;
+	return second ? rev_arg(r, second, &s->b) : EXIT_DONE;
+}
+
+static int open_tree(git_repository *repo, const struct store_snapshot *sn, git_tree **ret)
+{
+	git_oid id;
+
+	memcpy(id.id, sn->tree.b, 20);
+	return err_from_git(git_tree_lookup(ret, repo, &id));
+}
+
+static int open_sides(struct recover *r, const struct strs *paths, struct wtree_notes *notes, struct sides *s)
+{
+	git_repository *repo;
+	git_odb *odb;
+	int e;
+
+	if ((e = store_git(r->store, &repo, &odb)) < 0 || (e = open_tree(repo, &s->a, &s->from)) < 0)
+		return context_failed(r, e, "cannot read the snapshot");
+	if (s->b.seq) {
+		e = open_tree(repo, &s->b, &s->to);
+		return e < 0 ? context_failed(r, e, "cannot read the snapshot") : EXIT_DONE;
+	}
+	e = wtree_build(r, &s->a, paths, notes, &s->to);
+	if (e == -ENOENT) {
+		log_error("%s: is gone; recover restore @ brings it back", r->workspace);
+		return EXIT_ENV;
+	}
+	if (e < 0) {
+		log_error_errno(e, "%s", r->workspace);
+		return EXIT_ENV;
+	}
+	return EXIT_DONE;
+}
+
+static void say_unknown(const struct recover *r, const struct wtree_notes *notes)
+{
+	if (r->quiet)
+		return;
+	for (size_t i = 0; i < notes->unknown.n && i < 10; i++)
+		log_warn("%s: is in the snapshot but cannot be looked at now (ignored, too large or unreadable)",
+			notes->unknown.s[i]);
+	if (notes->unknown.n > 10)
+		log_warn("... and %zu more", notes->unknown.n - 10);
+}
+
+int cmd_diff(struct recover *r, const struct args *a)
+{
+	static struct wtree_notes notes;	/* as long-lived as the store's object backends */
+	autoput(sides_release) struct sides s = { 0 };
+	autoput(strs_release) struct strs paths = { 0 };
+	struct patch_options opt;
+	git_repository *repo;
+	git_odb *odb;
+	int rc, e;
+
+	if ((rc = read_options(r, a, &opt)))
+		return rc;
+	if (paths_from_args(r, a->path, a->n_paths, &paths) < 0)
+		return EXIT_USAGE;
+	if ((rc = read_revs(r, a, &s)) || (rc = open_sides(r, &paths, &notes, &s)))
+		return rc;
+	opt.width = terminal_width();
+	say_unknown(r, &notes);
+	pager_start(r);
+	if ((e = color_wanted(r, a->on[D_COLOR] || a->on[D_NO_COLOR], a->on[D_NO_COLOR] ? "never" : a->value[D_COLOR])) < 0)
+		return EXIT_USAGE;
+	opt.color = e;
+	if ((e = store_git(r->store, &repo, &odb)) < 0)
+		return context_failed(r, e, "diff");
+	e = patch_trees(repo, s.from, s.to, &paths, &opt);
+	if (e < 0 && notes.stale) {
+		log_error("%s: changed while it was compared; try again", notes.stale);
+		return EXIT_ENV;
+	}
+	if (e < 0)
+		return context_failed(r, err_from_git(e), git_error_last() ? git_error_last()->message : "diff");
+	return e > 0 && a->on[D_EXIT_CODE] ? EXIT_NO : EXIT_DONE;
+}

@@ -1,0 +1,222 @@
+#include "recover.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/text.h"
+#include "../scan/scan.h"
+#include "restore.h"
+#include "rev.h"
+#include "xalloc.h"
+
+enum { R_DRY_RUN = 1, R_DELETE, R_TO, R_YES, R_VERIFY };
+
+const struct opt restore_opts[] = {
+	{ R_DRY_RUN, 'n', "dry-run", OPT_FLAG, NULL, "only show what would be done" },
+	{ R_DELETE, 0, "delete", OPT_FLAG, NULL, "delete what the snapshot does not hold (but a newer one does)" },
+	{ R_TO, 0, "to", OPT_VALUE, "DIR", "write a copy below DIR, leave the workspace alone" },
+	{ R_YES, 'y', "yes", OPT_FLAG, NULL, "do not ask" },
+	{ R_VERIFY, 0, "verify", OPT_FLAG, NULL, "read every written file back" },
+	{ 0 }
+};
+
+struct choosing {
+	struct targets *t;
+	const struct strs *paths;
+	struct strs skipped;	/* paths the snapshot did not store */
+	uint64_t found;
+	enum store_why why;
+};
+
+static void choosing_release(struct choosing *c)
+{
+	strs_release(&c->skipped);
+}
+
+static int choose(const char *path, const struct store_entry *e, void *arg)
+{
+	struct choosing *c = arg;
+	bool in = paths_match(c->paths, path);
+
+	if (e->kind == KIND_SKIPPED) {
+		strs_add(&c->skipped, xstrdup(path));
+		if (in)
+			c->why = e->why;
+		return 0;
+	}
+	if (e->kind == KIND_GONE)
+		return 0;
+	targets_add(c->t, path, e, !in);
+	c->found += in;
+	return 0;
+}
+
+/* The folders on the way to a path. */
+static void add_parents(struct store *s, uint64_t seq, const char *path, struct choosing *c)
+{
+	autofree char *up = xstrdup(path);
+	struct store_entry e;
+
+	while (*up) {
+		char *slash = strrchr(up, '/');
+
+		*(slash ? slash : up) = 0;
+		if (store_entry_at(s, seq, up, &e) == 0 && e.kind == KIND_DIR)
+			targets_add(c->t, up, &e, true);
+		else if (!*up)	/* an old store may not know the mode of the top */
+			targets_add(c->t, up, &(struct store_entry){ .kind = KIND_DIR, .mode = 040755 }, true);
+	}
+}
+
+static int choose_path(struct store *s, uint64_t seq, const char *path, struct choosing *c)
+{
+	struct store_entry e;
+	int r = store_entry_at(s, seq, path, &e);
+
+	if (r == 0)
+		(void)choose(path, &e, c);
+	else if (r != -ENOENT)
+		return r;
+	if (*path)
+		add_parents(s, seq, path, c);
+	if (r == 0 && e.kind != KIND_DIR)
+		return 0;
+	r = store_walk_at(s, seq, path, choose, c);
+	return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+}
+
+/* ---- --delete ------------------------------------------------------------------ */
+
+struct deleting {
+	struct choosing *c;
+	const struct strs *paths;
+};
+
+static bool skipped_then(const struct strs *skipped, const char *path)
+{
+	for (size_t i = 0; i < skipped->n; i++)
+		if (path_below(path, skipped->s[i]))
+			return true;
+	return false;
+}
+
+static int mark_deleted(const char *path, const struct store_entry *e, void *arg)
+{
+	static const struct store_entry gone = { .kind = KIND_GONE };
+	struct deleting *d = arg;
+
+	if (!*path || e->kind == KIND_GONE || e->kind == KIND_SKIPPED || !paths_match(d->paths, path) ||
+	    skipped_then(&d->c->skipped, path))
+		return 0;
+	targets_add(d->c->t, path, &gone, false);
+	return 0;
+}
+
+static int mark_new(const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
+{
+	(void)was;
+	return mark_deleted(path, is, arg);
+}
+
+/* Now ignored or too large: what a newer snapshot held of it is not what is there. */
+static int drop_skipped(const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
+{
+	struct deleting *d = arg;
+
+	(void)was;
+	if (is->kind == KIND_SKIPPED)
+		strs_add(&d->c->skipped, xstrdup(path));
+	return 0;
+}
+
+static void close_scan(struct scan **s)
+{
+	scan_close(*s);
+}
+
+/* All that the newest snapshot holds or the safety snapshot will; targets_sort then prefers
+ * what the restored one has. */
+static int choose_deletions(struct recover *r, struct choosing *c)
+{
+	autoput(store_snapshot_release) struct store_snapshot newest = { 0 };
+	struct scan_options so = { .cfg = &r->cfg, .stop = &interrupted };
+	autoput(close_scan) struct scan *sc = NULL;
+	struct deleting d = { c, c->paths };
+	int e = store_newest(r->store, &newest);
+
+	if (e == 0)
+		e = scan_open(r->workspace, &so, &sc);
+	if (e == -ENOENT)	/* nothing is there to be deleted */
+		return 0;
+	if (e == 0)
+		e = scan_diff(sc, r->store, newest.seq, NULL, drop_skipped, &d);
+	if (e >= 0)
+		e = scan_diff(sc, r->store, newest.seq, NULL, mark_new, &d);
+	return e < 0 ? e : store_walk_at(r->store, newest.seq, "", mark_deleted, &d);
+}
+
+/* ---- the command ------------------------------------------------------------------ */
+
+static int fill_targets(struct recover *r, const struct args *a, const struct store_snapshot *sn,
+	const struct strs *paths, struct targets *t)
+{
+	autoput(choosing_release) struct choosing c = { .t = t, .paths = paths };
+	int e = 0;
+
+	if (!paths->n)
+		e = choose_path(r->store, sn->seq, "", &c);
+	for (size_t i = 0; i < paths->n && e >= 0; i++)
+		e = choose_path(r->store, sn->seq, paths->s[i], &c);
+	if (e >= 0 && a->on[R_DELETE])
+		e = choose_deletions(r, &c);
+	if (e < 0)
+		return context_failed(r, e, "cannot read the snapshot");
+	if (c.found || a->on[R_DELETE])
+		return EXIT_DONE;
+	if (c.why)
+		log_error("%s: was not stored: %s", a->n_paths ? a->path[0] : ".", store_why_text(c.why));
+	else
+		log_error("%s: is not in snapshot %s; recover history PATH and recover find '*NAME*' tell where it is",
+			a->n_paths ? a->path[0] : ".", a->arg[0]);
+	return EXIT_NO;
+}
+
+static void restore_release(struct restore *x)
+{
+	targets_release(&x->targets);
+}
+
+int cmd_restore(struct recover *r, const struct args *a)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	autoput(strs_release) struct strs paths = { 0 };
+	autofree char *title = NULL, *message = NULL;
+	char hex[41], when[32];
+	autoput(restore_release) struct restore x = {
+		.r = r, .dry_run = a->on[R_DRY_RUN], .yes = a->on[R_YES], .verify = a->on[R_VERIFY],
+		.delete_ok = a->on[R_DELETE],
+	};
+	int rc;
+
+	if (a->on[R_TO] && a->on[R_DELETE]) {
+		log_error("--delete is about the workspace, --to about another folder");
+		return EXIT_USAGE;
+	}
+	if ((rc = rev_arg(r, a->arg[0], &sn)))
+		return rc;
+	if (paths_from_args(r, a->path, a->n_paths, &paths) < 0)
+		return EXIT_USAGE;
+	if ((rc = fill_targets(r, a, &sn, &paths, &x.targets)))
+		return rc;
+	rev_short(&sn, hex);
+	x.rev = sn.id;
+	x.title = title = xasprintf("restore %s of %s", hex, text_local_time(sn.time_ns, when));
+	x.message = message = xasprintf("before the restore of %s", hex);
+	return a->on[R_TO] ? restore_elsewhere(&x, a->value[R_TO]) : restore_run(&x);
+}

@@ -1,0 +1,226 @@
+#include "recover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "../lib/auto.h"
+#include "../lib/ctl.h"
+#include "../lib/err.h"
+#include "../lib/text.h"
+#include "live.h"
+#include "out.h"
+#include "rev.h"
+#include "rows.h"
+
+enum { ST_JSON = 1 };
+
+const struct opt status_opts[] = {
+	{ ST_JSON, 0, "json", OPT_FLAG, NULL, "one object" },
+	{ 0 }
+};
+
+struct state {
+	struct store_totals totals;
+	struct store_snapshot last;	/* seq 0: none */
+	struct live live;
+	bool running;
+	pid_t pid;
+	uint64_t quota;
+	struct buf daemon;		/* its own words, JSON, or empty */
+};
+
+static void state_release(struct state *s)
+{
+	store_snapshot_release(&s->last);
+	buf_release(&s->daemon);
+}
+
+/* The smaller of 5 GiB and 10 % of the file system, unless it is set. */
+static uint64_t quota(const struct recover *r)
+{
+	struct statvfs v;
+	uint64_t most = UINT64_C(5) << 30;
+
+	if (r->cfg.quota)
+		return r->cfg.quota;
+	if (statvfs(r->store_path, &v) == 0 && (uint64_t)v.f_blocks * v.f_frsize / 10 < most)
+		most = (uint64_t)v.f_blocks * v.f_frsize / 10;
+	return most;
+}
+
+static int load(struct recover *r, struct state *s)
+{
+	int e = store_totals(r->store, &s->totals);
+
+	if (e < 0)
+		return context_failed(r, e, "cannot read the totals");
+	if ((e = store_newest(r->store, &s->last)) < 0 && e != -ENOENT)
+		return context_failed(r, e, "cannot read the newest snapshot");
+	s->running = store_writer(r->store_path, &s->pid) == 1;
+	/* what it cannot watch only the daemon knows */
+	if (s->running)
+		(void)ctl_call(store_dirfd(r->store), "control", "status\tjson", 2000, &s->daemon);
+	s->quota = quota(r);
+	live_count(r, s->last.seq, &s->live);
+	return EXIT_DONE;
+}
+
+/* The daemon's list, out of the object in its answer ("ok" line first). */
+static cJSON *unwatched(const struct state *s)
+{
+	const char *brace = s->daemon.data ? strchr(s->daemon.data, '{') : NULL;
+	cJSON *o = brace ? cJSON_Parse(brace) : NULL;
+	cJSON *u = o ? cJSON_DetachItemFromObject(o, "unwatched") : NULL;
+
+	cJSON_Delete(o);
+	return cJSON_IsArray(u) ? u : cJSON_CreateArray();
+}
+
+static int64_t age_s(const struct recover *r, const struct state *s)
+{
+	return (r->now_ns - s->last.time_ns) / 1000000000;
+}
+
+static void print_json(const struct recover *r, const struct state *s)
+{
+	cJSON *o = cJSON_CreateObject(), *sub;
+	char hex[41];
+
+	json_name(o, "workspace", r->workspace);
+	json_name(o, "store", r->store_path);
+	cJSON_AddNumberToObject(o, "snapshots", (double)s->totals.snapshots);
+	if (s->last.seq) {
+		sub = cJSON_AddObjectToObject(o, "last");
+		id_hex(&s->last.id, hex);
+		cJSON_AddStringToObject(sub, "id", hex);
+		json_time(sub, "time", s->last.time_ns);
+		cJSON_AddNumberToObject(sub, "age_s", (double)age_s(r, s));
+	} else {
+		cJSON_AddNullToObject(o, "last");
+	}
+	if (s->live.known)
+		cJSON_AddNumberToObject(o, "dirty", (double)(s->live.created + s->live.changed + s->live.deleted));
+	else
+		cJSON_AddNullToObject(o, "dirty");
+	sub = cJSON_AddObjectToObject(o, "skipped");
+	cJSON_AddNumberToObject(sub, "count", (double)s->totals.skipped);
+	cJSON_AddNumberToObject(sub, "bytes", (double)s->totals.skipped_bytes);
+	cJSON_AddNumberToObject(o, "kept", (double)s->totals.kept);
+	cJSON_AddItemToObject(o, "unwatched", unwatched(s));
+	cJSON_AddNumberToObject(o, "size_bytes", (double)(s->totals.log_bytes + s->totals.catalogue_bytes));
+	cJSON_AddNumberToObject(o, "quota_bytes", (double)s->quota);
+	sub = cJSON_AddObjectToObject(o, "daemon");
+	cJSON_AddBoolToObject(sub, "running", s->running);
+	if (s->running && s->pid > 0)
+		cJSON_AddNumberToObject(sub, "pid", s->pid);
+	else
+		cJSON_AddNullToObject(sub, "pid");
+	json_line(o);
+}
+
+static void print_live(const struct live *l)
+{
+	if (!l->known)
+		printf("now        %s\n", l->error == -ENOENT ? "the workspace is gone; recover restore @ brings it back"
+							      : err_str(l->error));
+	else if (!(l->created + l->changed + l->deleted))
+		printf("now        as in the last snapshot\n");
+	else
+		printf("now        %llu new, %llu changed, %llu deleted since (recover diff)\n",
+			(unsigned long long)l->created, (unsigned long long)l->changed,
+			(unsigned long long)l->deleted);
+}
+
+static void print_text(const struct recover *r, const struct state *s)
+{
+	char a[16], b[16], age[24], when[32], hex[41];
+	cJSON *u = unwatched(s);
+
+	printf("workspace  ");
+	out_name(r->workspace);
+	printf("\nstore      ");
+	out_name(r->store_path);
+	printf("\ndaemon     ");
+	if (!s->running)
+		printf("not running: snapd --workspace DIR starts it");
+	else
+		printf("running%s", s->pid > 0 ? ", pid " : "");
+	if (s->running && s->pid > 0)
+		printf("%d", (int)s->pid);
+	printf("\nsnapshots  %llu, %s of %s\n", (unsigned long long)s->totals.snapshots,
+		text_size(s->totals.log_bytes + s->totals.catalogue_bytes, a), text_size(s->quota, b));
+	if (s->last.seq)
+		printf("last       %s  %s (%s ago)  %s\n", rev_short(&s->last, hex), row_time(s->last.time_ns, when),
+			text_duration((uint64_t)(age_s(r, s) > 0 ? age_s(r, s) : 0), age),
+			store_reason_name(s->last.reason));
+	print_live(&s->live);
+	printf("stored     %llu files, %llu folders\n", (unsigned long long)s->totals.files,
+		(unsigned long long)s->totals.dirs);
+	if (s->totals.skipped)
+		printf("skipped    %llu, %s (recover ls -r @ names them)\n", (unsigned long long)s->totals.skipped,
+			text_size(s->totals.skipped_bytes, a));
+	if (s->totals.kept)
+		printf("unreadable %llu: they stand as they were read last\n", (unsigned long long)s->totals.kept);
+	for (int i = 0; i < cJSON_GetArraySize(u); i++) {
+		const cJSON *item = cJSON_GetArrayItem(u, i);
+
+		if (cJSON_IsString(item)) {
+			printf("unwatched  ");
+			out_name(item->valuestring);
+			fputc('\n', stdout);
+		}
+	}
+	cJSON_Delete(u);
+}
+
+int cmd_status(struct recover *r, const struct args *a)
+{
+	autoput(state_release) struct state s = { 0 };
+	int rc = load(r, &s);
+
+	if (rc)
+		return rc;
+	if (a->on[ST_JSON])
+		print_json(r, &s);
+	else
+		print_text(r, &s);
+	return EXIT_DONE;
+}
+
+/* Plain `recover`: where we stand and what one would type next. */
+int cmd_summary(struct recover *r, const struct args *a)
+{
+	autoput(state_release) struct state s = { 0 };
+	char age[24], when[32], hex[41];
+	int rc = load(r, &s);
+
+	(void)a;
+	if (rc)
+		return rc;
+	out_name(r->workspace);
+	if (!s.last.seq) {
+		printf(": no snapshot yet\n");
+		return EXIT_DONE;
+	}
+	printf(": %llu snapshots, the last %s ago%s\n", (unsigned long long)s.totals.snapshots,
+		text_duration((uint64_t)(age_s(r, &s) > 0 ? age_s(r, &s) : 0), age),
+		s.running ? "" : "; snapd is not running");
+	printf("last       %s  %s  %s", rev_short(&s.last, hex), row_time(s.last.time_ns, when),
+		store_reason_name(s.last.reason));
+	if (*s.last.message) {
+		printf(": ");
+		out_name(s.last.message);
+	}
+	fputc('\n', stdout);
+	print_live(&s.live);
+	printf("\n"
+		"  recover diff                    what changed since the last snapshot\n"
+		"  recover list                    all snapshots\n"
+		"  recover deleted                 files that are gone\n"
+		"  recover restore @ -- PATH       bring one path back\n"
+		"  recover restore '@{10 minutes ago}'\n"
+		"  recover --help                  everything else\n");
+	return EXIT_DONE;
+}

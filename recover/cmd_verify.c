@@ -1,0 +1,122 @@
+#include "recover.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/progress.h"
+#include "../lib/text.h"
+#include "out.h"
+#include "rev.h"
+
+enum { V_ALL = 1, V_JSON };
+
+const struct opt verify_opts[] = {
+	{ V_ALL, 0, "all", OPT_FLAG, NULL, "unpack and hash every object" },
+	{ V_JSON, 0, "json", OPT_FLAG, NULL, "one object for each damage, a line each" },
+	{ 0 }
+};
+
+struct verifying {
+	struct store *store;
+	struct progress *progress;
+	uint64_t shown;		/* bytes */
+	uint64_t damages;
+	bool json;
+};
+
+static void print_snapshot(struct store *s, uint64_t seq)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	char hex[41], when[32];
+
+	if (store_by_seq(s, seq, &sn) == 0)
+		printf("%s of %s", rev_short(&sn, hex), text_local_time(sn.time_ns, when));
+	else
+		printf("snapshot %" PRIu64, seq);
+}
+
+static void add_snapshot(struct store *s, cJSON *o, const char *key, uint64_t seq)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	char hex[41];
+
+	if (seq && store_by_seq(s, seq, &sn) == 0) {
+		id_hex(&sn.id, hex);
+		cJSON_AddStringToObject(o, key, hex);
+	} else {
+		cJSON_AddNullToObject(o, key);
+	}
+}
+
+static void on_damage(const struct store_damage *d, void *arg)
+{
+	struct verifying *v = arg;
+
+	v->damages++;
+	if (v->json) {
+		cJSON *o = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(o, "what", d->what);
+		if (d->path)
+			json_name(o, "path", d->path);
+		else
+			cJSON_AddNullToObject(o, "path");
+		add_snapshot(v->store, o, "first", d->first_seq);
+		add_snapshot(v->store, o, "last", d->last_seq);
+		json_line(o);
+		return;
+	}
+	printf("%s", d->what);
+	if (d->path) {
+		printf(": hits ");
+		out_name(d->path);
+	}
+	if (d->first_seq) {
+		printf(d->path ? " in " : ": hits ");
+		print_snapshot(v->store, d->first_seq);
+		if (d->last_seq != d->first_seq) {
+			printf(" to ");
+			print_snapshot(v->store, d->last_seq);
+		}
+	}
+	fputc('\n', stdout);
+}
+
+static void on_progress(uint64_t done, uint64_t total, void *arg)
+{
+	struct verifying *v = arg;
+
+	progress_set_total(v->progress, total);
+	if (done > v->shown)
+		progress_add(v->progress, done - v->shown, done - v->shown);
+	v->shown = done;
+}
+
+int cmd_verify(struct recover *r, const struct args *a)
+{
+	struct verifying v = { .store = r->store, .json = a->on[V_JSON] };
+	struct store_verify how = {
+		.all = a->on[V_ALL], .damage = on_damage, .progress = on_progress, .stop = &interrupted, .arg = &v,
+	};
+	char size[16];
+	int e;
+
+	interrupt_catch();
+	(void)progress_new("verifying", "bytes", 0, r->quiet, &v.progress);
+	e = store_verify(r->store, &how);
+	progress_done(v.progress);
+	if (e == -EINTR) {
+		log_error("stopped after %" PRIu64 " objects", how.objects);
+		return EXIT_PART;
+	}
+	if (e < 0)
+		return context_failed(r, e, "cannot verify");
+	if (!r->quiet)
+		log_info("%" PRIu64 " snapshots, %" PRIu64 " objects, %s looked at: %s", how.snapshots, how.objects,
+			text_size(how.bytes, size), v.damages ? "DAMAGED" : a->on[V_ALL] ? "whole" :
+			"whole as far as the checksums tell (--all reads everything)");
+	return v.damages ? EXIT_NO : EXIT_DONE;
+}

@@ -1,0 +1,104 @@
+/* The table of commands: parsing, help and usage come from here, and the manual is
+ * checked against it by a test. */
+#include "recover.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct opt global_opts[] = {
+	{ G_WORKSPACE, 0, "workspace", OPT_VALUE, "DIR", "the protected folder (it may be gone); default: the nearest one above here" },
+	{ G_STORE, 0, "store", OPT_VALUE, "DIR", "where its snapshots are; also HOLDFAST_STORE" },
+	{ G_QUIET, 'q', "quiet", OPT_FLAG, NULL, "no progress, no notes" },
+	{ G_VERBOSE, 'v', "verbose", OPT_FLAG, NULL, "say more" },
+	{ G_NO_PAGER, 0, "no-pager", OPT_FLAG, NULL, "write straight to the terminal" },
+	{ G_HELP, 'h', "help", OPT_FLAG, NULL, "this text, or a command's" },
+	{ G_VERSION, 0, "version", OPT_FLAG, NULL, "the version" },
+	{ 0 }
+};
+
+const struct command commands[] = {
+	{ "list", "[--json] [-n N] [--reason R] [PATH...]", "the snapshots, newest first; with PATH those that changed it",
+	  list_opts, 0, -1, true, NEEDS_STORE, cmd_list },
+	{ "show", "[--json] [REV]", "one snapshot and what changed in it",
+	  show_opts, 0, 1, false, NEEDS_STORE, cmd_show },
+	{ "ls", "[-r] [--json] REV [PATH]", "what a folder held in a snapshot",
+	  ls_opts, 1, 2, true, NEEDS_STORE, cmd_ls },
+	{ "cat", "REV:PATH", "a file as it was, on stdout",
+	  NULL, 1, 1, false, NEEDS_STORE, cmd_cat },
+	{ "diff", "[REV [REV]] [OPTIONS] [-- PATH...]",
+	  "what changed since the newest snapshot, since REV, or between two",
+	  diff_opts, 0, 2, true, NEEDS_STORE, cmd_diff },
+	{ "restore", "REV [--dry-run] [--delete] [--to DIR] [--yes] [-- PATH...]",
+	  "bring back what a snapshot holds",
+	  restore_opts, 1, 1, true, NEEDS_STORE, cmd_restore },
+	{ "undo", "[--dry-run] [--yes]", "take the last restore (or undo) back",
+	  undo_opts, 0, 0, false, NEEDS_STORE | ALONE_ON_JOURNAL, cmd_undo },
+	{ "history", "[--json] [-n N] PATH", "every version of one path",
+	  history_opts, 1, 1, false, NEEDS_STORE, cmd_history },
+	{ "find", "[--json] PATTERN", "paths over all time that match a pattern",
+	  find_opts, 1, 1, false, NEEDS_STORE, cmd_find },
+	{ "deleted", "[--json] [-n N]", "files that are gone, and the snapshot that still holds them",
+	  deleted_opts, 0, 0, false, NEEDS_STORE, cmd_deleted },
+	{ "status", "[--json]", "how well this workspace is protected now",
+	  status_opts, 0, 0, false, NEEDS_STORE, cmd_status },
+	{ "mark", "REV NAME | --remove NAME", "name a snapshot; a named one is never thinned out",
+	  mark_opts, 1, 2, false, NEEDS_STORE, cmd_mark },
+	{ "verify", "[--all]", "check the store; --all reads every byte",
+	  verify_opts, 0, 0, false, NEEDS_STORE, cmd_verify },
+	{ "export", "DIR", "all snapshots as an ordinary bare git repository",
+	  NULL, 1, 1, false, NEEDS_STORE, cmd_export },
+	{ 0 }
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+static void print_opts(const struct opt *o)
+{
+	for (; o && o->id; o++) {
+		char left[64];
+		int n = 0;
+
+		if (o->letter)
+			n = snprintf(left, sizeof(left), "-%c%s", o->letter, o->name ? ", " : "");
+		else
+			n = snprintf(left, sizeof(left), "    ");
+		if (o->name)
+			n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s", o->name, o->kind == OPT_MAYBE ? "[" : "");
+		if (o->arg)
+			n += snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s",
+				o->name && o->kind == OPT_MAYBE ? "=" : o->name ? " " : " ", o->arg,
+				o->kind == OPT_MAYBE ? "]" : "");
+		printf("    %-24s %s\n", left, o->help);
+	}
+}
+
+void command_help(const struct command *c)
+{
+	printf("usage: recover %s %s\n\n    %s\n", c->name, c->usage, c->summary);
+	if (c->opts) {
+		printf("\n");
+		print_opts(c->opts);
+	}
+}
+
+void recover_help(void)
+{
+	printf("usage: recover [OPTIONS] [COMMAND ...]\n\ncommands:\n");
+	for (const struct command *c = commands; c->name; c++)
+		printf("    %-9s %s\n", c->name, c->summary);
+	printf("\noptions:\n");
+	print_opts(global_opts);
+	printf("\nrevisions (REV):\n"
+		"    3f2a91c            the id of a snapshot, or the start of it\n"
+		"    NAME               a mark\n"
+		"    @  @~N             the newest, N before it; REV~N works after any\n"
+		"    @{10 minutes ago}  @{yesterday}  @{14:30}  @{2026-11-23 14:30}\n"
+		"                       the last one not after that time\n"
+		"    @crash             the last before the latest crash\n");
+}

@@ -1,0 +1,175 @@
+/* Which workspace, which store. The folder we stand in may be deleted, and the workspace with it: then
+ * PWD still says where we were. */
+#include "recover.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "xalloc.h"
+
+volatile sig_atomic_t interrupted;
+
+static void on_signal(int signo)
+{
+	interrupted = signo;
+}
+
+void interrupt_catch(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	(void)sigaction(SIGHUP, &sa, NULL);
+}
+
+static char *current_folder(void)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	autofree char *cwd = getcwd(NULL, 0);
+	const char *pwd = getenv("PWD");
+
+	/* Linux says "(unreachable)/..." for a folder outside of our root */
+	if (cwd && *cwd == '/')
+		return take_ptr(cwd);
+	if (pwd && *pwd == '/' && store_canonical(pwd, &b) == 0)
+		return buf_detach(&b, NULL);
+	return NULL;
+}
+
+static bool is_store(const char *dir)
+{
+	autofree char *log = xasprintf("%s/log", dir);
+
+	return access(log, F_OK) == 0;
+}
+
+/* The store of a workspace as the settings place it. NULL: none there. */
+static char *store_of(const char *workspace, const struct config *cfg)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	if (store_place(workspace, NULL, cfg->store_dir, &b) < 0 || !is_store(b.data))
+		return NULL;
+	return buf_detach(&b, NULL);
+}
+
+/* The nearest folder at or above `from` that has a store. */
+static int find_above(struct recover *r, const char *from)
+{
+	autofree char *dir = xstrdup(from);
+
+	for (;;) {
+		char *slash, *store = store_of(dir, &r->cfg);
+
+		if (store) {
+			r->store_path = store;
+			r->workspace = take_ptr(dir);
+			return EXIT_DONE;
+		}
+		slash = strrchr(dir, '/');
+		if (!slash || !dir[1])
+			break;
+		slash[slash == dir] = 0;
+	}
+	log_error("%s: no workspace here or above: name it with --workspace DIR, or start snapd --workspace DIR", from);
+	return EXIT_ENV;
+}
+
+static int place(struct recover *r, const char *cwd)
+{
+	const char *env = getenv("HOLDFAST_STORE");
+	const char *override = r->store_arg ? r->store_arg : env && *env ? env : NULL;
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int e;
+
+	if (r->workspace_arg) {
+		if ((e = store_canonical(r->workspace_arg, &b)) < 0) {
+			log_error_errno(e, "%s", r->workspace_arg);
+			return EXIT_ENV;
+		}
+		r->workspace = buf_detach(&b, NULL);
+	}
+	if (override) {
+		r->store_path = xstrdup(override);
+	} else if (r->workspace) {
+		if (!(r->store_path = store_of(r->workspace, &r->cfg))) {
+			log_error("%s: has no store yet: start snapd --workspace %s, or name one with --store DIR",
+				r->workspace, r->workspace);
+			return EXIT_ENV;
+		}
+	} else if (cwd) {
+		return find_above(r, cwd);
+	} else {
+		log_error("the current folder is gone: name the workspace with --workspace DIR");
+		return EXIT_ENV;
+	}
+	return EXIT_DONE;
+}
+
+static int load_config(struct recover *r, const char *workspace)
+{
+	config_release(&r->cfg);
+	return config_load(&r->cfg, workspace, NULL, NULL) < 0 ? EXIT_USAGE : EXIT_DONE;
+}
+
+static void set_prefix(struct recover *r, const char *cwd)
+{
+	size_t n = strlen(r->workspace);
+
+	if (n == 1)
+		n = 0;
+	if (cwd && !strncmp(cwd, r->workspace, n) && (cwd[n] == '/' || !cwd[n]))
+		r->prefix = xstrdup(cwd[n] ? cwd + n + 1 : "");
+	else
+		r->prefix = xstrdup("");
+}
+
+int context_open(struct recover *r)
+{
+	autofree char *cwd = current_folder();
+	int rc, e;
+
+	/* where stores live is the user's setting; only then is the workspace known */
+	if ((rc = load_config(r, NULL)) || (rc = place(r, cwd)))
+		return rc;
+	e = store_open(r->store_path, STORE_READ, NULL, &r->store);
+	if (e == -ENOENT) {
+		log_error("%s: is no store", r->store_path);
+		return EXIT_ENV;
+	}
+	if (e < 0)
+		return context_failed(r, e, "open");
+	if (!r->workspace)
+		r->workspace = xstrdup(store_workspace(r->store));
+	if (!*r->workspace) {
+		log_error("%s: does not say which workspace it keeps: name it with --workspace DIR", r->store_path);
+		return EXIT_ENV;
+	}
+	if (*store_workspace(r->store) && strcmp(store_workspace(r->store), r->workspace))
+		log_warn("%s: was made for %s", r->store_path, store_workspace(r->store));
+	set_prefix(r, cwd);
+	return load_config(r, r->workspace);
+}
+
+void context_close(struct recover *r)
+{
+	store_close(r->store);
+	r->store = NULL;
+	config_release(&r->cfg);
+	free(r->workspace);
+	free(r->store_path);
+	free(r->prefix);
+}
+
+int context_failed(const struct recover *r, int err, const char *what)
+{
+	log_error_errno(err, "%s: %s", r->store_path ? r->store_path : "store", what);
+	return EXIT_ENV;
+}

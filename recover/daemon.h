@@ -1,0 +1,11 @@
+/* recover/daemon.h - asking the snapd that keeps this store. */
+#ifndef RECOVER_DAEMON_H
+#define RECOVER_DAEMON_H
+
+#include "recover.h"
+
+/* Sends the fields (NULL-terminated) to the store's control socket. 1: it said ok, its second field is appended
+ * to ret (may be NULL); 0: no daemon is there; negative: what it answered, having logged its words. */
+int daemon_ask(const struct recover *r, const char *const *fields, int timeout_ms, struct buf *ret);
+
+#endif

@@ -1,0 +1,278 @@
+/* The file: 8 bytes of magic, then records: u32 length, u32 crc32 of the payload, payload. A payload begins
+ * with its type: 'H' head, 'T' target (varint kind, mode, flags, size; u64 mtime; id; parent; path), 'E' end of the
+ * description. Nothing after 'E'. */
+#include "journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "../lib/auto.h"
+#include "../lib/io.h"
+#include "xalloc.h"
+
+#define MAGIC "HFRJ\r\n1\n"
+#define JOURNAL_MAX (UINT32_C(1) << 30)
+
+static uint32_t crc(const void *p, size_t n)
+{
+	return (uint32_t)crc32(0, p, (uInt)n);
+}
+
+static int add_record(struct buf *out, const struct buf *payload)
+{
+	int r;
+
+	if ((r = buf_add_u32(out, (uint32_t)payload->len)) < 0 ||
+	    (r = buf_add_u32(out, crc(payload->data, payload->len))) < 0)
+		return r;
+	return buf_add(out, payload->data, payload->len);
+}
+
+static int add_target(struct buf *out, struct buf *b, const char *path, const struct store_entry *e, bool parent)
+{
+	int r;
+
+	buf_reset(b);
+	if ((r = buf_addch(b, 'T')) < 0 || (r = buf_add_varint(b, e->kind)) < 0 ||
+	    (r = buf_add_varint(b, e->mode)) < 0 || (r = buf_add_varint(b, e->flags)) < 0 ||
+	    (r = buf_add_varint(b, e->size)) < 0 || (r = buf_add_u64(b, (uint64_t)e->mtime_ns)) < 0 ||
+	    (r = buf_add(b, e->oid.b, 20)) < 0 || (r = buf_addch(b, parent)) < 0 || (r = buf_addstr(b, path)) < 0)
+		return r;
+	return add_record(out, b);
+}
+
+int journal_format(const struct journal *j, const struct plan *p, struct buf *out)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int r;
+
+	if ((r = buf_add(out, MAGIC, 8)) < 0 || (r = buf_addch(&b, 'H')) < 0 || (r = buf_add_u64(&b, j->op)) < 0 ||
+	    (r = buf_addch(&b, j->undo)) < 0 || (r = buf_addch(&b, j->delete_ok)) < 0 ||
+	    (r = buf_add_u64(&b, (uint64_t)j->time_ns)) < 0 || (r = buf_add_u64(&b, j->safety_seq)) < 0 ||
+	    (r = buf_add(&b, j->safety.b, 20)) < 0 || (r = buf_add(&b, j->rev.b, 20)) < 0 ||
+	    (r = buf_addstr(&b, j->workspace)) < 0 || (r = add_record(out, &b)) < 0)
+		return r;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct plan_item *it = &p->item[i];
+
+		if (it->action == PLAN_NOTHING || it->action == PLAN_BLOCKED)
+			continue;
+		if ((r = add_target(out, &b, it->path, &it->want, it->action == PLAN_PARENT)) < 0)
+			return r;
+	}
+	buf_reset(&b);
+	if ((r = buf_addch(&b, 'E')) < 0)
+		return r;
+	return add_record(out, &b);
+}
+
+static char *rest_of(struct cursor *c)
+{
+	char *s = xstrndup((const char *)c->p, (size_t)(c->end - c->p));
+
+	c->p = c->end;
+	return s;
+}
+
+static int parse_head(struct cursor *c, struct journal *j)
+{
+	const uint8_t *p;
+
+	if (j->workspace)
+		return -EBADMSG;
+	j->op = cur_u64(c);
+	j->undo = cur_u8(c);
+	j->delete_ok = cur_u8(c);
+	j->time_ns = (int64_t)cur_u64(c);
+	j->safety_seq = cur_u64(c);
+	if ((p = cur_bytes(c, 20)))
+		memcpy(j->safety.b, p, 20);
+	if ((p = cur_bytes(c, 20)))
+		memcpy(j->rev.b, p, 20);
+	if (c->bad || memchr(c->p, 0, (size_t)(c->end - c->p)))
+		return -EBADMSG;
+	j->workspace = rest_of(c);
+	return *j->workspace == '/' ? 0 : -EBADMSG;
+}
+
+static int parse_target(struct cursor *c, struct journal *j)
+{
+	struct store_entry e = { 0 };
+	uint64_t kind = cur_varint(c), mode = cur_varint(c), flags = cur_varint(c);
+	autofree char *path = NULL;
+	const uint8_t *p;
+	bool parent;
+
+	e.size = cur_varint(c);
+	e.mtime_ns = (int64_t)cur_u64(c);
+	if ((p = cur_bytes(c, 20)))
+		memcpy(e.oid.b, p, 20);
+	parent = cur_u8(c);
+	if (c->bad || kind > KIND_DIR || mode > UINT32_MAX || flags > UINT32_MAX ||
+	    memchr(c->p, 0, (size_t)(c->end - c->p)))
+		return -EBADMSG;
+	e.kind = (enum store_kind)kind;
+	e.mode = (uint32_t)mode;
+	e.flags = (uint32_t)flags;
+	path = rest_of(c);
+	if (*path && !path_safe(path))
+		return -EBADMSG;
+	targets_add(&j->targets, path, &e, parent);
+	return 0;
+}
+
+int journal_parse(const void *data, size_t n, struct journal *ret)
+{
+	struct cursor c = { data, (const uint8_t *)data + n, 0 };
+	struct journal j = { .fd = -1 };
+	const uint8_t *magic = cur_bytes(&c, 8);
+	int r = magic && !memcmp(magic, MAGIC, 8) ? 0 : -EBADMSG;
+	bool whole = false;
+
+	while (r == 0 && !whole && c.p < c.end) {
+		uint32_t len = cur_u32(&c), sum = cur_u32(&c);
+		const uint8_t *p = cur_bytes(&c, len);
+		struct cursor in = { p, p ? p + len : NULL, 0 };
+
+		if (!p || !len || crc(p, len) != sum) {
+			r = -EBADMSG;
+			break;
+		}
+		switch (cur_u8(&in)) {
+		case 'H':
+			r = parse_head(&in, &j);
+			break;
+		case 'T':
+			r = parse_target(&in, &j);
+			break;
+		case 'E':
+			whole = true;
+			break;
+		default:
+			r = -EBADMSG;
+		}
+	}
+	if (r < 0 || !whole || !j.workspace) {
+		journal_release(&j);
+		return -EBADMSG;
+	}
+	targets_sort(&j.targets);
+	*ret = j;
+	return 0;
+}
+
+void journal_release(struct journal *j)
+{
+	if (j->fd >= 0)
+		(void)close(j->fd);
+	j->fd = -1;
+	free(j->workspace);
+	j->workspace = NULL;
+	targets_release(&j->targets);
+}
+
+/* ---- the file -------------------------------------------------------------- */
+
+/* Opens and locks dirfd/restore.journal; the name must still be the locked file's, for another process
+ * may have ended its restore in between. */
+static int open_locked(int dirfd, int flags, int *ret)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		autoclose int fd = openat(dirfd, JOURNAL_PENDING, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		struct stat mine, named;
+
+		if (fd < 0)
+			return errno == EACCES ? -EROFS : -errno;
+		if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+			return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+		if (fstat(fd, &mine) < 0)
+			return -errno;
+		if (fstatat(dirfd, JOURNAL_PENDING, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == mine.st_ino) {
+			*ret = take_fd(&fd);
+			return 0;
+		}
+	}
+	return -EBUSY;
+}
+
+int journal_begin(int dirfd, struct journal *j, const struct plan *p)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	autoclose int fd = -1;
+	struct stat st;
+	int r = open_locked(dirfd, O_CREAT, &fd);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size > 0)	/* one that waits to be finished */
+		return -EBUSY;
+	if (getrandom(&j->op, sizeof(j->op), 0) != sizeof(j->op))
+		return -EIO;
+	if ((r = journal_format(j, p, &b)) < 0 || (r = io_pwrite_all(fd, b.data, b.len, 0)) < 0 ||
+	    (r = io_sync(fd)) < 0 || (r = io_sync_dir(dirfd)) < 0) {
+		(void)unlinkat(dirfd, JOURNAL_PENDING, 0);
+		return r;
+	}
+	j->fd = take_fd(&fd);
+	return 0;
+}
+
+int journal_resume(int dirfd, struct journal *ret)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	autoclose int fd = -1;
+	int r = open_locked(dirfd, 0, &fd);
+
+	if (r < 0)
+		return r;
+	if ((r = io_read_file(dirfd, JOURNAL_PENDING, JOURNAL_MAX, &b)) < 0)
+		return r;
+	if ((r = journal_parse(b.data, b.len, ret)) < 0) {
+		/* never whole: nothing was changed by it */
+		(void)unlinkat(dirfd, JOURNAL_PENDING, 0);
+		return r;
+	}
+	ret->fd = take_fd(&fd);
+	return 0;
+}
+
+int journal_last(int dirfd, struct journal *ret)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int r = io_read_file(dirfd, JOURNAL_LAST, JOURNAL_MAX, &b);
+
+	return r < 0 ? r : journal_parse(b.data, b.len, ret);
+}
+
+int journal_end(int dirfd, struct journal *j)
+{
+	if (renameat(dirfd, JOURNAL_PENDING, dirfd, JOURNAL_LAST) < 0)
+		return -errno;
+	(void)close(take_fd(&j->fd));
+	return io_sync_dir(dirfd);
+}
+
+void journal_drop(int dirfd, struct journal *j)
+{
+	(void)unlinkat(dirfd, JOURNAL_PENDING, 0);
+	if (j->fd >= 0)
+		(void)close(take_fd(&j->fd));
+}
+
+void journal_temp_name(uint64_t op, const char *path, const char *name, char out[256])
+{
+	uint32_t sum = (uint32_t)crc32(crc32(0, (const void *)&op, sizeof(op)), (const void *)path, (uInt)strlen(path));
+
+	/* a name may already be as long as names can be */
+	snprintf(out, 256, ".%.*s.hf-%08x", NAME_MAX - 13, name, sum);
+}

@@ -1,0 +1,50 @@
+/* recover/journal.h - the record of a restore, so that it can be finished and taken back.
+ *
+ * restore.journal in the store's folder describes one restore under way: what it is for, the snapshot that
+ * holds what was there before, and every path with its wanted state. It is whole (its last record says so) and on
+ * disk before the first change is made; one without that record describes nothing that happened.
+ * How far it came is not in it: what a path holds is looked at and compared by hash, which is the only
+ * answer that survives a power cut. At the end it becomes restore.last, which undo reads.
+ *
+ * The file is locked (OFD) while the restore runs; the lock goes with the process. */
+#ifndef RECOVER_JOURNAL_H
+#define RECOVER_JOURNAL_H
+
+#include "plan.h"
+
+#define JOURNAL_PENDING "restore.journal"
+#define JOURNAL_LAST "restore.last"
+
+struct journal {
+	int fd;				/* locked; -1 */
+	uint64_t op;			/* random: names its temporaries */
+	bool undo;			/* it was itself an undo */
+	bool delete_ok;
+	int64_t time_ns;
+	uint64_t safety_seq;		/* 0: nothing was there before */
+	struct oid safety, rev;
+	char *workspace;
+	struct targets targets;
+};
+
+/* Writes and syncs all but fd, op (both are set). -EBUSY: another restore runs or waits to be finished. */
+int journal_begin(int dirfd, struct journal *j, const struct plan *p);
+/* restore.journal, locked: -ENOENT none, -EBUSY its restore is running, -EBADMSG damaged or not whole,
+ * -EROFS: there is one but it cannot be locked for writing. */
+int journal_resume(int dirfd, struct journal *ret);
+/* restore.last. -ENOENT, -EBADMSG */
+int journal_last(int dirfd, struct journal *ret);
+/* It is done: journal -> last. */
+int journal_end(int dirfd, struct journal *j);
+/* Nothing was changed: forget it. */
+void journal_drop(int dirfd, struct journal *j);
+void journal_release(struct journal *j);
+
+/* The bytes, for the tests: never reads past n, never trusts a length. -EBADMSG */
+int journal_parse(const void *p, size_t n, struct journal *ret);
+int journal_format(const struct journal *j, const struct plan *p, struct buf *ret);
+
+/* ".NAME.hf-XXXXXXXX" for an item of this journal. */
+void journal_temp_name(uint64_t op, const char *path, const char *name, char out[256]);
+
+#endif

@@ -1,0 +1,42 @@
+/* recover/patch.h - the difference of two trees, printed as git prints it.
+ *
+ * libgit2 finds the changes and the hunks; what is done here is what it leaves to others: git's
+ * measure of similarity, colours, the diffstat, quoted names. tests/t_recover_diff.sh
+ * holds the output against git's own, byte by byte. */
+#ifndef RECOVER_PATCH_H
+#define RECOVER_PATCH_H
+
+#include <stdbool.h>
+#include <git2.h>
+
+#include "../lib/buf.h"
+#include "paths.h"
+
+enum patch_format {	/* any of them; none: PATCH_TEXT */
+	PATCH_TEXT = 1, PATCH_STAT = 2, PATCH_NUMSTAT = 4, PATCH_NAME_STATUS = 8, PATCH_NAME_ONLY = 16,
+	PATCH_SHORTSTAT = 32, PATCH_SUMMARY = 64,
+};
+
+struct patch_options {
+	unsigned format;	/* enum patch_format */
+	int context;		/* lines around a change */
+	bool binary;		/* patches for binary files too, as `git apply` takes them */
+	bool color;
+	bool no_renames;
+	bool full_index;
+	bool ignore_space, ignore_space_change;
+	int rename_percent;	/* 0 = 50 */
+	int width;		/* of the diffstat; 0 = 80 */
+};
+
+/* Prints on stdout. a or b NULL: the empty tree. 1: they differ, 0: they do not, negative: failed
+ * (the reason is in git_error_last). paths: literal, a folder means all below. */
+int patch_trees(git_repository *repo, git_tree *a, git_tree *b, const struct strs *paths,
+	const struct patch_options *opt);
+
+/* The parts, for the tests. */
+void patch_quote(const char *name, const char *prefix, struct buf *ret);	/* as core.quotePath */
+int patch_stat(git_diff *diff, const struct patch_options *opt);
+const git_diff_similarity_metric *patch_metric(void);
+
+#endif

@@ -1,0 +1,141 @@
+/* recover - lists, compares and restores snapshots. */
+#include "recover.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/text.h"
+#include "out.h"
+#include "pager.h"
+#include "pending.h"
+#include "xalloc.h"
+
+static void set_globals(struct recover *r, const struct args *g)
+{
+	if (g->on[G_WORKSPACE])
+		r->workspace_arg = g->value[G_WORKSPACE];
+	if (g->on[G_STORE])
+		r->store_arg = g->value[G_STORE];
+	r->quiet |= g->on[G_QUIET];
+	r->verbose |= g->on[G_VERBOSE];
+	r->no_pager |= g->on[G_NO_PAGER];
+	log_set_level(r->verbose ? LOG_DEBUG : r->quiet ? LOG_WARN : LOG_INFO);
+}
+
+/* The command's own options and the global ones: both may follow its name. Ids of the
+ * globals are moved behind the command's. */
+enum { GLOBAL_BASE = 24 };
+
+static const struct opt *joined_opts(const struct command *c)
+{
+	static struct opt all[64];
+	size_t n = 0;
+
+	for (const struct opt *o = c->opts; o && o->id; o++)
+		all[n++] = *o;
+	for (const struct opt *o = global_opts; o->id; o++) {
+		const struct opt *p = c->opts;
+
+		while (p && p->id && !(p->name && !strcmp(p->name, o->name)))
+			p++;
+		if (p && p->id)
+			continue;
+		all[n] = *o;
+		all[n].id += GLOBAL_BASE;
+		for (p = c->opts; p && p->id; p++)	/* the command's letter wins */
+			if (p->letter == o->letter)
+				all[n].letter = 0;
+		n++;
+	}
+	all[n] = (struct opt){ 0 };
+	return all;
+}
+
+static int usage_error(const struct command *c)
+{
+	fprintf(stderr, "usage: recover %s %s\n", c->name, c->usage);
+	return EXIT_USAGE;
+}
+
+static int run_command(struct recover *r, const struct command *c, char **argv, int argc)
+{
+	struct args a, g = { 0 };
+	int rc;
+
+	if (args_parse(joined_opts(c), argv, argc, false, &a) < 0)
+		return usage_error(c);
+	memcpy(g.on, a.on + GLOBAL_BASE, sizeof(*a.on) * (OPTS_MAX - GLOBAL_BASE));
+	memcpy(g.value, a.value + GLOBAL_BASE, sizeof(*a.value) * (OPTS_MAX - GLOBAL_BASE));
+	set_globals(r, &g);
+	if (g.on[G_HELP]) {
+		command_help(c);
+		rc = EXIT_DONE;
+	} else if ((a.n < c->min || (c->max >= 0 && a.n > c->max) || (a.dashes && !c->paths))) {
+		rc = usage_error(c);
+	} else {
+		rc = c->needs & NEEDS_STORE ? context_open(r) : EXIT_DONE;
+		if (rc == EXIT_DONE && !(c->needs & ALONE_ON_JOURNAL))
+			pending_finish(r);
+		if (rc == EXIT_DONE)
+			rc = c->run(r, &a);
+	}
+	args_release(&a);
+	return rc;
+}
+
+static const struct command summary_command = {
+	"", "", "a short summary", NULL, 0, 0, false, NEEDS_STORE, cmd_summary,
+};
+
+static int recover_main(struct recover *r, int argc, char **argv)
+{
+	const struct command *c;
+	struct args g;
+	int rc;
+
+	if (args_parse(global_opts, argv + 1, argc - 1, true, &g) < 0)
+		return EXIT_USAGE;
+	set_globals(r, &g);
+	if (g.on[G_HELP] || (g.n && !strcmp(g.arg[0], "help"))) {
+		const char *about = g.n ? g.arg[!strcmp(g.arg[0], "help") && g.n > 1] : "";
+
+		c = command_find(about);
+		c ? command_help(c) : recover_help();
+		rc = EXIT_DONE;
+	} else if (g.on[G_VERSION]) {
+		printf("recover (Holdfast) " RECOVER_VERSION "\n");
+		rc = EXIT_DONE;
+	} else if (!g.n) {
+		rc = run_command(r, &summary_command, NULL, 0);
+	} else if (!(c = command_find(g.arg[0]))) {
+		log_error("%s: no such command; recover --help lists them", g.arg[0]);
+		rc = EXIT_USAGE;
+	} else {
+		rc = run_command(r, c, g.arg + 1, g.n - 1);
+	}
+	args_release(&g);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct recover r = { 0 };
+	int rc;
+
+	(void)setlocale(LC_CTYPE, "");
+	log_init("recover", LOG_INFO);
+	git_libgit2_init();
+	r.now_ns = text_now_ns();
+	out_init();
+	rc = recover_main(&r, argc, argv);
+	context_close(&r);
+	if (out_finish() < 0 && rc == EXIT_DONE)
+		rc = EXIT_ENV;
+	pager_wait();
+	git_libgit2_shutdown();
+	return rc;
+}

@@ -1,0 +1,239 @@
+#include "restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/io.h"
+#include "../lib/log.h"
+#include "../lib/progress.h"
+#include "../lib/text.h"
+#include "apply.h"
+#include "safety.h"
+
+int restore_open_root(const char *workspace, int *ret)
+{
+	int fd = open(workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 && errno != ENOENT) {
+		log_error_errno(-errno, "%s", workspace);
+		return EXIT_ENV;
+	}
+	*ret = fd;
+	return EXIT_DONE;
+}
+
+int restore_make_root(const char *workspace, int *root)
+{
+	int e;
+
+	if (*root >= 0)
+		return EXIT_DONE;
+	/* its own mode comes with the other folders' */
+	if ((e = io_mkdir_p(AT_FDCWD, workspace, 0755)) < 0) {
+		log_error_errno(e, "%s: cannot be made", workspace);
+		return EXIT_ENV;
+	}
+	return restore_open_root(workspace, root);
+}
+
+static bool ask(const struct restore *x)
+{
+	char answer[16] = "";
+
+	fprintf(stderr, "%s? [y/N] ", x->title);
+	(void)fflush(stderr);
+	return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
+}
+
+/* EXIT_DONE: go on. */
+static int confirm(const struct restore *x, const struct plan *p)
+{
+	if (x->yes)
+		return EXIT_DONE;
+	if (!isatty(STDIN_FILENO)) {
+		log_error("nobody is there to ask: --yes goes ahead, --dry-run only shows the plan");
+		return EXIT_USAGE;
+	}
+	(void)p;
+	if (ask(x))
+		return EXIT_DONE;
+	log_error("nothing was changed");
+	return EXIT_NO;
+}
+
+static int report(const struct restore *x, const struct plan *p, bool stopped)
+{
+	size_t bad = plan_complain(p);
+	uint64_t done = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		done += p->item[i].written;
+	if (stopped) {
+		log_error("stopped: %" PRIu64 " of %" PRIu64 " files are restored, every one whole; any recover command "
+			"goes on with it, recover undo takes it back", done,
+			p->files[PLAN_CREATE] + p->files[PLAN_REPLACE]);
+		return EXIT_PART;
+	}
+	if (bad)
+		log_error("%zu path%s could not be restored, all others were", bad, bad == 1 ? "" : "s");
+	else if (!x->r->quiet)
+		log_info("%s: done%s", x->title, x->undo ? "; recover undo again brings it back" : "; recover undo takes it back");
+	return bad ? EXIT_PART : EXIT_DONE;
+}
+
+static int apply(struct restore *x, int root, struct plan *p, uint64_t op, bool *ret_stopped)
+{
+	struct apply_options o = { .op = op, .verify = x->verify, .sync = true };
+	int e;
+
+	(void)progress_new("restoring", "files", p->files[PLAN_CREATE] + p->files[PLAN_REPLACE] + p->files[PLAN_META],
+		x->r->quiet, &o.progress);
+	e = apply_plan(x->r->store, root, p, &o);
+	progress_done(o.progress);
+	*ret_stopped = e == -EINTR;
+	if (e < 0 && e != -EINTR)
+		return log_error_errno(e, "%s: cannot be synced", x->r->workspace);
+	return 0;
+}
+
+/* From the safety snapshot on. */
+static int carry_out(struct restore *x, struct plan *p, int *root)
+{
+	autoput(store_snapshot_release) struct store_snapshot safety = { 0 };
+	autoput(journal_release) struct journal j = { .fd = -1 };
+	int dirfd = store_dirfd(x->r->store), e, rc;
+	bool stopped;
+
+	if ((rc = safety_take(x->r, x->message, &safety)))
+		return rc;
+	if (safety_check(x->r, *root, p) < 0) {
+		log_error("stopped; nothing was changed");
+		return EXIT_PART;
+	}
+	if (plan_empty(p)) {
+		(void)plan_complain(p);
+		log_error("nothing was changed");
+		return EXIT_PART;
+	}
+	j.undo = x->undo && !x->reverted_undo;
+	j.delete_ok = x->delete_ok;
+	j.time_ns = x->r->now_ns;
+	j.safety_seq = safety.seq;
+	j.safety = safety.id;
+	j.rev = x->rev;
+	j.workspace = strdup(x->r->workspace);
+	if (x->interrupted && (e = journal_end(dirfd, x->interrupted)) < 0)
+		return context_failed(x->r, e, "cannot end the interrupted restore");
+	if ((e = journal_begin(dirfd, &j, p)) < 0) {
+		if (e == -EBUSY) {
+			log_error("another restore of this workspace is running; nothing was changed");
+			return EXIT_ENV;
+		}
+		return context_failed(x->r, e, "cannot write the journal of the restore, so nothing was changed");
+	}
+	if ((rc = restore_make_root(x->r->workspace, root))) {
+		journal_drop(dirfd, &j);
+		return rc;
+	}
+	if (apply(x, *root, p, j.op, &stopped) < 0)
+		return EXIT_PART;	/* the journal stays: the next command tries again */
+	if (!stopped && (e = journal_end(dirfd, &j)) < 0)
+		return context_failed(x->r, e, "cannot end the journal");
+	return report(x, p, stopped);
+}
+
+static void show(const struct restore *x, const struct plan *p)
+{
+	if (x->r->quiet && (x->yes || !isatty(STDIN_FILENO)) && !x->dry_run)
+		return;
+	printf("%s\n", x->title);
+	plan_show(p, stdout, x->r->verbose ? SIZE_MAX : 10);
+	(void)fflush(stdout);
+}
+
+static int nothing_to_do(const struct restore *x, const struct plan *p)
+{
+	if (plan_complain(p))
+		return EXIT_PART;
+	if (!x->r->quiet)
+		log_info("nothing to %s: everything is as it was", x->undo ? "undo" : "restore");
+	return EXIT_DONE;
+}
+
+static int make_plan(struct restore *x, int root, bool elsewhere, struct plan *p)
+{
+	struct plan_options o = { .delete_ok = x->delete_ok, .no_known = elsewhere };
+	int e;
+
+	targets_sort(&x->targets);
+	if ((e = plan_build(x->r->store, root, &x->targets, &o, p)) >= 0)
+		return EXIT_DONE;
+	if (e == -EINTR) {
+		log_error("stopped; nothing was changed");
+		return EXIT_PART;
+	}
+	log_error_errno(e, "cannot make the plan");
+	return EXIT_ENV;
+}
+
+int restore_run(struct restore *x)
+{
+	autoput(plan_release) struct plan p = { 0 };
+	autoclose int root = -1;
+	int rc;
+
+	interrupt_catch();
+	if ((rc = restore_open_root(x->r->workspace, &root)) || (rc = make_plan(x, root, false, &p)))
+		return rc;
+	if (plan_empty(&p) && !x->interrupted)
+		return nothing_to_do(x, &p);
+	show(x, &p);
+	if (x->dry_run) {
+		(void)plan_complain(&p);
+		return EXIT_DONE;
+	}
+	if ((rc = confirm(x, &p)))
+		return rc;
+	return carry_out(x, &p, &root);
+}
+
+int restore_elsewhere(struct restore *x, const char *dir)
+{
+	autoput(plan_release) struct plan p = { 0 };
+	autoclose int root = -1;
+	bool stopped;
+	int rc;
+
+	interrupt_catch();
+	if ((rc = restore_open_root(dir, &root)) || (rc = make_plan(x, root, true, &p)))
+		return rc;
+	if (plan_empty(&p))
+		return nothing_to_do(x, &p);
+	show(x, &p);
+	if (x->dry_run)
+		return EXIT_DONE;
+	if ((p.files[PLAN_REPLACE] || p.folders[PLAN_REPLACE]) && !x->yes) {
+		log_error("%s: holds other files under these names; --yes writes over them", dir);
+		return EXIT_ENV;
+	}
+	if ((rc = restore_make_root(dir, &root)))
+		return rc;
+	if (apply(x, root, &p, (uint64_t)getpid(), &stopped) < 0)
+		return EXIT_PART;
+	if (stopped) {
+		log_error("stopped; the copy in %s is not complete", dir);
+		return EXIT_PART;
+	}
+	rc = plan_complain(&p) ? EXIT_PART : EXIT_DONE;
+	if (!rc && !x->r->quiet)
+		log_info("%s: done, in %s", x->title, dir);
+	return rc;
+}

@@ -1,0 +1,30 @@
+/* recover/restore.h - plan -> shown -> safety snapshot -> journal -> applied: what restore and undo share. */
+#ifndef RECOVER_RESTORE_H
+#define RECOVER_RESTORE_H
+
+#include "journal.h"
+#include "plan.h"
+
+struct restore {
+	struct recover *r;
+	struct targets targets;
+	struct oid rev;			/* what is restored, for the journal */
+	const char *title;		/* "restore 3f2a91c4 of 2026-11-23 14:31:07" */
+	const char *message;		/* of the safety snapshot */
+	bool undo, dry_run, yes, verify, delete_ok;
+	struct journal *interrupted;	/* undo of one that is still pending: ended when this begins */
+	bool reverted_undo;		/* what is undone was itself an undo */
+};
+
+/* An exit code. */
+int restore_run(struct restore *x);
+
+/* Below another folder, which is made; no snapshot, no journal. */
+int restore_elsewhere(struct restore *x, const char *dir);
+
+/* The workspace, open; -1: it does not exist. Negative otherwise is said: EXIT_ENV. */
+int restore_open_root(const char *workspace, int *ret);
+/* Makes it when it is gone. */
+int restore_make_root(const char *workspace, int *root);
+
+#endif
