@@ -73,7 +73,7 @@ FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 UNITS	 = $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 TOOLS	 = $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
 PRELOADS = $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SRC))
-BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS))
+BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS)) $(if $(wildcard snapd/core.c),$(BUILD)/snapd-core)
 SOURCES	 = $(foreach r,$(ROOMS) tests bench,$(wildcard $r/*.c)) $(FUZZ_SRC)
 
 .PHONY: all run deps test tests test-real test-ci asan tsan analyze fuzz fuzz-run cover format tags \
@@ -118,7 +118,6 @@ $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$p)))
 
 # snapd itself only asks a daemon and loads no library for that; the daemon is snapd-core.
 BELOW_snapd-core = snapd $(BELOW_snapd)
-BINS	+= $(if $(wildcard snapd/core.c),$(BUILD)/snapd-core)
 $(BUILD)/snapd-core: $(BUILD)/obj/snapd/core.o $(call ar-of,$(BELOW_snapd-core))
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK) -o $@.new $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
