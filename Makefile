@@ -73,7 +73,7 @@ FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 UNITS	 = $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 TOOLS	 = $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
 PRELOADS = $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SRC))
-BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS))
+BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS)) $(if $(wildcard snapd/core.c),$(BUILD)/snapd-core)
 SOURCES	 = $(foreach r,$(ROOMS) tests bench,$(wildcard $r/*.c)) $(FUZZ_SRC)
 
 .PHONY: all run deps test tests test-real test-ci asan tsan analyze fuzz fuzz-run cover format tags \
@@ -115,6 +115,13 @@ $(BUILD)/$1: $(BUILD)/obj/$1/$1.o $(call ar-of,$1 $(BELOW_$1))
 	@mv -f $$@.new $$@
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$p)))
+
+# snapd itself only asks a daemon and loads no library for that; the daemon is snapd-core.
+BELOW_snapd-core = snapd $(BELOW_snapd)
+$(BUILD)/snapd-core: $(BUILD)/obj/snapd/core.o $(call ar-of,$(BELOW_snapd-core))
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK) -o $@.new $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+	@mv -f $@.new $@
 
 $(UNITS) $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(SHARED_SRC)) $(TEST_AR)
 	@mkdir -p $(@D)
@@ -192,6 +199,8 @@ tags:
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/doc/holdfast'
 	$(foreach p,$(PROGRAMS),install -m 755 $(BUILD)/$p '$(DESTDIR)$(PREFIX)/bin/$(NAME_PREFIX)$p' &&) :
+	$(if $(filter %/snapd-core,$(BINS)),install -d '$(DESTDIR)$(PREFIX)/libexec/holdfast' && \
+		install -m 755 $(BUILD)/snapd-core '$(DESTDIR)$(PREFIX)/libexec/holdfast')
 	install -m 644 README.md LICENSE config/holdfast.conf $(wildcard docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/holdfast'
 	$(foreach s,1 5 7 8,$(if $(wildcard docs/*.$s),install -d '$(DESTDIR)$(PREFIX)/share/man/man$s' && \
 		install -m 644 $(wildcard docs/*.$s) '$(DESTDIR)$(PREFIX)/share/man/man$s' &&)) :

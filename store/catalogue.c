@@ -4,14 +4,18 @@
  * object	first 8 bytes of the id -> loc; ids that share them are in collide
  * path		the current entry of every path the store ever held, by folder and name
  * version	the entries before it
- * snapshot, mark, state (one row: how far the log is indexed) */
+ * snapshot, mark, state (one row: how far the log is indexed)
+ *
+ * SQLite does not notice a flipped bit inside a value. Rows that people are told or restored from carry a sum (cat_sum_*);
+ * a row whose sum is wrong makes the catalogue damaged, and the log makes a new one. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "internal.h"
 
-#define SCHEMA 1
+#define SCHEMA 2
 #define ROOT_ID 1
 
 static const char schema[] =
@@ -19,15 +23,16 @@ static const char schema[] =
 	"CREATE TABLE object(key INTEGER PRIMARY KEY, loc INTEGER NOT NULL);"
 	"CREATE TABLE collide(id BLOB NOT NULL, loc INTEGER NOT NULL);"
 	"CREATE TABLE path(dir INTEGER, name BLOB, id INTEGER, seq INTEGER, kind INTEGER, mode INTEGER, size INTEGER,"
-	" mtime INTEGER, ctime INTEGER, ino INTEGER, oid BLOB, flags INTEGER, why INTEGER,"
+	" mtime INTEGER, ctime INTEGER, ino INTEGER, oid BLOB, flags INTEGER, why INTEGER, sum INTEGER,"
 	" PRIMARY KEY(dir, name)) WITHOUT ROWID;"
 	"CREATE TABLE version(path INTEGER, seq INTEGER, kind INTEGER, mode INTEGER, size INTEGER, mtime INTEGER,"
-	" flags INTEGER, why INTEGER, PRIMARY KEY(path, seq)) WITHOUT ROWID;"
+	" flags INTEGER, why INTEGER, sum INTEGER, PRIMARY KEY(path, seq)) WITHOUT ROWID;"
 	"CREATE TABLE snapshot(seq INTEGER PRIMARY KEY, id BLOB, tree BLOB, time INTEGER, reason INTEGER, flags INTEGER,"
-	" changed INTEGER, added INTEGER, loc INTEGER, message TEXT);"
-	"CREATE TABLE mark(name TEXT PRIMARY KEY, seq INTEGER) WITHOUT ROWID;"
-	"CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one=1), store BLOB, seg INTEGER, off INTEGER, next INTEGER);"
-	"INSERT INTO path VALUES(0, x'', 1, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0);";
+	" changed INTEGER, added INTEGER, loc INTEGER, message TEXT, sum INTEGER);"
+	"CREATE TABLE mark(name TEXT PRIMARY KEY, seq INTEGER, sum INTEGER) WITHOUT ROWID;"
+	"CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one=1), store BLOB, seg INTEGER, off INTEGER, next INTEGER,"
+	" lossy INTEGER);"
+	"INSERT INTO path VALUES(0, x'', 1, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0);";
 
 struct catalogue {
 	sqlite3 *db;
@@ -37,9 +42,53 @@ struct catalogue {
 	bool no_paths;			/* nothing in path yet: rows can be inserted unseen */
 	bool no_objects;
 	bool in_txn;
+	bool lossy;			/* a damaged snapshot record is left out of it */
 	struct buf dir;			/* the folder cat_path_id saw last, */
 	int64_t dir_id;			/* and its id; 0 = none */
 };
+
+/* ---- sums ---- */
+
+static uint32_t sum_u64(uint32_t crc, uint64_t v)
+{
+	uint8_t b[8];
+
+	for (int i = 0; i < 8; i++)
+		b[i] = (uint8_t)(v >> (8 * i));
+	return (uint32_t)crc32(crc, b, 8);
+}
+
+/* owner: the folder's id for the current entry (with the name), the path's id for a version (no name). */
+int64_t cat_sum_entry(int64_t owner, const char *name, size_t len, const struct store_entry *e)
+{
+	static const struct oid none;
+	const struct oid *oid = e->kind == KIND_FILE || e->kind == KIND_LINK ? &e->oid : &none;
+	uint32_t crc = sum_u64(0, (uint64_t)owner);
+
+	crc = sum_u64(crc, e->seq);
+	crc = sum_u64(crc, (uint64_t)e->kind << 40 | (uint64_t)e->why << 32 | e->mode);
+	crc = sum_u64(crc, e->size);
+	crc = sum_u64(crc, (uint64_t)e->mtime_ns);
+	crc = sum_u64(crc, e->flags);
+	if (name)
+		crc = (uint32_t)crc32(crc32(crc, oid->b, 20), (const uint8_t *)name, (unsigned)len);
+	return crc;
+}
+
+int64_t cat_sum_snapshot(const struct store_snapshot *sn, loc_t loc)
+{
+	uint32_t crc = sum_u64(0, sn->seq);
+
+	crc = (uint32_t)crc32(crc32(crc, sn->id.b, 20), sn->tree.b, 20);
+	crc = sum_u64(sum_u64(crc, (uint64_t)sn->time_ns), (uint64_t)sn->reason << 32 | sn->flags);
+	crc = sum_u64(sum_u64(crc, sn->changed), sn->added_bytes);
+	return (uint32_t)crc32(sum_u64(crc, loc), (const uint8_t *)sn->message, (unsigned)strlen(sn->message));
+}
+
+int64_t cat_sum_mark(const char *name, uint64_t seq)
+{
+	return (uint32_t)crc32(sum_u64(0, seq), (const uint8_t *)name, (unsigned)strlen(name));
+}
 
 sqlite3 *cat_db(struct catalogue *c)
 {
@@ -96,7 +145,7 @@ void cat_close(struct catalogue *c)
 /* The state row: whose catalogue this is and how far it got. */
 static int read_state(struct store *s, struct catalogue *c)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next FROM state");
+	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next, lossy FROM state");
 	int rc = st ? sqlite3_step(st) : SQLITE_ERROR, r = 0;
 
 	if (rc != SQLITE_ROW) {
@@ -108,6 +157,7 @@ static int read_state(struct store *s, struct catalogue *c)
 		c->pos.seg = (uint32_t)sqlite3_column_int64(st, 1);
 		c->pos.off = (uint64_t)sqlite3_column_int64(st, 2);
 		c->next = sqlite3_column_int64(st, 3);
+		c->lossy = sqlite3_column_int(st, 4);
 	}
 	if (st)
 		sqlite3_reset(st);
@@ -161,7 +211,7 @@ static int create_schema(struct store *s, struct catalogue *c)
 
 	if (r == 0)
 		r = exec(c, schema);
-	if (r == 0 && sqlite3_prepare_v2(c->db, "INSERT INTO state VALUES(1, ?, 0, 0, 2)", -1, &st, NULL) != SQLITE_OK)
+	if (r == 0 && sqlite3_prepare_v2(c->db, "INSERT INTO state VALUES(1, ?, 0, 0, 2, 0)", -1, &st, NULL) != SQLITE_OK)
 		r = -EIO;
 	if (r == 0) {
 		sqlite3_bind_blob(st, 1, s->id, 16, SQLITE_STATIC);
@@ -191,8 +241,12 @@ static int user_version(struct catalogue *c)
 
 static int open_write(struct store *s, struct catalogue *c, const char *path)
 {
-	int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL), r, v;
+	int fd = openat(s->dirfd, "catalogue.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc, r, v;
 
+	if (fd < 0)		/* SQLite would make it with the umask's mode */
+		return -errno;
+	close(fd);
+	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE, NULL);
 	if (rc != SQLITE_OK)
 		return err_from_sqlite(rc);
 	sqlite3_busy_timeout(c->db, 5000);
@@ -237,7 +291,7 @@ int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
 
 int cat_refresh(struct catalogue *c)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next FROM state");
+	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next, lossy FROM state");
 	int rc = st ? sqlite3_step(st) : SQLITE_ERROR;
 
 	if (rc == SQLITE_ROW) {
@@ -267,13 +321,14 @@ int cat_begin(struct catalogue *c)
 
 int cat_commit(struct catalogue *c, struct log_pos pos)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_SET, "UPDATE state SET seg=?, off=?, next=?");
+	sqlite3_stmt *st = cat_stmt(c, CS_META_SET, "UPDATE state SET seg=?, off=?, next=?, lossy=?");
 	int r;
 
 	if (st) {
 		sqlite3_bind_int64(st, 1, pos.seg);
 		sqlite3_bind_int64(st, 2, (int64_t)pos.off);
 		sqlite3_bind_int64(st, 3, c->next);
+		sqlite3_bind_int64(st, 4, c->lossy);
 	}
 	r = run(c, st);
 	if (r == 0)
@@ -291,6 +346,16 @@ void cat_rollback(struct catalogue *c)
 		(void)run(c, cat_stmt(c, CS_ROLLBACK, "ROLLBACK"));
 	c->in_txn = false;
 	c->dir_id = 0;
+}
+
+void cat_set_lossy(struct catalogue *c)
+{
+	c->lossy = true;
+}
+
+bool cat_is_lossy(const struct catalogue *c)
+{
+	return c->lossy;
 }
 
 bool cat_is_empty(struct catalogue *c)
@@ -404,10 +469,15 @@ int cat_add_object(struct store *s, struct catalogue *c, const struct oid *id, l
 
 int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint64_t changed, uint64_t added)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_SNAP, "INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	sqlite3_stmt *st = cat_stmt(c, CS_SNAP, "INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+
+	struct store_snapshot all = sn->info;
 
 	if (!st)
 		return -EIO;
+	all.changed = changed;
+	all.added_bytes = added;
+	sqlite3_bind_int64(st, 11, cat_sum_snapshot(&all, loc));
 	sqlite3_bind_int64(st, 1, (int64_t)sn->info.seq);
 	sqlite3_bind_blob(st, 2, sn->info.id.b, 20, SQLITE_STATIC);
 	sqlite3_bind_blob(st, 3, sn->info.tree.b, 20, SQLITE_STATIC);
@@ -430,8 +500,9 @@ int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq)
 	if (!seq) {
 		st = cat_stmt(c, CS_MARK_DEL, "DELETE FROM mark WHERE name=?");
 	} else {
-		st = cat_stmt(c, CS_MARK_SET, "INSERT OR REPLACE INTO mark VALUES(?, ?)");
+		st = cat_stmt(c, CS_MARK_SET, "INSERT OR REPLACE INTO mark VALUES(?, ?, ?)");
 		sqlite3_bind_int64(st, 2, (int64_t)seq);
+		sqlite3_bind_int64(st, 3, cat_sum_mark(name, seq));
 	}
 	if (!st)
 		return -EIO;
@@ -441,9 +512,9 @@ int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq)
 
 /* ---- paths ---- */
 
-#define NEW_PATH "INSERT INTO path VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define NEW_PATH "INSERT INTO path VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #define GET_PATH "SELECT id, seq, kind, mode, size, mtime, flags, why FROM path WHERE dir=? AND name=?"
-#define SET_PATH "UPDATE path SET seq=?3, kind=?4, mode=?5, size=?6, mtime=?7, ctime=?8, ino=?9, oid=?10, flags=?11, why=?12" \
+#define SET_PATH "UPDATE path SET seq=?3, kind=?4, mode=?5, size=?6, mtime=?7, ctime=?8, ino=?9, oid=?10, flags=?11, why=?12, sum=?13" \
 	" WHERE dir=?1 AND name=?2"
 
 static int find_child(struct catalogue *c, int64_t dir, const char *name, size_t len, int64_t *ret)
@@ -486,12 +557,21 @@ int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret)
 	return 0;
 }
 
+static int64_t sum_of(int64_t dir, const char *name, uint64_t seq, const struct store_entry *e)
+{
+	struct store_entry with = *e;
+
+	with.seq = seq;
+	return cat_sum_entry(dir, name, strlen(name), &with);
+}
+
 static int insert_path(struct catalogue *c, int64_t dir, const char *name, uint64_t seq, const struct store_entry *e)
 {
 	sqlite3_stmt *st = cat_stmt(c, CS_PATH_INS, NEW_PATH);
 
 	if (!st)
 		return -EIO;
+	sqlite3_bind_int64(st, 14, sum_of(dir, name, seq, e));
 	sqlite3_bind_int64(st, 1, dir);
 	sqlite3_bind_blob(st, 2, name, (int)strlen(name), SQLITE_STATIC);
 	sqlite3_bind_int64(st, 3, c->next++);
@@ -515,6 +595,7 @@ static int update_path(struct catalogue *c, int64_t dir, const char *name, uint6
 
 	if (!st)
 		return -EIO;
+	sqlite3_bind_int64(st, 13, sum_of(dir, name, seq, e));
 	sqlite3_bind_int64(st, 1, dir);
 	sqlite3_bind_blob(st, 2, name, (int)strlen(name), SQLITE_STATIC);
 	sqlite3_bind_int64(st, 3, (int64_t)seq);
@@ -534,15 +615,22 @@ static int update_path(struct catalogue *c, int64_t dir, const char *name, uint6
 /* Move the entry that st stands on into version. */
 static int keep_version(struct catalogue *c, sqlite3_stmt *row)
 {
+	struct store_entry e = {
+		.seq = (uint64_t)sqlite3_column_int64(row, 1), .kind = (enum store_kind)sqlite3_column_int(row, 2),
+		.mode = (uint32_t)sqlite3_column_int64(row, 3), .size = (uint64_t)sqlite3_column_int64(row, 4),
+		.mtime_ns = sqlite3_column_int64(row, 5), .flags = (uint32_t)sqlite3_column_int64(row, 6),
+		.why = (enum store_why)sqlite3_column_int(row, 7),
+	};
 	sqlite3_stmt *st;
 
 	if (sqlite3_column_int64(row, 1) == 0)	/* never recorded: a folder made for its children */
 		return 0;
-	st = cat_stmt(c, CS_VER_INS, "INSERT OR REPLACE INTO version VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+	st = cat_stmt(c, CS_VER_INS, "INSERT OR REPLACE INTO version VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	if (!st)
 		return -EIO;
 	for (int i = 0; i < 8; i++)
 		sqlite3_bind_int64(st, i + 1, sqlite3_column_int64(row, i));
+	sqlite3_bind_int64(st, 9, cat_sum_entry(sqlite3_column_int64(row, 0), NULL, 0, &e));
 	return run(c, st);
 }
 

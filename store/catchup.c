@@ -197,6 +197,7 @@ static int apply(struct store *s, struct catalogue *c, const struct txn_found *t
 	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP) {
 		log_warn("segment %u, offset %llu: a snapshot record is damaged; it is left out (recover verify)",
 			loc_seg(t->last), (unsigned long long)loc_off(t->last));
+		cat_set_lossy(c);
 		r = 0;
 	}
 	return r;

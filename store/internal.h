@@ -265,11 +265,17 @@ int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq);
 int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *ret);
 /* Every object whose id starts with these bits: loc of each. */
 int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg), void *arg);
+/* A snapshot record of the log is damaged: trees then know of paths that have no row. */
+void cat_set_lossy(struct catalogue *c);
+bool cat_is_lossy(const struct catalogue *c);
 bool cat_is_empty(struct catalogue *c);
 int cat_refresh(struct catalogue *c);			/* position again, from the file */
 sqlite3 *cat_db(struct catalogue *c);
 /* Prepared once, reset on use. */
 sqlite3_stmt *cat_stmt(struct catalogue *c, int which, const char *sql);
+int64_t cat_sum_entry(int64_t owner, const char *name, size_t len, const struct store_entry *e);
+int64_t cat_sum_snapshot(const struct store_snapshot *sn, loc_t loc);
+int64_t cat_sum_mark(const char *name, uint64_t seq);
 int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret);	/* -ENOENT */
 
 enum {	/* slots of cat_stmt */
@@ -283,6 +289,8 @@ enum {	/* slots of cat_stmt */
 /* Children of a folder as of seq (~0 = now), GONE ones too when all. */
 int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all,
 	int (*fn)(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg), void *arg);
+/* A row of the catalogue is wrong: said once, -EBADMSG. */
+int query_damaged(struct store *s);
 /* The tree object of a folder in a tree. -ENOENT: no stored file below it. */
 int query_tree_at(struct store *s, const struct oid *root, const char *dir, struct rbuf **ret);
 
@@ -351,6 +359,7 @@ struct store {
 	char *workspace;
 	int dirfd, logfd, lockfd;
 	bool write;
+	bool cat_damaged;		/* a row's sum was wrong: the writer makes a new catalogue */
 	int broken;			/* writer: look at the log's tail again before going on */
 	struct store_options opt;
 	uint8_t id[16];

@@ -306,6 +306,9 @@ int store_writer_ready(struct store *s)
 
 	cat_close(take_ptr(s->cat));
 	seg_forget_all(s);
+	if (s->cat_damaged)
+		remove_catalogue(s);
+	s->cat_damaged = false;
 	if ((r = learn_id(s)) < 0 || (r = writer_catalogue(s, &end)) < 0 || (r = seg_cut(s, end)) < 0)
 		return r;
 	s->broken = 0;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../lib/sha1.h"
 #include "../lib/text.h"
-#include "hash.h"
 #include "internal.h"
 
 /* realpath of the longest part that exists, the rest appended as it is (but for "." and ".."). */
@@ -53,15 +53,15 @@ int store_place(const char *workspace, const char *override, const char *parent,
 {
 	const char *env = getenv("HOLDFAST_STORE"), *name = strrchr(workspace, '/');
 	const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-	struct oid id;
+	uint8_t id[20];
 	char hex[41];
 
 	if (!override && env && *env)
 		override = env;
 	if (override)
 		return store_canonical(override, ret);
-	hash_bytes(workspace, strlen(workspace), &id);
-	text_hex(id.b, 20, hex);
+	sha1_text(workspace, strlen(workspace), id);
+	text_hex(id, 20, hex);
 	name = name && name[1] ? name + 1 : "root";
 	if (parent)
 		return buf_printf(ret, "%s/%s-%.12s", parent, name, hex);

@@ -6,11 +6,20 @@
 #include "hash.h"
 #include "internal.h"
 
-#define COLUMNS "seq, id, tree, time, reason, flags, changed, added, message, loc"
+#define COLUMNS "seq, id, tree, time, reason, flags, changed, added, message, loc, sum"
+
+int query_damaged(struct store *s)
+{
+	if (!s->cat_damaged)
+		log_error("%s/catalogue.db is damaged: remove it, the next command makes it again from the log", s->dir);
+	s->cat_damaged = true;
+	s->broken = 1;
+	return -EBADMSG;
+}
 
 /* ---- snapshots ---- */
 
-static int row_snapshot(sqlite3_stmt *st, struct store_snapshot *sn)
+static int row_snapshot(struct store *s, sqlite3_stmt *st, struct store_snapshot *sn)
 {
 	const char *msg = (const char *)sqlite3_column_text(st, 8);
 
@@ -20,11 +29,14 @@ static int row_snapshot(sqlite3_stmt *st, struct store_snapshot *sn)
 		.changed = (uint64_t)sqlite3_column_int64(st, 6), .added_bytes = (uint64_t)sqlite3_column_int64(st, 7),
 	};
 	if (sqlite3_column_bytes(st, 1) != 20 || sqlite3_column_bytes(st, 2) != 20)
-		return -EBADMSG;
+		return query_damaged(s);
 	memcpy(sn->id.b, sqlite3_column_blob(st, 1), 20);
 	memcpy(sn->tree.b, sqlite3_column_blob(st, 2), 20);
 	sn->message = (char *)(uintptr_t)(msg ? msg : "");
-	return 0;
+	if (cat_sum_snapshot(sn, (loc_t)sqlite3_column_int64(st, 9)) == sqlite3_column_int64(st, 10))
+		return 0;
+	sn->message = NULL;	/* never ours, and now nobody's */
+	return query_damaged(s);
 }
 
 /* A statement of its own: the callback may ask other questions. */
@@ -44,7 +56,7 @@ int store_list(struct store *s, uint64_t before_seq, store_snapshot_fn fn, void 
 		return r;
 	sqlite3_bind_int64(st, 1, before_seq ? (int64_t)before_seq : INT64_MAX);
 	while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW)
-		if ((r = row_snapshot(st, &sn)) == 0)
+		if ((r = row_snapshot(s, st, &sn)) == 0)
 			r = fn(&sn, arg);
 	sqlite3_finalize(st);
 	return r == 0 && rc != SQLITE_DONE ? err_from_sqlite(rc) : r;
@@ -76,7 +88,7 @@ static int one_snapshot(struct store *s, const char *what, int64_t v, struct sto
 	sqlite3_bind_int64(st, 1, v);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW) {
-		r = row_snapshot(st, ret);
+		r = row_snapshot(s, st, ret);
 		if (r == 0 && !(ret->message = strdup(ret->message)))
 			r = -ENOMEM;
 		if (ret_loc)
@@ -137,7 +149,7 @@ int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret
 		sqlite3_finalize(st);
 		return rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
 	}
-	r = row_snapshot(st, &other);
+	r = row_snapshot(s, st, &other);
 	if (r == 0 && !(other.message = strdup(other.message)))
 		r = -ENOMEM;
 	if (r == 0 && sqlite3_step(st) == SQLITE_ROW) {
@@ -153,27 +165,32 @@ int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret
 int store_mark_get(struct store *s, const char *name, uint64_t *ret_seq)
 {
 	sqlite3_stmt *st;
-	int r = prepare(s, "SELECT seq FROM mark WHERE name=?", &st), rc;
+	int r = prepare(s, "SELECT seq, sum FROM mark WHERE name=?", &st), rc;
 
 	if (r < 0)
 		return r;
 	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
 	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
+	if (rc == SQLITE_ROW) {
 		*ret_seq = (uint64_t)sqlite3_column_int64(st, 0);
+		if (cat_sum_mark(name, *ret_seq) != sqlite3_column_int64(st, 1))
+			r = query_damaged(s);
+	}
 	sqlite3_finalize(st);
-	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
+	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
 }
 
 int store_marks(struct store *s, store_mark_fn fn, void *arg)
 {
 	sqlite3_stmt *st;
-	int r = prepare(s, "SELECT name, seq FROM mark ORDER BY seq, name", &st);
+	int r = prepare(s, "SELECT name, seq, sum FROM mark ORDER BY seq, name", &st);
 
 	if (r < 0)
 		return r;
 	while (r == 0 && sqlite3_step(st) == SQLITE_ROW)
-		r = fn((const char *)sqlite3_column_text(st, 0), (uint64_t)sqlite3_column_int64(st, 1), arg);
+		r = cat_sum_mark((const char *)sqlite3_column_text(st, 0), (uint64_t)sqlite3_column_int64(st, 1)) !=
+			sqlite3_column_int64(st, 2) ? query_damaged(s) :
+			fn((const char *)sqlite3_column_text(st, 0), (uint64_t)sqlite3_column_int64(st, 1), arg);
 	sqlite3_finalize(st);
 	return r;
 }
@@ -288,10 +305,12 @@ static void rows_release(struct rows *x)
 	free(x->r);
 }
 
-#define ENTRY "name, id, seq, kind, mode, size, mtime, ctime, ino, oid, flags, why"
+#define ENTRY "name, id, seq, kind, mode, size, mtime, ctime, ino, oid, flags, why, sum"
 
-static void row_entry(sqlite3_stmt *st, struct store_entry *e)
+static int row_entry(struct store *s, int64_t dir, sqlite3_stmt *st, struct store_entry *e)
 {
+	const char *name = sqlite3_column_blob(st, 0);
+
 	*e = (struct store_entry){
 		.seq = (uint64_t)sqlite3_column_int64(st, 2), .kind = (enum store_kind)sqlite3_column_int(st, 3),
 		.mode = (uint32_t)sqlite3_column_int64(st, 4), .size = (uint64_t)sqlite3_column_int64(st, 5),
@@ -301,14 +320,32 @@ static void row_entry(sqlite3_stmt *st, struct store_entry *e)
 	};
 	if (sqlite3_column_bytes(st, 9) == 20)
 		memcpy(e->oid.b, sqlite3_column_blob(st, 9), 20);
+	/* The workspace's own row stands without an entry until somebody gives it one. */
+	if ((e->seq || dir) && cat_sum_entry(dir, name ? name : "", (size_t)sqlite3_column_bytes(st, 0), e) !=
+	    sqlite3_column_int64(st, 12))
+		return query_damaged(s);
+	return 0;
+}
+
+#define VERSION "seq, kind, mode, size, mtime, flags, why, sum"
+
+static int row_version(struct store *s, int64_t id, sqlite3_stmt *st, struct store_entry *e)
+{
+	*e = (struct store_entry){
+		.seq = (uint64_t)sqlite3_column_int64(st, 0), .kind = (enum store_kind)sqlite3_column_int(st, 1),
+		.mode = (uint32_t)sqlite3_column_int64(st, 2), .size = (uint64_t)sqlite3_column_int64(st, 3),
+		.mtime_ns = sqlite3_column_int64(st, 4), .flags = (uint32_t)sqlite3_column_int64(st, 5),
+		.why = (enum store_why)sqlite3_column_int(st, 6),
+	};
+	return cat_sum_entry(id, NULL, 0, e) == sqlite3_column_int64(st, 7) ? 0 : query_damaged(s);
 }
 
 /* The entry of a path as of seq, from version. -ENOENT: it was not there yet. */
 static int version_at(struct store *s, int64_t id, uint64_t seq, struct store_entry *e)
 {
 	sqlite3_stmt *st = cat_stmt(s->cat, CS_VERSION_AT,
-		"SELECT seq, kind, mode, size, mtime, flags, why FROM version WHERE path=? AND seq<=? ORDER BY seq DESC LIMIT 1");
-	int rc;
+		"SELECT " VERSION " FROM version WHERE path=? AND seq<=? ORDER BY seq DESC LIMIT 1");
+	int rc, r = 0;
 
 	if (!st)
 		return -EIO;
@@ -316,14 +353,9 @@ static int version_at(struct store *s, int64_t id, uint64_t seq, struct store_en
 	sqlite3_bind_int64(st, 2, (int64_t)seq);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
-		*e = (struct store_entry){
-			.seq = (uint64_t)sqlite3_column_int64(st, 0), .kind = (enum store_kind)sqlite3_column_int(st, 1),
-			.mode = (uint32_t)sqlite3_column_int64(st, 2), .size = (uint64_t)sqlite3_column_int64(st, 3),
-			.mtime_ns = sqlite3_column_int64(st, 4), .flags = (uint32_t)sqlite3_column_int64(st, 5),
-			.why = (enum store_why)sqlite3_column_int(st, 6),
-		};
+		r = row_version(s, id, st, e);
 	sqlite3_reset(st);
-	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
+	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
 }
 
 /* All rows are read before anything is asked about them: the callback may come back here. */
@@ -331,12 +363,12 @@ static int load_rows(struct store *s, int64_t dir_id, struct rows *x)
 {
 	sqlite3_stmt *st = cat_stmt(s->cat, CS_CHILDREN, "SELECT " ENTRY " FROM path WHERE dir=? ORDER BY name");
 	size_t cap = 0;
-	int rc = SQLITE_DONE;
+	int rc = SQLITE_DONE, e = 0;
 
 	if (!st)
 		return -EIO;
 	sqlite3_bind_int64(st, 1, dir_id);
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+	while (e == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		int len = sqlite3_column_bytes(st, 0);
 		struct row *r;
 
@@ -352,11 +384,11 @@ static int load_rows(struct store *s, int64_t dir_id, struct rows *x)
 		if (!r->name)
 			break;
 		r->id = sqlite3_column_int64(st, 1);
-		row_entry(st, &r->e);
 		x->n++;
+		e = row_entry(s, dir_id, st, &r->e);
 	}
 	sqlite3_reset(st);
-	return rc == SQLITE_DONE ? 0 : rc == SQLITE_ROW ? -ENOMEM : err_from_sqlite(rc);
+	return e < 0 ? e : rc == SQLITE_DONE ? 0 : rc == SQLITE_ROW ? -ENOMEM : err_from_sqlite(rc);
 }
 
 int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all,
@@ -398,10 +430,10 @@ static int path_row(struct store *s, const char *path, int64_t *ret_id, struct s
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW) {
 		*ret_id = sqlite3_column_int64(st, 1);
-		row_entry(st, e);
+		r = row_entry(s, dir, st, e);
 	}
 	sqlite3_reset(st);
-	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
+	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
 }
 
 int store_cur_get(struct store *s, const char *path, struct store_entry *ret)
@@ -468,12 +500,71 @@ struct dir_arg {
 	struct store *s;
 	uint64_t seq;
 	const struct names *names;
+	size_t found;		/* of them */
 	store_entry_fn fn;
 	void *arg;
 	const char *prefix;	/* NULL: names only, not recursive */
 };
 
 static int walk_dir(struct store *s, uint64_t seq, int64_t id, const char *path, const struct oid *tree, store_entry_fn fn, void *arg);
+
+static int dir_child(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg);
+
+static bool agree(const struct tree_entry *t, const struct store_entry *e)
+{
+	return e->kind == KIND_DIR ? t->mode == 040000 : has_oid(e) && t->mode != 040000;
+}
+
+struct known_arg {
+	const char *name;
+	bool known;
+};
+
+static int is_known(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg)
+{
+	struct known_arg *k = arg;
+
+	(void)len;
+	(void)id;
+	if (strcmp(name, k->name) == 0 && (e->kind == KIND_DIR || has_oid(e)))
+		k->known = true;
+	return 0;
+}
+
+/* What the tree holds and no row speaks of, because the snapshot record that did is damaged: the content is
+ * right, the times are not known. */
+static int list_rest(struct dir_arg *a, int64_t id)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	int r = store_by_seq(a->s, a->seq, &sn);
+
+	for (size_t i = 0; r == 0 && i < a->names->n; i++) {
+		const struct tree_entry *t = &a->names->e[i];
+		autofree char *name = strndup(t->name, t->len);
+		struct known_arg k = { name, false };
+		struct store_entry e = { .kind = KIND_FILE, .mode = t->mode == 040000 ? 040755 : t->mode, .mtime_ns = sn.time_ns };
+
+		if (!name)
+			return -ENOMEM;
+		if ((r = query_children(a->s, id, a->seq, false, is_known, &k)) < 0 || k.known)
+			continue;
+		e.kind = t->mode == 040000 ? KIND_DIR : t->mode == 0120000 ? KIND_LINK : KIND_FILE;
+		if (e.kind != KIND_DIR)
+			(void)store_blob_size(a->s, &t->oid, &e.size);
+		r = dir_child(name, t->len, -1, &e, a);
+	}
+	return r;
+}
+
+/* Every name of the tree has a row, or the catalogue has lost some. */
+static int list_children(struct dir_arg *a, int64_t id)
+{
+	int r = query_children(a->s, id, a->seq, false, dir_child, a);
+
+	if (r != 0 || a->found == a->names->n)
+		return r;
+	return cat_is_lossy(a->s->cat) ? list_rest(a, id) : query_damaged(a->s);
+}
 
 static int dir_child(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg)
 {
@@ -484,9 +575,12 @@ static int dir_child(const char *name, size_t len, int64_t id, const struct stor
 	int r;
 
 	(void)len;
+	a->found += t && agree(t, e);
 	if (has_oid(e)) {
-		if (!t || t->mode == 040000)
-			return -EBADMSG;
+		if ((!t || !agree(t, e)) && cat_is_lossy(a->s->cat))
+			return 0;	/* the record that said it went is damaged */
+		if (!t || !agree(t, e))
+			return query_damaged(a->s);
 		with.oid = t->oid;
 	}
 	if (!a->prefix)
@@ -504,13 +598,13 @@ static int dir_child(const char *name, size_t len, int64_t id, const struct stor
 static int walk_dir(struct store *s, uint64_t seq, int64_t id, const char *path, const struct oid *tree, store_entry_fn fn, void *arg)
 {
 	autoput(names_release) struct names x = { NULL, NULL, 0 };
-	struct dir_arg a = { s, seq, &x, fn, arg, path };
+	struct dir_arg a = { .s = s, .seq = seq, .names = &x, .fn = fn, .arg = arg, .prefix = path };
 	struct rbuf *raw = NULL;
 	int r = tree ? obj_read_id(s, tree, NULL, &raw) : 0;
 
 	if (r == 0)
 		r = names_load(&x, raw);
-	return r < 0 ? r : query_children(s, id, seq, false, dir_child, &a);
+	return r < 0 ? r : list_children(&a, id);
 }
 
 /* A folder of a snapshot: its id, and its tree in x. */
@@ -530,21 +624,21 @@ static int open_dir(struct store *s, uint64_t seq, const char *dir, int64_t *ret
 int store_dir_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn fn, void *arg)
 {
 	autoput(names_release) struct names x = { NULL, NULL, 0 };
-	struct dir_arg a = { s, seq, &x, fn, arg, NULL };
+	struct dir_arg a = { .s = s, .seq = seq, .names = &x, .fn = fn, .arg = arg };
 	int64_t id;
 	int r = open_dir(s, seq, dir, &id, &x);
 
-	return r < 0 ? r : query_children(s, id, seq, false, dir_child, &a);
+	return r < 0 ? r : list_children(&a, id);
 }
 
 int store_walk_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn fn, void *arg)
 {
 	autoput(names_release) struct names x = { NULL, NULL, 0 };
-	struct dir_arg a = { s, seq, &x, fn, arg, dir };
+	struct dir_arg a = { .s = s, .seq = seq, .names = &x, .fn = fn, .arg = arg, .prefix = dir };
 	int64_t id;
 	int r = open_dir(s, seq, dir, &id, &x);
 
-	return r < 0 ? r : query_children(s, id, seq, false, dir_child, &a);
+	return r < 0 ? r : list_children(&a, id);
 }
 
 /* The id of a stored path in a tree. */
@@ -560,7 +654,7 @@ static int oid_at(struct store *s, const struct oid *root, const char *path, str
 		r = tree_find(tree, slash ? slash + 1 : path, strlen(slash ? slash + 1 : path), &t);
 	if (r == 0)
 		*ret = t.oid;
-	return r == -ENOENT ? -EBADMSG : r;
+	return r == -ENOENT && !cat_is_lossy(s->cat) ? query_damaged(s) : r;
 }
 
 int store_entry_at(struct store *s, uint64_t seq, const char *path, struct store_entry *ret)
@@ -642,12 +736,12 @@ struct versions {
 static int load_versions(struct store *s, int64_t id, struct versions *x)
 {
 	sqlite3_stmt *st;
-	int r = prepare(s, "SELECT seq, kind, mode, size, mtime, flags, why FROM version WHERE path=? ORDER BY seq DESC", &st);
+	int r = prepare(s, "SELECT " VERSION " FROM version WHERE path=? ORDER BY seq DESC", &st);
 
 	if (r < 0)
 		return r;
 	sqlite3_bind_int64(st, 1, id);
-	while (sqlite3_step(st) == SQLITE_ROW) {
+	while (r == 0 && sqlite3_step(st) == SQLITE_ROW) {
 		void *p = realloc(x->e, (x->n + 1) * sizeof(*x->e));
 
 		if (!p) {
@@ -655,12 +749,7 @@ static int load_versions(struct store *s, int64_t id, struct versions *x)
 			break;
 		}
 		x->e = p;
-		x->e[x->n++] = (struct store_entry){
-			.seq = (uint64_t)sqlite3_column_int64(st, 0), .kind = (enum store_kind)sqlite3_column_int(st, 1),
-			.mode = (uint32_t)sqlite3_column_int64(st, 2), .size = (uint64_t)sqlite3_column_int64(st, 3),
-			.mtime_ns = sqlite3_column_int64(st, 4), .flags = (uint32_t)sqlite3_column_int64(st, 5),
-			.why = (enum store_why)sqlite3_column_int(st, 6),
-		};
+		r = row_version(s, id, st, &x->e[x->n++]);
 	}
 	sqlite3_finalize(st);
 	return r;

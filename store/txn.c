@@ -332,7 +332,10 @@ static int sort_changes(struct store_txn *t, struct change **ret, size_t *ret_n,
 
 	if (!c)
 		return -ENOMEM;
-	qsort_r(t->change, t->n_change, sizeof(*t->change), change_cmp, t->paths.data);
+	if (!t->n_change)
+		t->paths.len = 0;
+	else
+		qsort_r(t->change, t->n_change, sizeof(*t->change), change_cmp, t->paths.data);
 	for (size_t i = 0; i < t->n_change; i++)
 		if (t->change[i].e.kind != KIND_DIR && *change_path(t, &t->change[i]))
 			void_below(t, &t->change[i]);

@@ -1,0 +1,106 @@
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../lib/auto.h"
+#include "../lib/buf.h"
+#include "../lib/ctl.h"
+#include "../lib/err.h"
+#include "../lib/io.h"
+#include "../lib/log.h"
+#include "control.h"
+
+enum { STATUS_MS = 5000, STOP_STEP_MS = 2, STOP_STEPS = 5000 };
+
+static int request(const struct options *opt, struct buf *b)
+{
+	switch (opt->mode) {
+	case MODE_ONCE:
+		if (ctl_add_field(b, "once") < 0 || ctl_add_field(b, opt->reason ? opt->reason : "") < 0)
+			return -ENOMEM;
+		return ctl_add_field(b, opt->message ? opt->message : "");
+	case MODE_STATUS:
+		if (ctl_add_field(b, "status") < 0)
+			return -ENOMEM;
+		return opt->json ? ctl_add_field(b, "json") : 0;
+	default:
+		return ctl_add_field(b, "stop");
+	}
+}
+
+/* Until its socket is gone the store's lock is not free. */
+static void wait_for_end(int dirfd)
+{
+	const struct timespec step = { .tv_nsec = STOP_STEP_MS * 1000000 };
+
+	for (int i = 0; i < STOP_STEPS && faccessat(dirfd, CONTROL_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0; i++)
+		(void)nanosleep(&step, NULL);
+}
+
+static int print(const char *text)
+{
+	if (fputs(text, stdout) < 0 || fflush(stdout) < 0)
+		return log_error_errno(-errno, "standard output") < 0 ? EXIT_ENV : 0;
+	return 0;
+}
+
+/* answer: its first field is taken. */
+static int show(const struct options *opt, const char *body, char *rest, int dirfd)
+{
+	char *id;
+
+	switch (opt->mode) {
+	case MODE_STATUS:
+		return print(body);
+	case MODE_ONCE:
+		id = ctl_next_field(&rest);
+		if (!id || strspn(id, "0") == strlen(id))
+			return 0;	/* nothing to snapshot, and never was */
+		return print(id) ? EXIT_ENV : print("\n");
+	default:
+		wait_for_end(dirfd);
+		return 0;
+	}
+}
+
+static int answer(const struct options *opt, struct buf *b, int dirfd)
+{
+	char *nl = strchr(b->data, '\n'), *line = b->data, *word, *text, *code;
+
+	if (nl)
+		*nl = '\0';
+	word = ctl_next_field(&line);
+	if (word && strcmp(word, "ok") == 0)
+		return show(opt, nl ? nl + 1 : "", line, dirfd);
+	text = ctl_next_field(&line);
+	code = ctl_next_field(&line);
+	log_error("%s: %s", opt->workspace[0], text ? text : "no answer that makes sense");
+	return code ? (int)strtol(code, NULL, 10) : EXIT_ENV;
+}
+
+int client_run(const char *dir, const struct options *opt, int *ret_exit)
+{
+	autoclose int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoput(buf_release) struct buf req = BUF_INIT, b = BUF_INIT;
+	int r;
+
+	if (dirfd < 0)
+		return -ENOENT;
+	r = request(opt, &req);
+	if (r == 0)
+		r = ctl_call(dirfd, CONTROL_NAME, req.data, opt->mode == MODE_STATUS ? STATUS_MS : -1, &b);
+	if (r == -ENOENT || r == -ECONNREFUSED)
+		return -ENOENT;
+	if (r == -ETIMEDOUT)
+		log_error("%s: snapd is busy with a long scan, ask again later", opt->workspace[0]);
+	else if (r < 0)
+		(void)log_error_errno(r, "%s: asking snapd", opt->workspace[0]);
+	*ret_exit = r < 0 ? EXIT_ENV : answer(opt, &b, dirfd);
+	return 0;
+}

@@ -1,0 +1,137 @@
+/* snapd/control.c - the daemon's side of the socket; control.h has the words. */
+#include "control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/text.h"
+#include "workspace.h"
+
+static void answer_error(struct ctl_conn *c, const char *text, int exit_code)
+{
+	struct buf b = BUF_INIT;
+
+	if (ctl_add_field(&b, "error") < 0 || ctl_add_field(&b, text) < 0 ||
+		buf_printf(&b, "\t%d\n", exit_code) < 0)
+		buf_reset(&b);
+	ctl_answer(c, b.data ? b.data : "error\n", b.data ? b.len : 6);
+	buf_release(&b);
+}
+
+static void answer_snapshot(struct ctl_conn *c, const struct store_snapshot *sn, int r)
+{
+	char hex[41] = "";
+	struct buf b = BUF_INIT;
+
+	text_hex(sn->id.b, sizeof(sn->id.b), hex);
+	if (buf_printf(&b, "ok\t%s\t%d\n", hex, r) == 0)
+		ctl_answer(c, b.data, b.len);
+	else
+		answer_error(c, "out of memory", EXIT_ENV);
+	buf_release(&b);
+}
+
+/* Somebody who says why, or that something happened, gets a snapshot of his own. */
+static bool is_forced(enum store_reason reason, const char *message)
+{
+	return message || reason == REASON_LAUNCH || reason == REASON_EXIT || reason == REASON_RISK ||
+		reason == REASON_RESTORE;
+}
+
+static void take(struct workspace *w, struct ctl_conn *c, enum store_reason reason, const char *message, bool force)
+{
+	struct store_snapshot sn = { 0 };
+	int r = workspace_take(w, reason, message, force, &sn);
+
+	if (r < 0) {
+		answer_error(c, w->last_error.len ? w->last_error.data : err_str(r), EXIT_ENV);
+		return;
+	}
+	answer_snapshot(c, &sn, r);
+	store_snapshot_release(&sn);
+}
+
+static void on_once(struct workspace *w, struct ctl_conn *c, char **req)
+{
+	const char *name = ctl_next_field(req), *message = ctl_next_field(req);
+	int reason = name && *name ? store_reason_parse(name) : REASON_MANUAL;
+
+	if (message && !*message)
+		message = NULL;
+	if (reason < 0)
+		answer_error(c, "no such reason", EXIT_USAGE);
+	else
+		take(w, c, (enum store_reason)reason, message, is_forced((enum store_reason)reason, message));
+}
+
+static void on_status(struct workspace *w, struct ctl_conn *c, char **req)
+{
+	const char *form = ctl_next_field(req);
+	struct buf b = BUF_INIT;
+	int r = buf_addstr(&b, "ok\n");
+
+	if (r == 0)
+		r = workspace_status(w, form && strcmp(form, "json") == 0, &b);
+	if (r < 0)
+		answer_error(c, err_str(r), EXIT_ENV);
+	else
+		ctl_answer(c, b.data, b.len);
+	buf_release(&b);
+}
+
+static void on_stop(struct workspace *w, struct ctl_conn *c, char **req)
+{
+	(void)req;
+	w->stopping = true;
+	take(w, c, REASON_STOP, NULL, false);
+	daemon_stop_workspace(w);
+}
+
+static void on_mark(struct workspace *w, struct ctl_conn *c, char **req)
+{
+	const char *seq = ctl_next_field(req), *name = ctl_next_field(req);
+	char *end = NULL;
+	unsigned long long n = seq ? strtoull(seq, &end, 10) : 0;
+	int r = !seq || !*seq || *end || !name ? -EINVAL : store_mark_set(w->store, name, n);
+
+	if (r < 0)
+		answer_error(c, err_str(r), r == -EINVAL ? EXIT_USAGE : EXIT_ENV);
+	else
+		ctl_answer(c, "ok\n", 3);
+}
+
+static const struct {
+	const char *word;
+	void (*fn)(struct workspace *w, struct ctl_conn *c, char **req);
+} requests[] = {
+	{ "once", on_once },
+	{ "status", on_status },
+	{ "stop", on_stop },
+	{ "mark", on_mark },
+};
+
+static void on_request(struct ctl_conn *c, char *req, void *arg)
+{
+	const char *word = ctl_next_field(&req);
+
+	for (size_t i = 0; word && i < sizeof(requests) / sizeof(*requests); i++)
+		if (strcmp(word, requests[i].word) == 0) {
+			requests[i].fn(arg, c, &req);
+			return;
+		}
+	answer_error(c, "no such request", EXIT_USAGE);
+}
+
+/* Requests are answered at once: none is open when its client goes. */
+static void on_gone(struct ctl_conn *c, void *arg)
+{
+	(void)c, (void)arg;
+}
+
+int control_open(struct workspace *w)
+{
+	return ctl_listen(w->loop, store_dirfd(w->store), CONTROL_NAME, on_request, on_gone, w, &w->ctl);
+}

@@ -1,0 +1,16 @@
+/* snapd/control.h - what clients and the daemon say to each other on the socket "control" in the
+ * store's folder (lib/ctl.h).
+ *
+ *	once TAB reason TAB message	ok TAB id TAB 1 (0: nothing was new, the id is the newest snapshot's)
+ *	status [TAB json]		ok, then text, or one line of JSON
+ *	stop				ok TAB id, after the last snapshot; the process ends when it keeps no other workspace
+ *	mark TAB seq TAB name		ok (seq 0 takes the name away)
+ * Anything that goes wrong: error TAB text TAB exit code. */
+#ifndef SNAPD_CONTROL_H
+#define SNAPD_CONTROL_H
+
+#include <stdbool.h>
+
+#define CONTROL_NAME "control"
+
+#endif

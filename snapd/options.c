@@ -1,0 +1,178 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/text.h"
+
+static const struct row {
+	const char *name;
+	char letter;		/* 0 = none */
+	const char *value;	/* NULL = takes none */
+	const char *help;
+} table[] = {
+	{ "workspace", 'w', "DIR", "the folder to protect; may be given several times" },
+	{ "interval", 'i', "TIME", "between snapshots while something changes (30s, 500ms, 2min)" },
+	{ "store", 0, "DIR", "keep the snapshots here" },
+	{ "once", 0, NULL, "one snapshot now, by the running snapd if there is one; prints its id" },
+	{ "message", 'm', "TEXT", "with --once: a note to keep with it" },
+	{ "reason", 0, "REASON", "with --once: launch, risk, exit, manual (default), restore" },
+	{ "status", 0, NULL, "what the running snapd does" },
+	{ "json", 0, NULL, "with --status: as JSON" },
+	{ "stop", 0, NULL, "ask the running snapd for a last snapshot, and to end" },
+	{ "force", 0, NULL, "also a workspace that is refused, as your home folder" },
+	{ "quiet", 'q', NULL, "say only what goes wrong" },
+	{ "verbose", 'v', NULL, "say more; twice: everything" },
+	{ "help", 'h', NULL, "this" },
+	{ "version", 'V', NULL, "the version" },
+};
+enum { N_ROWS = sizeof(table) / sizeof(*table) };
+
+void options_help(void)
+{
+	puts("usage: snapd --workspace DIR [--interval TIME] [--store DIR]\n"
+		"       snapd --workspace DIR --once [-m TEXT] [--reason REASON]\n"
+		"       snapd --workspace DIR --status [--json] | --stop\n");
+	for (size_t i = 0; i < N_ROWS; i++) {
+		char left[40];
+
+		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", table[i].letter ? "-" : "  ",
+			table[i].letter ? table[i].letter : ' ', table[i].letter ? ", " : " ",
+			table[i].name, table[i].value ? " " : "", table[i].value ? table[i].value : "");
+		printf("  %-24s %s\n", left, table[i].help);
+	}
+	puts("\nExit codes: 0 done, 1 no, 2 usage, 3 done in part, 4 the environment forbids it.");
+}
+
+static int usage(const char *what, const char *why)
+{
+	log_error("%s: %s; snapd --help lists the options", what, why);
+	return EXIT_USAGE;
+}
+
+static int set_mode(struct options *o, enum mode m, const char *name)
+{
+	if (o->mode != MODE_RUN && o->mode != m)
+		return usage(name, "only one of --once, --status, --stop");
+	o->mode = m;
+	return 0;
+}
+
+static int add_workspace(struct options *o, const char *dir)
+{
+	const char **p;
+
+	if (!*dir)
+		return usage("--workspace", "empty");
+	p = realloc(o->workspace, (o->n_workspaces + 1) * sizeof(*p));
+	if (!p) {
+		(void)log_oom();
+		return EXIT_ENV;
+	}
+	o->workspace = p;
+	o->workspace[o->n_workspaces++] = dir;
+	return 0;
+}
+
+static int take_interval(struct options *o, const char *text)
+{
+	if (text_parse_duration_ms(text, &o->interval_ms) < 0 || o->interval_ms < 100)
+		return usage(text, "not an interval; 30s, 500ms (at least 100ms), 2min are");
+	return 0;
+}
+
+static int take(struct options *o, const char *name, char *value)
+{
+	if (strcmp(name, "workspace") == 0)
+		return add_workspace(o, value);
+	else if (strcmp(name, "interval") == 0)
+		return take_interval(o, value);
+	else if (strcmp(name, "store") == 0)
+		o->store = value;
+	else if (strcmp(name, "message") == 0)
+		o->message = value;
+	else if (strcmp(name, "reason") == 0)
+		o->reason = value;
+	else if (strcmp(name, "json") == 0)
+		o->json = true;
+	else if (strcmp(name, "force") == 0)
+		o->force = true;
+	else if (strcmp(name, "quiet") == 0)
+		o->quiet = true;
+	else if (strcmp(name, "verbose") == 0)
+		o->verbose++;
+	else if (strcmp(name, "help") == 0)
+		o->help = true;
+	else if (strcmp(name, "version") == 0)
+		o->version = true;
+	else if (strcmp(name, "once") == 0)
+		return set_mode(o, MODE_ONCE, "--once");
+	else if (strcmp(name, "status") == 0)
+		return set_mode(o, MODE_STATUS, "--status");
+	else if (strcmp(name, "stop") == 0)
+		return set_mode(o, MODE_STOP, "--stop");
+	return 0;
+}
+
+static int check(const struct options *o)
+{
+	if (!o->n_workspaces)
+		return usage("--workspace", "which folder?");
+	if (o->n_workspaces > 1 && (o->mode != MODE_RUN || o->store))
+		return usage("--workspace", "only one of them here");
+	if ((o->message || o->reason) && o->mode != MODE_ONCE)
+		return usage(o->message ? "-m" : "--reason", "only with --once");
+	if (o->json && o->mode != MODE_STATUS)
+		return usage("--json", "only with --status");
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *ret)
+{
+	struct option longs[N_ROWS + 1];
+	char shorts[2 * N_ROWS + 2] = ":";
+	int c, r = 0, index;
+	size_t n = 1;
+
+	*ret = (struct options){ 0 };
+	memset(longs, 0, sizeof(longs));
+	for (size_t i = 0; i < N_ROWS; i++) {
+		longs[i] = (struct option){ table[i].name, table[i].value ? required_argument : no_argument, NULL,
+			1000 + (int)i };
+		if (table[i].letter)
+			shorts[n++] = table[i].letter;
+		if (table[i].letter && table[i].value)
+			shorts[n++] = ':';
+	}
+	opterr = 0;
+	while (r == 0 && (c = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
+		if (c == '?' || c == ':') {
+			r = usage(argv[optind - 1], c == ':' ? "a value is missing" : "no such option");
+			break;
+		}
+		index = c - 1000;
+		if (c < 1000)
+			for (index = 0; table[index].letter != c; index++)
+				;
+		r = take(ret, table[index].name, optarg);
+	}
+	if (r == 0 && optind < argc && !ret->n_workspaces && optind + 1 == argc)
+		r = add_workspace(ret, argv[optind++]);
+	if (r == 0 && optind < argc)
+		r = usage(argv[optind], "not an option");
+	if (r == 0 && !ret->help && !ret->version)
+		r = check(ret);
+	if (r)
+		options_release(ret);
+	return r;
+}
+
+void options_release(struct options *o)
+{
+	free(o->workspace);
+	o->workspace = NULL;
+}

@@ -1,0 +1,77 @@
+/* snapd/workspace.h - one protected folder inside the daemon: its store, its watches, what is
+ * dirty, and the timers that turn that into snapshots.
+ *
+ * Idle means: nothing dirty, no timer armed, the loop asleep. The first event arms `due`; the kernel's queue is then
+ * read in rests, not event by event; the snapshot disarms it. Folders without a watch keep `poll` armed; so does a
+ * workspace that is gone, until it is back. */
+#ifndef SNAPD_WORKSPACE_H
+#define SNAPD_WORKSPACE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../config/config.h"
+#include "../lib/buf.h"
+#include "../lib/ctl.h"
+#include "../lib/loop.h"
+#include "../scan/scan.h"
+#include "../store/store.h"
+#include "dirty.h"
+#include "options.h"
+#include "watch.h"
+
+struct progress;
+struct daemon;
+
+struct workspace {
+	struct workspace *next;
+	struct daemon *daemon;
+	struct loop *loop;
+	const struct options *opt;
+	char *path;			/* canonical */
+	struct config cfg;
+	struct store *store;
+	struct scan *scan;		/* NULL while the folder is gone */
+	struct watch *watch;		/* likewise */
+	struct ctl_server *ctl;
+	struct dirty dirty;
+	struct loop_timer *due, *rest, *poll;
+	uint64_t rest_ms;
+	uint64_t first_event_ms, last_event_ms;	/* of what is dirty now */
+	uint64_t last_take_ms;		/* 0 = none yet */
+	uint64_t backoff_ms;		/* after a failure; 0 = none */
+	uint64_t overflows;
+	bool rules_changed;		/* watches of folders that are skipped now must go */
+	bool root_moved;		/* an event said so: look whether it is still there */
+	bool limit_said;
+	bool stopping;
+	struct buf last_error;
+	struct progress *progress;
+	uint64_t progress_files, progress_bytes;
+};
+
+/* Opens the store for writing, watches, takes the first snapshot (reason start). *ret is whole or nothing is left.
+ * Failures are said on stderr; the exit code for them is in *ret_exit. */
+int workspace_open(struct daemon *d, struct loop *l, const char *given, const struct options *opt,
+	struct workspace **ret, int *ret_exit);
+void workspace_close(struct workspace *w);
+
+/* Everything that was written before this call is in the snapshot. As store_txn_commit. */
+int workspace_take(struct workspace *w, enum store_reason reason, const char *message, bool force,
+	struct store_snapshot *ret);
+/* Read the configuration again. */
+void workspace_reload(struct workspace *w);
+/* The answer to `status`: text for people, or one JSON object. */
+int workspace_status(struct workspace *w, bool json, struct buf *ret);
+
+/* control.c: the requests of clients. */
+int control_open(struct workspace *w);
+
+/* daemon.c */
+const volatile sig_atomic_t *daemon_abort_flag(void);
+void daemon_poll_signals(void);
+uint64_t daemon_wakeups(const struct daemon *d);
+void daemon_stop_workspace(struct workspace *w);	/* after the present event */
+
+#endif
