@@ -63,7 +63,7 @@ static int put_dir(struct put *p, const char *path)
 		if (r >= 0)
 			r = put_one(p, b.data);
 	}
-	return r;
+	return r >= 0 && errno ? -errno : r;
 }
 
 static int drop_missing(const char *path, const struct store_entry *e, void *arg)

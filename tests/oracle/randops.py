@@ -38,7 +38,7 @@ def exchange(a, b):
 class Ops:
     """Chooses operations from a model of the tree and does each below every root."""
 
-    def __init__(self, rng, roots):
+    def __init__(self, rng, roots, without=""):
         self.rng, self.roots = rng, [os.fsencode(r) for r in roots]
         self.kind = {b"": "d"}          # path -> f l d p
         self.held = []                  # open descriptors of unlinked files
@@ -48,6 +48,7 @@ class Ops:
                  (3, self.swap), (5, self.chmod), (5, self.mkdirs), (2, self.rmtree), (6, self.unlink),
                  (2, self.unlink_open), (3, self.symlink), (3, self.hardlink), (4, self.utime),
                  (2, self.sparse), (3, self.empty), (1, self.fifo), (2, self.mkdir_race), (2, self.dir_swap)]
+        table = [(w, op) for w, op in table if op.__name__ not in without.split(",")]
         self.ops = [op for _, op in table]
         self.weights = [w for w, _ in table]
 
@@ -334,7 +335,7 @@ class Run:
             os.mkdir(p)
         self.seed = hf.seed_from(o.seed)
         self.rng = random.Random(self.seed)
-        self.ops = Ops(random.Random(self.seed + 1), [self.w, self.copy])
+        self.ops = Ops(random.Random(self.seed + 1), [self.w, self.copy], o.without)
         self.h = hf.Holdfast(self.w, os.path.join(d, "store"), o.interval)
         self.taken = []                 # (id, listing, how many operations)
         self.failed = self.restored = self.read = 0
@@ -430,6 +431,7 @@ def main():
     ap.add_argument("--read", type=float, default=0.1, help="part of the snapshots the stranger reads")
     ap.add_argument("--restart", type=float, default=0.0, help="chance after each operation that snapd starts anew")
     ap.add_argument("--max-faults", type=int, default=3)
+    ap.add_argument("--without", default="", help="operations to leave out, with commas")
     ap.add_argument("--dry", action="store_true")
     return Run(ap.parse_args()).run()
 
