@@ -11,15 +11,18 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <zlib.h>
 
 #include "internal.h"
 
 #define SCHEMA 2
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
 #define ROOT_ID 1
 
 static const char schema[] =
-	"PRAGMA user_version=1;"
+	"PRAGMA user_version=" TEXT(SCHEMA) ";"
 	"CREATE TABLE object(key INTEGER PRIMARY KEY, loc INTEGER NOT NULL);"
 	"CREATE TABLE collide(id BLOB NOT NULL, loc INTEGER NOT NULL);"
 	"CREATE TABLE path(dir INTEGER, name BLOB, id INTEGER, seq INTEGER, kind INTEGER, mode INTEGER, size INTEGER,"
@@ -209,6 +212,14 @@ static int create_schema(struct store *s, struct catalogue *c)
 	sqlite3_stmt *st = NULL;
 	int r = exec(c, "BEGIN IMMEDIATE");
 
+	/* Of a new store the id is made here, for its first segment to take: else the
+	 * next writer would find a stranger's catalogue, and lose what stat said. */
+	if (r == 0 && s->write && !s->have_id) {
+		if (getrandom(s->id, sizeof(s->id), 0) != (ssize_t)sizeof(s->id))
+			r = -EIO;
+		else
+			s->have_id = true;
+	}
 	if (r == 0)
 		r = exec(c, schema);
 	if (r == 0 && sqlite3_prepare_v2(c->db, "INSERT INTO state VALUES(1, ?, 0, 0, 2, 0)", -1, &st, NULL) != SQLITE_OK)

@@ -297,6 +297,7 @@ int query_tree_at(struct store *s, const struct oid *root, const char *dir, stru
 /* ---- catchup.c ---- */
 
 /* Whole transactions after from: feed them into c. *ret_end = the end of the last whole one. */
+uint64_t log_bytes_between(struct store *s, struct log_pos from, struct log_pos to);
 int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, struct log_pos *ret_end);
 
 /* ---- txn.c, put.c ---- */

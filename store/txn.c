@@ -637,18 +637,6 @@ static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc
 	return r;
 }
 
-static uint64_t bytes_since(struct store *s, struct log_pos from)
-{
-	uint64_t n = s->end.off, size;
-
-	if (from.seg == s->end.seg)
-		return n - from.off;
-	for (uint32_t g = from.seg ? from.seg : 1; g < s->end.seg; g++)
-		if (seg_size(s, g, &size) == 0)
-			n += size - (g == from.seg ? from.off : 0);
-	return n;
-}
-
 /* Give back what only a big transaction needs. */
 static void slim(struct store *s)
 {
@@ -683,7 +671,7 @@ static int commit_snapshot(struct store_txn *t, const struct store_commit *how, 
 		return r;
 	}
 	/* Acknowledged from here on. The catalogue follows; if it cannot, it is brought up to date later. */
-	info->added_bytes = added = bytes_since(s, t->start);
+	info->added_bytes = added = log_bytes_between(s, t->start, s->end);
 	if ((r = index_txn(t, info, loc, added, c, n, noop)) < 0) {
 		log_warn_errno(r, "%s: catalogue not updated", s->dir);
 		s->broken = 1;

@@ -420,6 +420,48 @@ static int check_snapshot(const struct store_snapshot *sn, void *arg)
 	return walk_tree(c, &sn->tree, "");
 }
 
+/* ---- the catalogue ---- */
+
+/* What stands in the rows, in one number each; the stat data of the moment is not in the sums. */
+static int sum_tables(struct catalogue *c, int64_t ret[8])
+{
+	static const char sql[] = "SELECT (SELECT count(*) FROM path), (SELECT total(sum) FROM path),"
+		" (SELECT count(*) FROM version), (SELECT total(sum) FROM version), (SELECT count(*) FROM snapshot),"
+		" (SELECT total(sum) FROM snapshot), (SELECT count(*) FROM mark), (SELECT total(sum) FROM mark)";
+	sqlite3_stmt *st;
+	int rc;
+
+	if (sqlite3_prepare_v2(cat_db(c), sql, -1, &st, NULL) != SQLITE_OK)
+		return err_from_sqlite(sqlite3_extended_errcode(cat_db(c)));
+	rc = sqlite3_step(st);
+	for (int i = 0; rc == SQLITE_ROW && i < 8; i++)
+		ret[i] = sqlite3_column_int64(st, i);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? 0 : err_from_sqlite(rc);
+}
+
+/* Is it what the log makes of itself? */
+static int check_catalogue(struct check *c)
+{
+	struct log_pos upto = cat_pos(c->s->cat), end = { 0, 0 };
+	struct catalogue *again = NULL;
+	int64_t have[8], want[8];
+	int r = sum_tables(c->s->cat, have);
+
+	if (r == 0 && (r = cat_open(c->s, false, true, &again)) == 0 && (r = cat_begin(again)) == 0) {
+		r = log_catch_up(c->s, again, (struct log_pos){ 0, 0 }, &end);
+		if (r == 0)
+			r = cat_commit(again, end);
+	}
+	if (r == 0 && end.seg == upto.seg && end.off == upto.off && (r = sum_tables(again, want)) == 0 &&
+	    memcmp(have, want, sizeof(have)) != 0)
+		report(c, NULL, 0, 0, "catalogue.db: does not say what the log says; remove it, the next command makes it again");
+	else if (r == -EBADMSG)
+		report(c, NULL, 0, 0, "catalogue.db: damaged; remove it, the next command makes it again");
+	cat_close(again);
+	return r == -EBADMSG ? 0 : r;
+}
+
 int store_verify(struct store *s, struct store_verify *v)
 {
 	struct check c = { .s = s, .v = v };
@@ -430,6 +472,8 @@ int store_verify(struct store *s, struct store_verify *v)
 	r = check_log(&c);
 	if (r == 0)
 		r = store_list(s, 0, check_snapshot, &c);
+	if (r == 0 && v->all)
+		r = check_catalogue(&c);
 	report_hurt(&c);
 	idset_release(&c.ids);
 	return r < 0 ? r : c.found;

@@ -263,6 +263,26 @@ START_TEST(store__an_old_or_foreign_catalogue_is_renewed)
 }
 END_TEST
 
-CHECK_MAIN("store_tail", store__any_cut_leaves_the_whole_snapshots_before_it,
+/* Opening is no reason to index everything again. */
+START_TEST(store__a_sound_catalogue_is_kept)
+{
+	struct stat before, after;
+	char path[600];
+	struct store *s;
+
+	three_snapshots("kept");
+	snprintf(path, sizeof(path), "%s/catalogue.db", dir);
+	ck_assert_int_eq(stat(path, &before), 0);
+	ck_assert_uint_eq(before.st_mode & 0777, 0600);
+	s = open_store(STORE_WRITE);
+	snapshot(s, "more", "and more");
+	store_close(s);
+	store_close(open_store(STORE_READ));
+	ck_assert_int_eq(stat(path, &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+}
+END_TEST
+
+CHECK_MAIN("store_tail", store__a_sound_catalogue_is_kept, store__any_cut_leaves_the_whole_snapshots_before_it,
 	store__holes_in_the_unacknowledged_tail_are_not_believed, store__no_flipped_bit_gives_wrong_bytes,
 	store__an_old_or_foreign_catalogue_is_renewed)
