@@ -25,7 +25,7 @@ static int ask_daemon(const struct recover *r, const char *name, uint64_t seq)
 	char num[24];
 
 	snprintf(num, sizeof(num), "%" PRIu64, seq);
-	return daemon_ask(r, (const char *[]){ "mark", name, num, NULL }, 60000, NULL);
+	return daemon_ask(r, (const char *[]){ "mark", num, name, NULL }, 60000, NULL);
 }
 
 static void close_store(struct store **s)
@@ -67,5 +67,7 @@ int cmd_mark(struct recover *r, const struct args *a)
 		log_error("%s: there is no such mark", name);
 		return EXIT_NO;
 	}
+	if (e == -EPROTO)	/* the daemon's words were shown */
+		return EXIT_ENV;
 	return e < 0 ? context_failed(r, e, "cannot set the mark") : EXIT_DONE;
 }
