@@ -103,6 +103,36 @@ killed() { start && same; }
 check "after kill -9 the next one takes what changed" killed
 stop
 
+seq_is() { [ "$(field snapshots)" -ge "$1" ]; }
+start --interval 400ms
+alone() { n=$(field snapshots) && echo alone2 >"$w/alone" && until_true seq_is $((n + 1)) && same; }
+check "a change becomes a snapshot by itself" alone
+endless()
+{
+	python3 -c '
+import sys, time
+with open(sys.argv[1], "w") as f:
+    while True:
+        f.write("x\n"); f.flush(); time.sleep(0.01)' "$w/endless" & writer=$!
+	pids="$pids $writer"
+	n=$(field snapshots)
+	until_true seq_is $((n + 3)); r=$?
+	kill "$writer"; wait "$writer" 2>/dev/null; rm "$w/endless"
+	return $r
+}
+check "a file that is written without end is in snapshots all the same" endless
+stop
+
+forced()
+{
+	"$snapd" -w "$w" --store "$w/inside" --force -q --interval 100ms 2>"$d/err" & pid=$!
+	pids="$pids $pid"
+	until_true sh -c '"$0" -w "$1" --store "$1/inside" --status --json | grep -q running\":true' "$snapd" "$w" || return 1
+	sleep 1; n=$("$snapd" -w "$w" --store "$w/inside" --status --json | sed 's/.*"snapshots":\([0-9]*\).*/\1/')
+	"$snapd" -w "$w" --store "$w/inside" --stop && rm -r "$w/inside" && [ "$n" -le 3 ]
+}
+check "a store that was forced into the workspace is not stored in itself" forced
+
 mkdir "$d/w1" "$d/w2"
 several()
 {
