@@ -131,12 +131,20 @@ static bool tagged(int dir)
 		memcmp(head, signature, sizeof(head)) == 0;
 }
 
+static bool has(int dir, const char *name)
+{
+	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What writes to it would be written about in it, without end. */
+static bool is_store(int dir)
+{
+	return has(dir, "catalogue.db") && has(dir, "lock") && has(dir, "log");
+}
+
 bool builtin_folder_content(int rootfd, const char *path)
 {
 	autoclose int dir = at_open(rootfd, path, O_PATH | O_DIRECTORY);
 
-	if (dir < 0)
-		return false;
-	return faccessat(dir, "pyvenv.cfg", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
-		faccessat(dir, "conda-meta/history", F_OK, AT_SYMLINK_NOFOLLOW) == 0 || tagged(dir);
+	return dir >= 0 && (has(dir, "pyvenv.cfg") || has(dir, "conda-meta/history") || is_store(dir) || tagged(dir));
 }

@@ -170,8 +170,7 @@ static bool is_unwanted(struct rules *r, const char *path, size_t len, const cha
 	if (m)
 		return m > 0;
 	if (r->defaults) {
-		if (is_dir ? builtin_folder(base) || builtin_folder_content(r->rootfd, path) :
-			builtin_file(base))
+		if (is_dir ? builtin_folder(base) || builtin_folder_content(r->rootfd, path) : builtin_file(base))
 			return true;
 		if (!is_dir && builtin_transient(base)) {
 			*ret_why = WHY_NONE;

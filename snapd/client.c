@@ -45,15 +45,16 @@ static void wait_for_end(int dirfd)
 
 static int print(const char *text)
 {
-	if (fputs(text, stdout) < 0 || fflush(stdout) < 0)
-		return log_error_errno(-errno, "standard output") < 0 ? EXIT_ENV : 0;
-	return 0;
+	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return 0;
+	(void)log_error_errno(-errno, "standard output");
+	return EXIT_ENV;
 }
 
 /* answer: its first field is taken. */
 static int show(const struct options *opt, const char *body, char *rest, int dirfd)
 {
-	char *id;
+	char *id, line[128];
 
 	switch (opt->mode) {
 	case MODE_STATUS:
@@ -62,7 +63,8 @@ static int show(const struct options *opt, const char *body, char *rest, int dir
 		id = ctl_next_field(&rest);
 		if (!id || strspn(id, "0") == strlen(id))
 			return 0;	/* nothing to snapshot, and never was */
-		return print(id) ? EXIT_ENV : print("\n");
+		(void)snprintf(line, sizeof(line), "%s\n", id);
+		return print(line);
 	default:
 		wait_for_end(dirfd);
 		return 0;

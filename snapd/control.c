@@ -86,7 +86,10 @@ static void on_stop(struct workspace *w, struct ctl_conn *c, char **req)
 {
 	(void)req;
 	w->stopping = true;
-	take(w, c, REASON_STOP, NULL, false);
+	if (w->scan)
+		take(w, c, REASON_STOP, NULL, false);
+	else
+		ctl_answer(c, "ok\n", 3);	/* gone: there is nothing to take */
 	daemon_stop_workspace(w);
 }
 

@@ -242,9 +242,8 @@ static int write_snapshot(struct workspace *w, const struct dirty *d, const stru
 	return store_txn_commit(t, how, ret);
 }
 
-static void workspace_gone(struct workspace *w)
+static void stop_watching(struct workspace *w)
 {
-	log_warn("%s: the folder is gone; its snapshots are kept, and it is waited for", w->path);
 	if (watch_fd(w->watch) >= 0)
 		loop_del_fd(w->loop, watch_fd(w->watch));
 	loop_del_timer(w->loop, w->rest);
@@ -254,6 +253,12 @@ static void workspace_gone(struct workspace *w)
 	w->watch = NULL;
 	w->scan = NULL;
 	dirty_release(&w->dirty);
+}
+
+static void workspace_gone(struct workspace *w)
+{
+	log_warn("%s: the folder is gone; its snapshots are kept, and it is waited for", w->path);
+	stop_watching(w);
 	buf_reset(&w->last_error);
 	(void)buf_addstr(&w->last_error, "the workspace is gone");
 }
@@ -318,6 +323,19 @@ static int try_take(struct workspace *w, const struct store_commit *how, struct 
 	return r;
 }
 
+static int start_watching(struct workspace *w);
+
+static int come_back(struct workspace *w)
+{
+	int r = start_watching(w);
+
+	if (r < 0)
+		return r;
+	log_info("%s: the folder is back", w->path);
+	buf_reset(&w->last_error);
+	return 0;
+}
+
 static int newest(struct workspace *w, struct store_snapshot *ret)
 {
 	int r = store_newest(w->store, ret);
@@ -335,7 +353,7 @@ int workspace_take(struct workspace *w, enum store_reason reason, const char *me
 	struct store_commit how = { .reason = reason, .message = message, .force = force };
 	int r;
 
-	if (!w->scan)
+	if (!w->scan && come_back(w) < 0)
 		return -ENOENT;
 	(void)watch_read(w->watch);
 	if (watch_unwatched(w->watch)) {
@@ -398,8 +416,6 @@ static void on_due(struct loop *l, void *arg)
 
 static void on_poll(struct loop *l, void *arg);
 
-static int reappear(struct workspace *w);
-
 /* Timers for the state we are in. */
 static void arm(struct workspace *w)
 {
@@ -432,9 +448,7 @@ static void on_poll(struct loop *l, void *arg)
 
 	(void)l;
 	w->poll = NULL;
-	if (!w->scan)
-		(void)reappear(w);
-	else if (!w->backoff_ms)
+	if (!w->backoff_ms || !w->scan)
 		take_due(w);
 	arm(w);
 }
@@ -496,18 +510,25 @@ static int start_watching(struct workspace *w)
 		.cfg = &w->cfg, .before_list = before_list, .arg = w,
 		.stop = daemon_abort_flag(), .progress = on_progress,
 	};
+	bool fresh = !w->watch;
 	int r = scan_open(w->path, &so, &w->scan);
 
 	if (r < 0)
 		return r;
 	w->progress_files = w->progress_bytes = 0;
-	r = w->watch ? 0 : watch_new(&watch_ops, w, &w->watch);
-	if (r == 0 && watch_fd(w->watch) >= 0)
+	if (fresh)
+		r = watch_new(&watch_ops, w, &w->watch);
+	if (r == 0 && fresh && watch_fd(w->watch) >= 0)
 		r = loop_add_fd(w->loop, watch_fd(w->watch), EPOLLIN, on_readable, w);
-	if (r == -EEXIST)
-		r = 0;
+	if (r < 0) {
+		watch_free(w->watch);
+		scan_close(w->scan);
+		w->watch = NULL;
+		w->scan = NULL;
+		return r;
+	}
 	mark_all(w);
-	return r;
+	return 0;
 }
 
 static int first_take(struct workspace *w)
@@ -522,17 +543,6 @@ static int first_take(struct workspace *w)
 	if (r >= 0)
 		store_snapshot_release(&sn);
 	return r;
-}
-
-static int reappear(struct workspace *w)
-{
-	int r = start_watching(w);
-
-	if (r < 0)
-		return r;
-	log_info("%s: the folder is back", w->path);
-	buf_reset(&w->last_error);
-	return first_take(w);
 }
 
 static int refuse(struct workspace *w, const char *dir)
@@ -656,15 +666,10 @@ void workspace_reload(struct workspace *w)
 		(void)log_error_errno(r, "%s: the configuration stays as it was", w->path);
 		return;
 	}
-	scan_close(w->scan);
-	w->scan = NULL;
+	if (w->scan)
+		stop_watching(w);	/* to begin anew, under the new rules */
 	config_release(&w->cfg);
 	w->cfg = fresh;
-	w->rules_changed = true;
-	if (!w->watch)
-		return;		/* gone; the poll looks for it */
-	r = start_watching(w);
-	if (r < 0)
-		workspace_gone(w);
+	(void)start_watching(w);
 	arm(w);
 }

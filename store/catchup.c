@@ -194,11 +194,10 @@ static int apply_mark(struct store *s, struct catalogue *c, const struct txn_fou
 
 static int apply(struct store *s, struct catalogue *c, const struct txn_found *t)
 {
-	int r;
+	int r = cat_add_objects(s, c, t->obj, t->n);
 
-	for (size_t i = 0; i < t->n; i++)
-		if ((r = cat_add_object(s, c, &t->obj[i].id, t->obj[i].loc)) < 0)
-			return r;
+	if (r < 0)
+		return r;
 	r = t->type == OBJ_SNAPSHOT ? apply_snapshot(s, c, t) : apply_mark(s, c, t);
 	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP) {
 		log_warn("segment %u, offset %llu: a snapshot record is damaged; it is left out (recover verify)",
@@ -209,16 +208,35 @@ static int apply(struct store *s, struct catalogue *c, const struct txn_found *t
 	return r;
 }
 
-static int frames_right(struct store *s, const struct txn_found *t)
+/* Does a record follow at once? At the end of a segment, or at the start of the log, it is the next one's first. */
+static bool follows(struct store *s, struct log_pos before, struct log_pos rec)
 {
+	uint64_t size;
+
+	if (before.seg == rec.seg)
+		return before.off == rec.off;
+	if (rec.off != SEG_HEADER || before.seg + 1 != rec.seg)
+		return false;
+	return !before.seg || (seg_size(s, before.seg, &size) == 0 && size == before.off);
+}
+
+/* Is the last transaction all there? Its sectors may have reached the disk in any order: a frame may be
+ * zeroes, or a whole record may be missing in front of those that are there. */
+static int all_there(struct store *s, const struct txn_found *t)
+{
+	struct log_pos at = t->start;
+
 	for (size_t i = 0; i < t->n_rec; i++) {
 		autohead struct head *h = NULL;
-		int r = head_get(s, t->rec[i].seg, t->rec[i].off, &h);
+		int r = follows(s, at, t->rec[i]) ? 0 : -EBADMSG;
 
+		if (r == 0)
+			r = head_get(s, t->rec[i].seg, t->rec[i].off, &h);
 		if (r == 0)
 			r = head_check_frames(s, h);
 		if (r < 0)
 			return r;
+		at = (struct log_pos){ h->seg, h->end };
 	}
 	return 0;
 }
@@ -258,7 +276,7 @@ int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, stru
 		cur.start = pos;
 	}
 	if (r >= 0 && prev.last) {
-		r = frames_right(s, &prev);
+		r = all_there(s, &prev);
 		if (r == 0) {
 			end = prev.end;
 			r = c ? apply(s, c, &prev) : 0;

@@ -257,7 +257,7 @@ struct log_pos cat_pos(struct catalogue *c);
 int cat_begin(struct catalogue *c);
 int cat_commit(struct catalogue *c, struct log_pos pos);
 void cat_rollback(struct catalogue *c);
-int cat_add_object(struct store *s, struct catalogue *c, const struct oid *id, loc_t loc);
+int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n);	/* sorts o */
 int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint64_t changed, uint64_t added);
 int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const struct store_entry *e);
 int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino);
@@ -279,7 +279,7 @@ int64_t cat_sum_mark(const char *name, uint64_t seq);
 int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret);	/* -ENOENT */
 
 enum {	/* slots of cat_stmt */
-	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
+	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_OBJ_INS, CS_RECENT, CS_RECENT_UPD, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
 	CS_PATH_UPD, CS_VER_INS, CS_TOUCH, CS_META_GET, CS_META_SET, CS_MARK_SET, CS_MARK_DEL, CS_MARK_GET,
 	CS_RANGE, CS_CHILDREN, CS_VERSION_AT, CS_VERSIONS, CS_ROW, CS_LIST, CS_MAX_
 };

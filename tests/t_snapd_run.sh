@@ -1,0 +1,161 @@
+#!/bin/sh
+# snapd from start to end: what it sees, what it says, how it ends.
+. "$(dirname "$0")/snapd/lib.sh"
+
+mkdir -p "$w/src"
+echo one >"$w/src/a.py"
+start || { echo "not ok it starts"; exit 1; }
+check "the first snapshot holds the tree" same
+
+edit() { echo two >>"$w/src/a.py" && id=$(once) && [ ${#id} -eq 40 ] && same; }
+check "--once has every write before it" edit
+again() { [ "$(once)" = "$id" ]; }
+check "--once without a change prints the newest id" again
+note() { new=$(once -m "before the refactoring") && [ "$new" != "$id" ]; }
+check "--once with a note makes a snapshot of its own" note
+
+deep()
+{
+	for i in $(seq 30); do
+		mkdir -p "$w/n$i/a/b/c/d" && echo "$i" >"$w/n$i/a/b/c/d/f" && once >/dev/null || return 1
+		echo more >>"$w/n$i/a/b/c/d/f"
+	done
+	once >/dev/null && same
+}
+check "mkdir -p and a write at once lose nothing" deep
+
+moves()
+{
+	mv "$w/n1" "$w/moved" && echo x >>"$w/moved/a/b/c/d/f" && once >/dev/null && same || return 1
+	echo y >>"$w/moved/a/b/c/d/f" && once >/dev/null && same || return 1
+	mv "$w/moved" "$d/outside" && once >/dev/null && same || return 1
+	mv "$d/outside" "$w/back" && once >/dev/null && echo z >"$w/back/a/new" && once >/dev/null && same || return 1
+	mv "$w/n2" "$w/n3/in" && mv "$w/n4" "$w/n2" && once >/dev/null && same || return 1
+	echo q >"$w/n3/in/a/q" && echo r >"$w/n2/a/r" && once >/dev/null && same
+}
+check "folders that move are followed" moves
+
+swap() { rm -r "$w/n5" && ln -s n6 "$w/n5" && rm -r "$w/n6" && echo f >"$w/n6" && once >/dev/null && same; }
+check "a folder becomes a link, another a file" swap
+modes() { chmod 600 "$w/src/a.py" && chmod 700 "$w/n7" && mkdir "$w/empty" && touch -d 2001-02-03 "$w/src" && once >/dev/null && same; }
+check "modes and empty folders" modes
+
+rules()
+{
+	mkdir -p "$w/out/deep" "$w/.venv/lib" && echo o >"$w/out/deep/o" && echo l >"$w/.venv/lib/l" || return 1
+	once >/dev/null; before=$(field watched_count)
+	echo "out/" >"$w/.gitignore" && once >/dev/null || return 1
+	[ "$(field watched_count)" -eq $((before - 2)) ] || return 1
+	id=$(once); echo more >>"$w/out/deep/o"; echo more >>"$w/.venv/lib/l"
+	[ "$(once)" = "$id" ] || return 1
+	rm "$w/.gitignore" && once >/dev/null && [ "$(field watched_count)" -eq "$before" ] && rm -r "$w/.venv" "$w/out" &&
+		once >/dev/null && same
+}
+check "a new .gitignore takes folders and their watches away, and gives them back" rules
+
+calm()
+{
+	n=$(field wakeups); m=$(field wakeups)
+	sleep 3
+	# One for each question, and nothing else.
+	[ $(($(field wakeups) - m)) -eq $((m - n)) ]
+}
+sleep 1		# the queue rests up to half a second after an event
+check "nothing happens: no wake-up" calm
+
+second() { "$snapd" -w "$w" --store "$s" 2>"$d/err"; [ $? -eq 4 ] && grep -q "process $pid" "$d/err"; }
+check "a second snapd names the first and exits 4" second
+text() { "$snapd" -w "$w" --store "$s" --status | grep -q "process $pid"; }
+check "--status for people" text
+
+gone()
+{
+	id=$(once); mv "$w" "$d/away" && once >/dev/null 2>&1; [ $? -eq 4 ] || return 1
+	[ "$(field present)" = false ] && [ "$(field id)" = "$id" ] && mv "$d/away" "$w" || return 1
+	echo returned >"$w/returned" && once >/dev/null && [ "$(field present)" = true ] && same && id=$(once)
+}
+check "a workspace that goes away is not a deletion, and is watched when it is back" gone
+config()
+{
+	printf '[snapshot]\n\texclude = *.bin\n' >"$w/.holdfast" && echo b >"$w/x.bin" && kill -HUP "$pid" || return 1
+	until_true sh -c '"$0" -w "$1" --store "$2" --once >/dev/null; ! python3 -B "$3" "$2" cat last x.bin >/dev/null 2>&1' \
+		"$snapd" "$w" "$s" "$here/reader/hfread.py" && rm "$w/.holdfast" "$w/x.bin" && kill -HUP "$pid" && id=$(once)
+}
+check "SIGHUP reads the configuration again" config
+stop
+check "--stop ends it" dead "$pid"
+
+start -q
+back() { [ "$(once)" = "$id" ] && same; }
+check "it starts again without a snapshot when nothing changed" back
+last() { echo end >"$w/end"; kill -TERM "$pid"; wait "$pid"; [ $? -eq 0 ] && same; }
+check "SIGTERM takes a last snapshot" last
+no() { "$snapd" -w "$w" --store "$s" --stop 2>/dev/null; [ $? -eq 1 ]; }
+check "--stop without a daemon says no" no
+alone() { echo alone >"$w/alone" && once >/dev/null && same; }
+check "--once without a daemon does it itself" alone
+
+start
+"$snapd" -w "$w" --store "$s" --status >/dev/null
+kill -9 "$pid"; wait "$pid" 2>/dev/null
+echo after >"$w/after"
+killed() { start && same; }
+check "after kill -9 the next one takes what changed" killed
+stop
+
+seq_is() { [ "$(field snapshots)" -ge "$1" ]; }
+start --interval 400ms
+alone() { n=$(field snapshots) && echo alone2 >"$w/alone" && until_true seq_is $((n + 1)) && same; }
+check "a change becomes a snapshot by itself" alone
+endless()
+{
+	python3 -c '
+import sys, time
+with open(sys.argv[1], "w") as f:
+    while True:
+        f.write("x\n"); f.flush(); time.sleep(0.01)' "$w/endless" & writer=$!
+	pids="$pids $writer"
+	n=$(field snapshots)
+	until_true seq_is $((n + 3)); r=$?
+	kill "$writer"; wait "$writer" 2>/dev/null; rm "$w/endless"
+	return $r
+}
+check "a file that is written without end is in snapshots all the same" endless
+stop
+
+forced()
+{
+	"$snapd" -w "$w" --store "$w/inside" --force -q --interval 100ms 2>"$d/err" & pid=$!
+	pids="$pids $pid"
+	until_true sh -c '"$0" -w "$1" --store "$1/inside" --status --json | grep -q running\":true' "$snapd" "$w" || return 1
+	sleep 1; n=$("$snapd" -w "$w" --store "$w/inside" --status --json | sed 's/.*"snapshots":\([0-9]*\).*/\1/')
+	"$snapd" -w "$w" --store "$w/inside" --stop && rm -r "$w/inside" && [ "$n" -le 3 ]
+}
+check "a store that was forced into the workspace is not stored in itself" forced
+
+mkdir "$d/w1" "$d/w2"
+several()
+{
+	XDG_DATA_HOME=$d/data "$snapd" -w "$d/w1" -w "$d/w2" -q & pid=$!
+	pids="$pids $pid"
+	for i in 1 2; do
+		until_true env XDG_DATA_HOME="$d/data" sh -c '"$0" -w "$1" --status --json 2>/dev/null | grep -q running\":true' "$snapd" "$d/w$i" || return 1
+		echo "$i" >"$d/w$i/f"
+		XDG_DATA_HOME=$d/data "$snapd" -w "$d/w$i" --once >/dev/null || return 1
+		XDG_DATA_HOME=$d/data "$snapd" -w "$d/w$i" --stop || return 1
+	done
+	wait "$pid"
+}
+check "two workspaces in one process; it ends with the last" several
+
+refused() { "$snapd" -w "$1" --store "$d/never" --once 2>"$d/err"; [ $? -eq 4 ] && grep -q refused "$d/err" && [ ! -e "$d/never" ]; }
+check "/ is refused" refused /
+check "the home folder is refused" env HOME="$w" sh -c '"$0" -w "$1" --store "$2" --once 2>/dev/null; [ $? -eq 4 ]' "$snapd" "$w" "$d/never"
+check "a store as workspace is refused" refused "$s"
+inside() { "$snapd" -w "$w" --store "$w/store" 2>"$d/err"; [ $? -eq 4 ] && grep -q inside "$d/err"; }
+check "a store inside the workspace is refused" inside
+usage() { "$snapd" --frobnicate 2>/dev/null; [ $? -eq 2 ] || return 1; "$snapd" 2>/dev/null; [ $? -eq 2 ] || return 1
+	"$snapd" -w "$w" --interval 0 2>/dev/null; [ $? -eq 2 ]; }
+check "wrong arguments exit 2" usage
+help() { for o in workspace interval once status stop json force; do "$snapd" --help | grep -q -- "--$o" || return 1; done; }
+check "--help lists the options" help
