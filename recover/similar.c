@@ -63,7 +63,8 @@ static size_t fold(struct span *s, size_t n)
 {
 	size_t out = 0;
 
-	qsort(s, n, sizeof(*s), by_hash);
+	if (n)
+		qsort(s, n, sizeof(*s), by_hash);
 	for (size_t i = 0; i < n; i++) {
 		if (out && s[out - 1].hash == s[i].hash)
 			s[out - 1].bytes += s[i].bytes;
