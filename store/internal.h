@@ -35,7 +35,7 @@
 #define HEAD_MAX	(4u << 20)	/* longest body we accept */
 #define OBJECT_MAX	(64u << 20)	/* longest raw object we accept */
 #define LARGE_MIN	(4u << 20)	/* files from here on are chunked */
-#define SOLID_MAX	(512u << 10)	/* raw bytes in a solid frame */
+#define SOLID_MAX	(256u << 10)	/* raw bytes in a solid frame */
 #define BATCH_BYTES	(1u << 20)	/* raw bytes in a record */
 #define BATCH_OBJECTS	512
 #define DEPTH_MAX	32
@@ -378,6 +378,8 @@ struct store {
 	struct head *heads[HEAD_CACHE];
 	uint64_t head_used[HEAD_CACHE];
 	struct solid_slot solid[SOLID_CACHE];
+	loc_t touched[SOLID_CACHE];	/* frames read in part, once */
+	uint32_t next_touched;
 	struct obj_slot objs[OBJ_CACHE];
 	size_t obj_bytes;
 	uint64_t tick;
