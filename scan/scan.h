@@ -51,6 +51,8 @@ struct scan_options {
 	/* Called for every folder that is kept, BEFORE it is listed (snapd adds its watch here). Negative stops. */
 	scan_dir_fn before_list;
 	void *arg;
+	/* Called for every file that is looked at and has more than one name (hard links). */
+	void (*linked)(const char *path, const struct stat *st, void *arg);
 	const volatile sig_atomic_t *stop;	/* non-zero: -EINTR */
 	/* After every few files and every folder; files: looked at, bytes: read, both so far. */
 	void (*progress)(uint64_t files, uint64_t bytes, void *arg);

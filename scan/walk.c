@@ -160,6 +160,8 @@ static int put_file(struct walk *w, const struct spot *at, const struct stat *li
 static int regular(struct walk *w, const struct spot *at, const struct stat *st, bool any_size)
 {
 	w->s->counts.files++;
+	if (st->st_nlink > 1 && w->s->opt.linked)
+		w->s->opt.linked(at->path, st, w->s->opt.arg);
 	if (!any_size && (uint64_t)st->st_size > w->s->opt.cfg->max_file_size)
 		return skip(w, at, st, WHY_TOO_LARGE);
 	if (!w->read && at->was->kind == KIND_FILE && scan_unchanged(w->s, w->st, at->was, st))

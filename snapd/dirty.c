@@ -149,6 +149,24 @@ bool dirty_is_covered(const struct dirty *d, const char *path)
 	return *path && at->path && at->depth == SCAN_TREE;
 }
 
+bool dirty_meets(const struct dirty *d, const char *path)
+{
+	autofree char *p = strdup(path);
+	char *slash;
+
+	if (!p || d->all)
+		return true;
+	if (!d->size)
+		return false;
+	while (!find(d, p)->path) {
+		slash = strrchr(p, '/');
+		if (!slash)
+			return false;
+		*slash = '\0';
+	}
+	return true;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct dirty_path *x = a, *y = b;

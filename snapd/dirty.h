@@ -27,6 +27,8 @@ bool dirty_is_empty(const struct dirty *d);
 void dirty_merge(struct dirty *d, struct dirty *from);
 /* Is path below a folder that is looked at as a whole anyway? */
 bool dirty_is_covered(const struct dirty *d, const char *path);
+/* Is path in it, or a folder above it? */
+bool dirty_meets(const struct dirty *d, const char *path);
 /* By path, parents first. The paths stay d's; free() the array. NULL without memory. */
 struct dirty_path *dirty_sorted(const struct dirty *d);
 

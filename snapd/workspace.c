@@ -2,10 +2,12 @@
 #include "workspace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -51,6 +53,17 @@ static bool is_kept(struct workspace *w, const char *path, bool is_dir)
 	return rules_check(scan_rules(w->scan), path, is_dir, &why, &any_size) != RULES_SKIP;
 }
 
+/* A new name may be a second one, and gone again before the next snapshot, when
+ * something was written through it. */
+static void remember_link(struct workspace *w, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(scan_rootfd(w->scan), path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		st.st_nlink > 1)
+		links_add(w->links, path, &st);
+}
+
 static void on_event(const char *dir, const char *name, uint32_t mask, void *arg)
 {
 	struct workspace *w = arg;
@@ -79,6 +92,8 @@ static void on_event(const char *dir, const char *name, uint32_t mask, void *arg
 	} else {
 		mark(w, path.data, SCAN_SELF, !is_dir);
 	}
+	if (!is_dir && mask & (IN_CREATE | IN_MOVED_TO))
+		remember_link(w, path.data);
 	/* The folder's own mtime. */
 	if (entry)
 		mark(w, dir, SCAN_SELF, false);
@@ -122,6 +137,13 @@ static int before_list(const char *dir, int dirfd, void *arg)
 	struct workspace *w = arg;
 
 	return watch_add(w->watch, dir, dirfd);
+}
+
+static void on_linked(const char *path, const struct stat *st, void *arg)
+{
+	struct workspace *w = arg;
+
+	links_add(w->links, path, st);
 }
 
 static void on_progress(uint64_t files, uint64_t bytes, void *arg)
@@ -213,6 +235,10 @@ static int scan_dirty(struct workspace *w, const struct dirty *d, struct store_t
 	int r = 0;
 
 	if (d->all)
+		links_clear(w->links);
+	links_begin(w->links);
+	links_touch(w->links, d);
+	if (d->all)
 		return scan_all(w->scan, w->store, t);
 	list = dirty_sorted(d);
 	if (!list)
@@ -221,7 +247,7 @@ static int scan_dirty(struct workspace *w, const struct dirty *d, struct store_t
 		if (!dirty_is_covered(d, list[i].path))
 			r = scan_path(w->scan, w->store, t, list[i].path,
 				(enum scan_depth)list[i].depth, list[i].read);
-	return r;
+	return r < 0 ? r : links_follow(w->links, w->scan, w->store, t);
 }
 
 static int write_snapshot(struct workspace *w, const struct dirty *d, const struct store_commit *how,
@@ -507,7 +533,7 @@ static void read_queue(struct workspace *w)
 static int start_watching(struct workspace *w)
 {
 	struct scan_options so = {
-		.cfg = &w->cfg, .before_list = before_list, .arg = w,
+		.cfg = &w->cfg, .before_list = before_list, .linked = on_linked, .arg = w,
 		.stop = daemon_abort_flag(), .progress = on_progress,
 	};
 	bool fresh = !w->watch;
@@ -603,7 +629,9 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 	r = control_open(w);
 	if (r < 0)
 		return log_error_errno(r, "%s: control socket", dir.data);
-	r = start_watching(w);
+	r = links_new(&w->links);
+	if (r == 0)
+		r = start_watching(w);
 	return r < 0 ? log_error_errno(r, "%s", w->path) : 0;
 }
 
@@ -646,6 +674,7 @@ void workspace_close(struct workspace *w)
 		loop_del_fd(w->loop, watch_fd(w->watch));
 	watch_free(w->watch);
 	scan_close(w->scan);
+	links_free(w->links);
 	/* The socket last: who waits for it to vanish finds the store's lock free. */
 	store_close(w->store);
 	ctl_close(w->ctl);

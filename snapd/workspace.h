@@ -18,6 +18,7 @@
 #include "../scan/scan.h"
 #include "../store/store.h"
 #include "dirty.h"
+#include "links.h"
 #include "options.h"
 #include "watch.h"
 
@@ -36,6 +37,7 @@ struct workspace {
 	struct watch *watch;		/* likewise */
 	struct ctl_server *ctl;
 	struct dirty dirty;
+	struct links *links;
 	struct loop_timer *due, *rest, *poll;
 	uint64_t rest_ms;
 	uint64_t first_event_ms, last_event_ms;	/* of what is dirty now */

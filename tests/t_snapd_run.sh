@@ -40,6 +40,14 @@ check "a folder becomes a link, another a file" swap
 modes() { chmod 600 "$w/src/a.py" && chmod 700 "$w/n7" && mkdir "$w/empty" && touch -d 2001-02-03 "$w/src" && once >/dev/null && same; }
 check "modes and empty folders" modes
 
+links()
+{
+	echo 1 >"$w/l1" && once >/dev/null && ln "$w/l1" "$w/l2" && once >/dev/null && echo 2 >>"$w/l2" && once >/dev/null && same &&
+		ln "$w/l1" "$w/l3" && echo 3 >>"$w/l1" && once >/dev/null && same && rm "$w/l1" && echo 4 >>"$w/l3" && once >/dev/null &&
+		same && rm "$w/l2" && echo 5 >>"$w/l3" && once >/dev/null && same
+}
+check "a file with several names" links
+
 rules()
 {
 	mkdir -p "$w/out/deep" "$w/.venv/lib" && echo o >"$w/out/deep/o" && echo l >"$w/.venv/lib/l" || return 1
