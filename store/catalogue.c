@@ -172,6 +172,17 @@ static int read_state(struct store *s, struct catalogue *c)
 	return r;
 }
 
+/* One lock for all of a reader's questions, and one state that they are about. */
+static int begin_reading(struct store *s, struct catalogue *c)
+{
+	int r = run(c, cat_stmt(c, CS_BEGIN, "BEGIN"));
+
+	if (r == 0)
+		r = read_state(s, c);
+	c->in_txn = r == 0;
+	return r;
+}
+
 /* file:PATH?immutable=1 with PATH percent-encoded. */
 static int immutable_uri(const char *path, struct buf *out)
 {
@@ -189,13 +200,11 @@ static int immutable_uri(const char *path, struct buf *out)
 static int open_read(struct store *s, struct catalogue *c, const char *path)
 {
 	autoput(buf_release) struct buf uri = BUF_INIT;
-	int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY, NULL), r;
+	int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL), r;
 
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(c->db, 2000);
-		if ((r = read_state(s, c)) == 0)
-			return 0;
-		if (r == -EBADMSG)
+		if ((r = begin_reading(s, c)) == 0 || r == -EBADMSG)
 			return r;
 	}
 	/* A read-only medium: SQLite cannot make the files WAL needs, and nobody writes. What the WAL holds is
@@ -208,8 +217,8 @@ static int open_read(struct store *s, struct catalogue *c, const char *path)
 	c->db = NULL;
 	if (immutable_uri(path, &uri) < 0)
 		return -ENOMEM;
-	rc = sqlite3_open_v2(uri.data, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
-	return rc == SQLITE_OK ? read_state(s, c) : err_from_sqlite(rc);
+	rc = sqlite3_open_v2(uri.data, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	return rc == SQLITE_OK ? begin_reading(s, c) : err_from_sqlite(rc);
 }
 
 static int create_schema(struct store *s, struct catalogue *c)
@@ -262,7 +271,7 @@ static int open_write(struct store *s, struct catalogue *c, const char *path)
 	if (fd < 0)		/* SQLite would make it with the umask's mode */
 		return -errno;
 	close(fd);
-	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE, NULL);
+	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
 		return err_from_sqlite(rc);
 	sqlite3_busy_timeout(c->db, 5000);
@@ -292,7 +301,7 @@ int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
 		return -ENOMEM;
 	}
 	if (memory) {
-		r = sqlite3_open_v2(":memory:", &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK ?
+		r = sqlite3_open_v2(":memory:", &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ?
 			create_schema(s, c) : -ENOMEM;
 	} else if (!write && faccessat(s->dirfd, "catalogue.db", F_OK, 0) < 0) {
 		r = -errno;
@@ -307,18 +316,13 @@ int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
 	return 0;
 }
 
-int cat_refresh(struct catalogue *c)
+int cat_refresh(struct store *s, struct catalogue *c)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next, lossy FROM state");
-	int rc = st ? sqlite3_step(st) : SQLITE_ERROR;
-
-	if (rc == SQLITE_ROW) {
-		c->pos.seg = (uint32_t)sqlite3_column_int64(st, 1);
-		c->pos.off = (uint64_t)sqlite3_column_int64(st, 2);
-	}
-	if (st)
-		sqlite3_reset(st);
-	return rc == SQLITE_ROW ? 0 : -EBADMSG;
+	if (c->in_txn)
+		(void)run(c, cat_stmt(c, CS_ROLLBACK, "ROLLBACK"));
+	c->in_txn = false;
+	c->dir_id = 0;
+	return begin_reading(s, c);
 }
 
 /* ---- transactions ---- */

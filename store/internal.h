@@ -269,7 +269,7 @@ int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc
 void cat_set_lossy(struct catalogue *c);
 bool cat_is_lossy(const struct catalogue *c);
 bool cat_is_empty(struct catalogue *c);
-int cat_refresh(struct catalogue *c);			/* position again, from the file */
+int cat_refresh(struct store *s, struct catalogue *c);	/* a reader: what has come since */
 sqlite3 *cat_db(struct catalogue *c);
 /* Prepared once, reset on use. */
 sqlite3_stmt *cat_stmt(struct catalogue *c, int which, const char *sql);
