@@ -153,7 +153,7 @@ RUN	= BUILD=$(BUILD) SAN=$(SAN) TESTS='$(TESTS)' tests/run.sh
 test: tests
 	@$(RUN) $(UNITS) $(wildcard tests/t_*.sh)
 test-real: tests
-	@$(RUN) $(wildcard tests/real_*.sh)
+	@TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} $(RUN) $(wildcard tests/real_*.sh)
 # The real-input scripts that give the same result on any machine say `# ci: yes`.
 test-ci: tests
 	@$(RUN) $(shell grep -ls '^\# ci: yes' tests/real_*.sh)
