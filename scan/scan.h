@@ -53,6 +53,7 @@ struct scan_options {
 	void *arg;
 	/* Called for every file that is looked at and has more than one name (hard links). */
 	void (*linked)(const char *path, const struct stat *st, void *arg);
+	bool name_known;		/* name what cannot be read also when it could not last time */
 	const volatile sig_atomic_t *stop;	/* non-zero: -EINTR */
 	/* After every few files and every folder; files: looked at, bytes: read, both so far. */
 	void (*progress)(uint64_t files, uint64_t bytes, void *arg);

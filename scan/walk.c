@@ -84,7 +84,7 @@ static int keep(struct walk *w, const struct spot *at, const struct stat *st, in
 {
 	w->s->counts.unreadable++;
 	/* Said once: as long as it stays so, the manifest has it. */
-	if (!(at->was->flags & ENTRY_KEPT) && at->was->why != WHY_UNREADABLE)
+	if (w->s->opt.name_known || (!(at->was->flags & ENTRY_KEPT) && at->was->why != WHY_UNREADABLE))
 		(void)log_warn_errno(why, "%s: cannot be read, not in the snapshot as it is now", at->path);
 	return store_txn_keep(w->t, at->path, st, WHY_UNREADABLE);
 }
@@ -148,6 +148,8 @@ static int put_file(struct walk *w, const struct spot *at, const struct stat *li
 	if (!any_size && (uint64_t)st.st_size > w->s->opt.cfg->max_file_size)
 		return skip(w, at, &st, WHY_TOO_LARGE);
 	r = store_txn_file(w->t, at->path, fd, &e);
+	if (r == -EIO && can_read(fd))
+		r = store_txn_file(w->t, at->path, fd, &e);	/* a disk may err once */
 	if (r < 0 && !scan_is_ours(r) && r != -ENOSPC && !can_read(fd))
 		return keep(w, at, &st, r);
 	if (r < 0)

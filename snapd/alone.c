@@ -38,7 +38,8 @@ static void on_signal(int signo)
 
 static int snapshot(const struct options *opt, struct workspace *w, struct store_snapshot *ret)
 {
-	const struct scan_options so = { .cfg = &w->cfg, .stop = &interrupted, .progress = on_progress };
+	const struct scan_options so = { .cfg = &w->cfg, .stop = &interrupted, .progress = on_progress,
+		.name_known = true };
 	int reason = opt->reason ? store_reason_parse(opt->reason) : REASON_MANUAL;
 	const struct store_commit how = {
 		.reason = (enum store_reason)reason, .message = opt->message,
@@ -89,6 +90,7 @@ static int open_store(const struct options *opt, struct workspace *w, const char
 static int once(const struct options *opt, struct workspace *w, const char *dir)
 {
 	struct store_snapshot sn = { 0 };
+	struct scan_counts counts;
 	const char *why = NULL;
 	int exit_code = EXIT_ENV, r = scan_refuse(w->path, &why);
 
@@ -116,7 +118,8 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 	}
 	exit_code = print_id(&sn);
 	store_snapshot_release(&sn);
-	return exit_code;
+	scan_counts(w->scan, &counts);
+	return exit_code || !counts.unreadable ? exit_code : EXIT_PART;
 }
 
 static int status(const struct options *opt, struct workspace *w, const char *dir)
@@ -148,10 +151,8 @@ static int run(const struct options *opt, struct workspace *w)
 	}
 	w->path = buf_detach(&path, NULL);
 	r = config_load(&w->cfg, w->path, NULL, NULL);
-	if (r < 0) {
-		(void)log_error_errno(r, "%s: configuration", w->path);
-		return EXIT_USAGE;
-	}
+	if (r < 0)
+		log_error("%s: going on with the settings that could be read", w->path);
 	r = store_place(w->path, opt->store, w->cfg.store_dir, &dir);
 	if (r < 0) {
 		(void)log_error_errno(r, "%s: no place for its store", w->path);

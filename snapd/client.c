@@ -51,20 +51,34 @@ static int print(const char *text)
 	return EXIT_ENV;
 }
 
-/* answer: its first field is taken. */
+/* rest: the answer behind "ok". */
+static int show_snapshot(const struct options *opt, char *rest)
+{
+	const char *id = ctl_next_field(&rest), *missing;
+	char line[128];
+	int r;
+
+	(void)ctl_next_field(&rest);
+	missing = ctl_next_field(&rest);
+	if (!id || strspn(id, "0") == strlen(id))
+		return 0;	/* nothing to snapshot, and never was */
+	(void)snprintf(line, sizeof(line), "%s\n", id);
+	r = print(line);
+	if (r || !missing || strcmp(missing, "0") == 0)
+		return r;
+	log_warn("%s: %s paths could not be read and stand as they were; snapd's log names them",
+		opt->workspace[0], missing);
+	return EXIT_PART;
+}
+
+/* rest: the line behind "ok"; body: the lines after it. */
 static int show(const struct options *opt, const char *body, char *rest, int dirfd)
 {
-	char *id, line[128];
-
 	switch (opt->mode) {
 	case MODE_STATUS:
 		return print(body);
 	case MODE_ONCE:
-		id = ctl_next_field(&rest);
-		if (!id || strspn(id, "0") == strlen(id))
-			return 0;	/* nothing to snapshot, and never was */
-		(void)snprintf(line, sizeof(line), "%s\n", id);
-		return print(line);
+		return show_snapshot(opt, rest);
 	default:
 		wait_for_end(dirfd);
 		return 0;

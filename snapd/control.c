@@ -21,13 +21,14 @@ static void answer_error(struct ctl_conn *c, const char *text, int exit_code)
 	buf_release(&b);
 }
 
-static void answer_snapshot(struct ctl_conn *c, const struct store_snapshot *sn, int r)
+static void answer_snapshot(struct ctl_conn *c, const struct store_snapshot *sn, int r,
+	uint64_t unreadable)
 {
 	char hex[41] = "";
 	struct buf b = BUF_INIT;
 
 	text_hex(sn->id.b, sizeof(sn->id.b), hex);
-	if (buf_printf(&b, "ok\t%s\t%d\n", hex, r) == 0)
+	if (buf_printf(&b, "ok\t%s\t%d\t%llu\n", hex, r, (unsigned long long)unreadable) == 0)
 		ctl_answer(c, b.data, b.len);
 	else
 		answer_error(c, "out of memory", EXIT_ENV);
@@ -50,7 +51,7 @@ static void take(struct workspace *w, struct ctl_conn *c, enum store_reason reas
 		answer_error(c, w->last_error.len ? w->last_error.data : err_str(r), EXIT_ENV);
 		return;
 	}
-	answer_snapshot(c, &sn, r);
+	answer_snapshot(c, &sn, r, w->unreadable);
 	store_snapshot_release(&sn);
 }
 

@@ -334,13 +334,15 @@ static void succeeded(struct workspace *w, int r, const struct store_snapshot *s
 static int try_take(struct workspace *w, const struct store_commit *how, struct store_snapshot *ret)
 {
 	struct dirty busy = w->dirty;
-	struct scan_counts before;
+	struct scan_counts before, after;
 	int r;
 
 	w->dirty = (struct dirty){ 0 };
 	scan_counts(w->scan, &before);
 	r = write_snapshot(w, &busy, how, ret);
 	w->last_take_ms = loop_now_ms(w->loop);
+	scan_counts(w->scan, &after);
+	w->unreadable = after.unreadable - before.unreadable;
 	if (r < 0)
 		dirty_merge(&w->dirty, &busy);
 	else
@@ -387,6 +389,7 @@ int workspace_take(struct workspace *w, enum store_reason reason, const char *me
 		rules_forget(scan_rules(w->scan), "");
 		mark_unwatched(w);
 	}
+	w->unreadable = 0;
 	if (dirty_is_empty(&w->dirty) && !force)
 		return newest(w, ret);
 	how.time_ns = text_now_ns();
@@ -613,10 +616,11 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 		return log_error_errno(r, "%s", given);
 	w->path = buf_detach(&path, NULL);
 	r = config_load(&w->cfg, w->path, NULL, NULL);
-	if (r < 0) {
-		*ret_exit = EXIT_USAGE;
-		return r == -EINVAL ? r : log_error_errno(r, "%s: configuration", w->path);
-	}
+	if (r == -ENOMEM)
+		return log_oom();
+	/* It was named. Protected by what could be read is better than not at all. */
+	if (r < 0)
+		log_error("%s: going on with the settings that could be read", w->path);
 	r = store_place(w->path, w->opt->store, w->cfg.store_dir, &dir);
 	if (r < 0)
 		return log_error_errno(r, "%s: no place for its store", w->path);

@@ -44,6 +44,7 @@ struct workspace {
 	uint64_t last_take_ms;		/* 0 = none yet */
 	uint64_t backoff_ms;		/* after a failure; 0 = none */
 	uint64_t overflows;
+	uint64_t unreadable;		/* what the last attempt could not read */
 	bool rules_changed;		/* watches of folders that are skipped now must go */
 	bool root_moved;		/* an event said so: look whether it is still there */
 	bool limit_said;
