@@ -60,6 +60,10 @@ static int parse_letters(const struct opt *opts, const char *word, char **argv, 
 		}
 		a->on[o->id] = true;
 		a->value[o->id] = NULL;
+		if (o->kind == OPT_MAYBE && word[1]) {	/* -M90% */
+			a->value[o->id] = word + 1;
+			return 0;
+		}
 		if (o->kind != OPT_VALUE)
 			continue;
 		if (word[1]) {

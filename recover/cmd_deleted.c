@@ -92,7 +92,8 @@ int cmd_deleted(struct recover *r, const struct args *a)
 		return EXIT_USAGE;
 	if ((e = store_paths(r->store, collect, &all)) < 0)
 		return context_failed(r, e, "cannot read the paths");
-	qsort(all.g, all.n, sizeof(*all.g), newest_first);
+	if (all.n)
+		qsort(all.g, all.n, sizeof(*all.g), newest_first);
 	if (!a->on[X_JSON]) {
 		pager_start(r);
 		if (all.n)

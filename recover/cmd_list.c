@@ -99,7 +99,8 @@ static int list_paths(struct recover *r, const struct strs *paths, struct listin
 
 	for (size_t i = 0; i < h.names.n && e >= 0; i++)
 		e = store_history(r->store, h.names.s[i], add_seq, &h);
-	qsort(h.seq, h.n, sizeof(*h.seq), newest_first);
+	if (h.n)
+		qsort(h.seq, h.n, sizeof(*h.seq), newest_first);
 	for (size_t i = 0; i < h.n && e >= 0; i++) {
 		autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 

@@ -43,16 +43,30 @@ void patch_quote(const char *name, const char *prefix, struct buf *ret)
 
 /* ---- text ------------------------------------------------------------ */
 
-/* One line of a header, in bold, as git does: the escape goes around each line. */
-static void print_bold(const char *p, size_t n)
+/* A name with white space in it is ended by a tab in the --- and +++ lines, for patch(1) and git apply. */
+static bool needs_tab(const char *line, size_t n, const git_diff_delta *d)
+{
+	const char *path = *line == '-' ? d->old_file.path : d->new_file.path;
+
+	if (n <= 4 || (memcmp(line, "--- ", 4) && memcmp(line, "+++ ", 4)) || line[4] == '/')
+		return false;
+	return path && strchr(path, ' ');	/* the others are quoted away */
+}
+
+/* The lines of a header, each in bold as git does it. */
+static void print_header(const git_diff_delta *d, const char *p, size_t n, bool color)
 {
 	while (n) {
 		const char *nl = memchr(p, '\n', n);
 		size_t len = nl ? (size_t)(nl - p) : n;
 
-		fputs(BOLD, stdout);
+		if (color)
+			fputs(BOLD, stdout);
 		fwrite(p, 1, len, stdout);
-		fputs(RESET, stdout);
+		if (color)
+			fputs(RESET, stdout);
+		if (needs_tab(p, len, d))
+			fputc('\t', stdout);
 		if (nl)
 			fputc('\n', stdout);
 		p += len + (nl != NULL);
@@ -131,8 +145,9 @@ static void print_added(const char *p, size_t n)
 static void print_colored(char origin, const char *p, size_t n)
 {
 	bool nl = n && p[n - 1] == '\n';
+	bool cr = nl && n > 1 && p[n - 2] == '\r' && origin != GIT_DIFF_LINE_ADDITION;
 
-	n -= nl;
+	n -= (size_t)nl + cr;
 	switch (origin) {
 	case GIT_DIFF_LINE_ADDITION:
 		print_added(p, n);
@@ -147,6 +162,8 @@ static void print_colored(char origin, const char *p, size_t n)
 		fwrite(p, 1, n, stdout);
 		fputs(RESET, stdout);
 	}
+	if (cr)
+		fputc('\r', stdout);
 	if (nl)
 		fputc('\n', stdout);
 }
@@ -172,6 +189,22 @@ static bool same_blob(const git_diff_delta *d)
 	return git_oid_equal(&d->old_file.id, &d->new_file.id);
 }
 
+/* An empty file that comes or goes has no lines, so git names no sides. */
+static size_t header_length(const git_diff_delta *d, const git_diff_line *line)
+{
+	static const unsigned char empty[GIT_OID_RAWSZ] = {
+		0xe6, 0x9d, 0xe2, 0x9b, 0xb2, 0xd1, 0xd6, 0x43, 0x4b, 0x8b,
+		0x29, 0xae, 0x77, 0x5a, 0xd8, 0xc2, 0xe4, 0x8c, 0x53, 0x91,
+	};
+	const git_oid *id = d->status == GIT_DELTA_ADDED ? &d->new_file.id : &d->old_file.id;
+	const char *sides;
+
+	if ((d->status != GIT_DELTA_ADDED && d->status != GIT_DELTA_DELETED) || memcmp(id->id, empty, sizeof(empty)))
+		return line->content_len;
+	sides = memmem(line->content, line->content_len, "\n--- ", 5);
+	return sides ? (size_t)(sides - line->content) + 1 : line->content_len;
+}
+
 static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *arg)
 {
 	const struct patch_options *opt = arg;
@@ -189,12 +222,12 @@ static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, co
 		while (n && strchr(" \t\r\n\f\v", line->content[n - 1]))
 			n--;
 		print_hunk_header(line->content, n, opt->color);
+	} else if (o == GIT_DIFF_LINE_FILE_HDR) {
+		print_header(delta, line->content, header_length(delta, line), opt->color);
 	} else if (!opt->color) {
 		if (o == '+' || o == '-' || o == ' ')
 			fputc(o, stdout);
 		fwrite(line->content, 1, line->content_len, stdout);
-	} else if (o == GIT_DIFF_LINE_FILE_HDR) {
-		print_bold(line->content, line->content_len);
 	} else if (o == GIT_DIFF_LINE_BINARY) {
 		fwrite(line->content, 1, line->content_len, stdout);
 	} else {
@@ -237,18 +270,17 @@ static void print_names(git_diff *diff)
 /* ---- the whole ------------------------------------------------------------ */
 
 static int make_diff(git_repository *repo, git_tree *a, git_tree *b, const struct strs *paths,
-	const struct patch_options *opt, bool typechange, git_diff **ret)
+	const struct patch_options *opt, git_diff **ret)
 {
 	git_diff_options o;
 	git_diff_find_options f;
 	git_diff_similarity_metric metric = *patch_metric();
+	autoput(strs_release) struct strs never = { 0 };
 	int r;
 
 	(void)git_diff_options_init(&o, GIT_DIFF_OPTIONS_VERSION);
 	(void)git_diff_find_options_init(&f, GIT_DIFF_FIND_OPTIONS_VERSION);
-	o.flags = GIT_DIFF_DISABLE_PATHSPEC_MATCH | GIT_DIFF_INDENT_HEURISTIC;
-	if (typechange)
-		o.flags |= GIT_DIFF_INCLUDE_TYPECHANGE;
+	o.flags = GIT_DIFF_DISABLE_PATHSPEC_MATCH | GIT_DIFF_INDENT_HEURISTIC | GIT_DIFF_INCLUDE_TYPECHANGE;
 	if (opt->binary)
 		o.flags |= GIT_DIFF_SHOW_BINARY;
 	if (opt->ignore_space)
@@ -264,6 +296,13 @@ static int make_diff(git_repository *repo, git_tree *a, git_tree *b, const struc
 	}
 	if ((r = git_diff_tree_to_tree(ret, repo, a, b, &o)) < 0 || opt->no_renames)
 		return r;
+	for (size_t i = 0; i < git_diff_num_deltas(*ret); i++) {
+		const git_diff_delta *d = git_diff_get_delta(*ret, i);
+
+		if (d->status == GIT_DELTA_TYPECHANGE)
+			strs_add(&never, xstrdup(d->new_file.path));
+	}
+	metric.payload = &never;
 	f.flags = GIT_DIFF_FIND_RENAMES;
 	f.rename_threshold = (uint16_t)(opt->rename_percent ? opt->rename_percent : 50);
 	f.rename_limit = 1000;
@@ -276,32 +315,74 @@ static void free_diff(git_diff **d)
 	git_diff_free(*d);
 }
 
+/* A file that became a link (or back): git deletes the one and creates the other. */
+static int print_typechange(git_repository *repo, git_tree *a, git_tree *b, const git_diff_delta *d,
+	const struct patch_options *opt)
+{
+	struct strs one = { .s = (char *[]){ (char *)(uintptr_t)d->new_file.path, NULL }, .n = 1 };
+	int r = 0;
+
+	for (int side = 0; side < 2 && r >= 0; side++) {
+		autoput(free_diff) git_diff *diff = NULL;
+
+		r = make_diff(repo, side ? NULL : a, side ? b : NULL, &one, opt, &diff);
+		if (r >= 0)
+			r = git_diff_print(diff, GIT_DIFF_FORMAT_PATCH, print_line, (void *)(uintptr_t)opt);
+	}
+	return r;
+}
+
+/* With -w or -b: all that differs is ignored. */
+static bool only_space(const git_patch *patch, const struct patch_options *opt)
+{
+	const git_diff_delta *d = git_patch_get_delta(patch);
+
+	return (opt->ignore_space || opt->ignore_space_change) && d->status == GIT_DELTA_MODIFIED &&
+		!(d->flags & GIT_DIFF_FLAG_BINARY) && d->old_file.mode == d->new_file.mode &&
+		!git_patch_num_hunks(patch);
+}
+
+static int print_patches(git_repository *repo, git_tree *a, git_tree *b, git_diff *diff,
+	const struct patch_options *opt)
+{
+	for (size_t i = 0; i < git_diff_num_deltas(diff); i++) {
+		const git_diff_delta *d = git_diff_get_delta(diff, i);
+		git_patch *patch = NULL;
+		int r;
+
+		if (d->status == GIT_DELTA_TYPECHANGE) {
+			r = print_typechange(repo, a, b, d, opt);
+		} else {
+			r = git_patch_from_diff(&patch, diff, i);
+			if (r >= 0 && patch && !only_space(patch, opt))
+				r = git_patch_print(patch, print_line, (void *)(uintptr_t)opt);
+			git_patch_free(patch);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int patch_trees(git_repository *repo, git_tree *a, git_tree *b, const struct strs *paths,
 	const struct patch_options *opt)
 {
-	autoput(free_diff) git_diff *diff = NULL, *typed = NULL;
+	autoput(free_diff) git_diff *diff = NULL;
 	unsigned format = opt->format ? opt->format : PATCH_TEXT;
 	int r;
 
-	/* a file that became a link is a deletion and a creation in a patch, one line in a list */
-	if (format & ~(unsigned)PATCH_TEXT) {
-		if ((r = make_diff(repo, a, b, paths, opt, true, &typed)) < 0)
-			return r;
-		if (format & PATCH_NAME_STATUS)
-			print_name_status(typed);
-		else if (format & PATCH_NAME_ONLY)
-			print_names(typed);
-		if (format & (PATCH_STAT | PATCH_NUMSTAT | PATCH_SHORTSTAT | PATCH_SUMMARY))
-			if ((r = patch_stat(typed, opt)) < 0)
-				return r;
-		if (!(format & PATCH_TEXT))
-			return git_diff_num_deltas(typed) > 0;
-		if (git_diff_num_deltas(typed))
-			fputc('\n', stdout);
-	}
-	if ((r = make_diff(repo, a, b, paths, opt, false, &diff)) < 0)
+	if ((r = make_diff(repo, a, b, paths, opt, &diff)) < 0)
 		return r;
-	if ((r = git_diff_print(diff, GIT_DIFF_FORMAT_PATCH, print_line, (void *)(uintptr_t)opt)) < 0)
+	if (format & PATCH_NAME_STATUS)
+		print_name_status(diff);
+	else if (format & PATCH_NAME_ONLY)
+		print_names(diff);
+	if (format & (PATCH_STAT | PATCH_NUMSTAT | PATCH_SHORTSTAT | PATCH_SUMMARY))
+		if ((r = patch_stat(repo, diff, opt)) < 0)
+			return r;
+	if ((format & PATCH_TEXT) && (format & ~(unsigned)PATCH_TEXT) && git_diff_num_deltas(diff))
+		fputc('\n', stdout);
+	if ((format & PATCH_TEXT) && (r = print_patches(repo, a, b, diff, opt)) < 0)
 		return r;
 	return git_diff_num_deltas(diff) > 0;
 }

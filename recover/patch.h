@@ -36,7 +36,7 @@ int patch_trees(git_repository *repo, git_tree *a, git_tree *b, const struct str
 
 /* The parts, for the tests. */
 void patch_quote(const char *name, const char *prefix, struct buf *ret);	/* as core.quotePath */
-int patch_stat(git_diff *diff, const struct patch_options *opt);
+int patch_stat(git_repository *repo, git_diff *diff, const struct patch_options *opt);
 const git_diff_similarity_metric *patch_metric(void);
 
 #endif

@@ -42,17 +42,18 @@ static size_t cut(const unsigned char *p, size_t len, struct span *out)
 
 	while (i < len) {
 		uint32_t h = 2166136261u, taken = 0;
+		bool whole = false;
 
-		while (i < len) {
+		while (i < len && !whole) {
 			unsigned char c = p[i++];
 
 			if (text && c == '\r' && i < len && p[i] == '\n')
 				continue;	/* line ends of either kind are alike */
 			h = (h ^ c) * 16777619u;
-			if (++taken >= 64 || c == '\n')
-				break;
+			whole = ++taken >= 64 || c == '\n';
 		}
-		if (taken)
+		/* what is left at the end does not count: so it is up to git 2.43 */
+		if (whole)
 			out[n++] = (struct span){ h, taken };
 	}
 	return n;
@@ -62,7 +63,8 @@ static size_t fold(struct span *s, size_t n)
 {
 	size_t out = 0;
 
-	qsort(s, n, sizeof(*s), by_hash);
+	if (n)
+		qsort(s, n, sizeof(*s), by_hash);
 	for (size_t i = 0; i < n; i++) {
 		if (out && s[out - 1].hash == s[i].hash)
 			s[out - 1].bytes += s[i].bytes;
@@ -90,9 +92,17 @@ static int from_buffer(void **out, const git_diff_file *file, const char *buf, s
 	const unsigned char *p = (const unsigned char *)buf;
 	struct signature *sig = malloc(sizeof(*sig) + count_spans(p, len) * sizeof(struct span));
 
-	(void)file, (void)payload;
+	const struct strs *never = payload;
+
 	if (!sig)
 		return -1;
+	sig->n = 0;
+	sig->size = UINT64_MAX / 128;
+	*out = sig;
+	/* what became a link is no source of a rename for git */
+	for (size_t i = 0; never && i < never->n; i++)
+		if (!strcmp(never->s[i], file->path))
+			return 0;
 	sig->size = len;
 	sig->n = fold(sig->span, cut(p, len, sig->span));
 	*out = sig;
@@ -132,6 +142,8 @@ static int similarity(int *score, void *a, void *b, void *payload)
 		}
 	}
 	*score = max ? (int)(same * 100 / max) : 100;
+	if (max == UINT64_MAX / 128)
+		*score = 0;
 	return 0;
 }
 

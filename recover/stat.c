@@ -11,7 +11,7 @@
 struct line {
 	char *name;
 	size_t added, deleted;	/* lines, or bytes of a binary file */
-	bool binary, same;
+	bool binary;
 	const git_diff_delta *delta;
 };
 
@@ -57,13 +57,52 @@ static int digits(uint64_t v)
 	return n;
 }
 
-static int load(git_diff *diff, size_t i, struct line *l)
+/* All of a file that became a link, or the other way round: every line goes and comes. */
+static int count_blob(git_repository *repo, const git_oid *id, size_t *ret_lines, size_t *ret_bytes, bool *binary)
+{
+	git_blob *blob = NULL;
+	int r = git_blob_lookup(&blob, repo, id);
+	const char *p, *end;
+
+	if (r < 0)
+		return r;
+	p = git_blob_rawcontent(blob);
+	*ret_bytes = (size_t)git_blob_rawsize(blob);
+	end = p + *ret_bytes;
+	*binary |= *ret_bytes && memchr(p, 0, *ret_bytes < 8000 ? *ret_bytes : 8000);
+	for (*ret_lines = 0; p < end; ++*ret_lines) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+
+		p = nl ? nl + 1 : end;
+	}
+	git_blob_free(blob);
+	return 0;
+}
+
+static int count_typechange(git_repository *repo, struct line *l)
+{
+	size_t old_lines = 0, new_lines = 0, old_bytes = 0, new_bytes = 0;
+	int r = count_blob(repo, &l->delta->old_file.id, &old_lines, &old_bytes, &l->binary);
+
+	if (r >= 0)
+		r = count_blob(repo, &l->delta->new_file.id, &new_lines, &new_bytes, &l->binary);
+	l->added = l->binary ? new_bytes : new_lines;
+	l->deleted = l->binary ? old_bytes : old_lines;
+	return r;
+}
+
+static int load(git_repository *repo, git_diff *diff, size_t i, struct line *l)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
 	git_patch *patch = NULL;
 	int r;
 
 	l->delta = git_diff_get_delta(diff, i);
+	if (l->delta->status == GIT_DELTA_TYPECHANGE) {
+		patch_quote(l->delta->new_file.path, "", &b);
+		l->name = buf_detach(&b, NULL);
+		return count_typechange(repo, l);
+	}
 	if ((r = git_patch_from_diff(&patch, diff, i)) < 0)
 		return r;
 	/* the flags are known only once the content was looked at */
@@ -71,10 +110,13 @@ static int load(git_diff *diff, size_t i, struct line *l)
 	l->binary = l->delta->flags & GIT_DIFF_FLAG_BINARY;
 	if (patch)
 		l->binary |= git_patch_get_delta(patch)->flags & GIT_DIFF_FLAG_BINARY;
-	l->same = git_oid_equal(&l->delta->old_file.id, &l->delta->new_file.id);
-	if (l->same)
+	if (git_oid_equal(&l->delta->old_file.id, &l->delta->new_file.id)) {
+		/* its content was not looked at: nothing changed in it */
+		size_t lines, bytes;
+
 		l->binary = false;
-	if (l->binary) {
+		r = count_blob(repo, &l->delta->new_file.id, &lines, &bytes, &l->binary);
+	} else if (l->binary) {
 		const git_diff_delta *d = patch ? git_patch_get_delta(patch) : l->delta;
 
 		l->added = d->new_file.size;
@@ -248,14 +290,14 @@ static void print_summary(const struct line *l, size_t n)
 	}
 }
 
-int patch_stat(git_diff *diff, const struct patch_options *opt)
+int patch_stat(git_repository *repo, git_diff *diff, const struct patch_options *opt)
 {
 	size_t n = git_diff_num_deltas(diff);
 	struct line *l = xcalloc(n, sizeof(*l));
 	int r = 0;
 
 	for (size_t i = 0; i < n && r >= 0; i++)
-		r = load(diff, i, &l[i]);
+		r = load(repo, diff, i, &l[i]);
 	if (r >= 0) {
 		struct widths w = measure(l, n, opt->width ? opt->width : 80);
 

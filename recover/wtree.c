@@ -321,7 +321,8 @@ static int build(struct build *b, const struct store_snapshot *sn, git_tree **re
 	size_t lo = 0;
 	int r;
 
-	qsort(b->c, b->n, sizeof(*b->c), by_path);
+	if (b->n)
+		qsort(b->c, b->n, sizeof(*b->c), by_path);
 	while (lo < b->n && !*b->c[lo].path)	/* the workspace folder itself */
 		lo++;
 	memcpy(base.id, sn->tree.b, 20);

@@ -2,6 +2,8 @@
  * (ctime, inode) of the current state, whose loss only means that files are read again.
  *
  * object	first 8 bytes of the id -> loc; ids that share them are in collide
+ * recent	the newest of them: ids are random, and each would touch a page of its own in a large object table; a
+ *		small table takes them and is merged when it is full
  * path		the current entry of every path the store ever held, by folder and name
  * version	the entries before it
  * snapshot, mark, state (one row: how far the log is indexed)
@@ -16,7 +18,8 @@
 
 #include "internal.h"
 
-#define SCHEMA 2
+#define SCHEMA 3
+#define RECENT_MAX 2048
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 #define ROOT_ID 1
@@ -24,6 +27,7 @@
 static const char schema[] =
 	"PRAGMA user_version=" TEXT(SCHEMA) ";"
 	"CREATE TABLE object(key INTEGER PRIMARY KEY, loc INTEGER NOT NULL);"
+	"CREATE TABLE recent(key INTEGER PRIMARY KEY, loc INTEGER NOT NULL);"
 	"CREATE TABLE collide(id BLOB NOT NULL, loc INTEGER NOT NULL);"
 	"CREATE TABLE path(dir INTEGER, name BLOB, id INTEGER, seq INTEGER, kind INTEGER, mode INTEGER, size INTEGER,"
 	" mtime INTEGER, ctime INTEGER, ino INTEGER, oid BLOB, flags INTEGER, why INTEGER, sum INTEGER,"
@@ -44,6 +48,7 @@ struct catalogue {
 	int64_t next;			/* id of the next new path */
 	bool no_paths;			/* nothing in path yet: rows can be inserted unseen */
 	bool no_objects;
+	int64_t n_recent;		/* rows in recent; -1 = not counted yet */
 	bool in_txn;
 	bool lossy;			/* a damaged snapshot record is left out of it */
 	struct buf dir;			/* the folder cat_path_id saw last, */
@@ -167,6 +172,17 @@ static int read_state(struct store *s, struct catalogue *c)
 	return r;
 }
 
+/* One lock for all of a reader's questions, and one state that they are about. */
+static int begin_reading(struct store *s, struct catalogue *c)
+{
+	int r = run(c, cat_stmt(c, CS_BEGIN, "BEGIN"));
+
+	if (r == 0)
+		r = read_state(s, c);
+	c->in_txn = r == 0;
+	return r;
+}
+
 /* file:PATH?immutable=1 with PATH percent-encoded. */
 static int immutable_uri(const char *path, struct buf *out)
 {
@@ -184,13 +200,11 @@ static int immutable_uri(const char *path, struct buf *out)
 static int open_read(struct store *s, struct catalogue *c, const char *path)
 {
 	autoput(buf_release) struct buf uri = BUF_INIT;
-	int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY, NULL), r;
+	int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL), r;
 
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(c->db, 2000);
-		if ((r = read_state(s, c)) == 0)
-			return 0;
-		if (r == -EBADMSG)
+		if ((r = begin_reading(s, c)) == 0 || r == -EBADMSG)
 			return r;
 	}
 	/* A read-only medium: SQLite cannot make the files WAL needs, and nobody writes. What the WAL holds is
@@ -203,8 +217,8 @@ static int open_read(struct store *s, struct catalogue *c, const char *path)
 	c->db = NULL;
 	if (immutable_uri(path, &uri) < 0)
 		return -ENOMEM;
-	rc = sqlite3_open_v2(uri.data, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
-	return rc == SQLITE_OK ? read_state(s, c) : err_from_sqlite(rc);
+	rc = sqlite3_open_v2(uri.data, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	return rc == SQLITE_OK ? begin_reading(s, c) : err_from_sqlite(rc);
 }
 
 static int create_schema(struct store *s, struct catalogue *c)
@@ -257,7 +271,7 @@ static int open_write(struct store *s, struct catalogue *c, const char *path)
 	if (fd < 0)		/* SQLite would make it with the umask's mode */
 		return -errno;
 	close(fd);
-	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE, NULL);
+	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
 		return err_from_sqlite(rc);
 	sqlite3_busy_timeout(c->db, 5000);
@@ -280,12 +294,14 @@ int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
 	struct catalogue *c = calloc(1, sizeof(*c));
 	int r;
 
+	if (c)
+		c->n_recent = -1;
 	if (!c || buf_printf(&path, "%s/catalogue.db", s->dir) < 0) {
 		free(c);
 		return -ENOMEM;
 	}
 	if (memory) {
-		r = sqlite3_open_v2(":memory:", &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK ?
+		r = sqlite3_open_v2(":memory:", &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ?
 			create_schema(s, c) : -ENOMEM;
 	} else if (!write && faccessat(s->dirfd, "catalogue.db", F_OK, 0) < 0) {
 		r = -errno;
@@ -300,18 +316,13 @@ int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
 	return 0;
 }
 
-int cat_refresh(struct catalogue *c)
+int cat_refresh(struct store *s, struct catalogue *c)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next, lossy FROM state");
-	int rc = st ? sqlite3_step(st) : SQLITE_ERROR;
-
-	if (rc == SQLITE_ROW) {
-		c->pos.seg = (uint32_t)sqlite3_column_int64(st, 1);
-		c->pos.off = (uint64_t)sqlite3_column_int64(st, 2);
-	}
-	if (st)
-		sqlite3_reset(st);
-	return rc == SQLITE_ROW ? 0 : -EBADMSG;
+	if (c->in_txn)
+		(void)run(c, cat_stmt(c, CS_ROLLBACK, "ROLLBACK"));
+	c->in_txn = false;
+	c->dir_id = 0;
+	return begin_reading(s, c);
 }
 
 /* ---- transactions ---- */
@@ -355,6 +366,8 @@ void cat_rollback(struct catalogue *c)
 {
 	if (c->in_txn)
 		(void)run(c, cat_stmt(c, CS_ROLLBACK, "ROLLBACK"));
+	if (c->in_txn)
+		c->n_recent = -1;
 	c->in_txn = false;
 	c->dir_id = 0;
 }
@@ -407,6 +420,16 @@ static int64_t get_loc(sqlite3_stmt *st)
 	return loc;
 }
 
+static loc_t find_in(struct catalogue *c, int slot, const char *sql, const struct oid *id)
+{
+	sqlite3_stmt *st = cat_stmt(c, slot, sql);
+
+	if (!st)
+		return 0;
+	sqlite3_bind_int64(st, 1, oid_key(id));
+	return (loc_t)get_loc(st);
+}
+
 int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *ret)
 {
 	sqlite3_stmt *st;
@@ -414,17 +437,20 @@ int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *
 
 	if (c->no_objects)
 		return -ENOENT;
-	if (!(st = cat_stmt(c, CS_FIND, "SELECT loc FROM object WHERE key=?")))
-		return -EIO;
-	sqlite3_bind_int64(st, 1, oid_key(id));
-	loc = (loc_t)get_loc(st);
-	if (!loc)
-		return -ENOENT;
-	if (!is_at(s, loc, id)) {
-		st = cat_stmt(c, CS_COLLIDE, "SELECT loc FROM collide WHERE id=?");
-		sqlite3_bind_blob(st, 1, id->b, 20, SQLITE_STATIC);
-		if (!(loc = (loc_t)get_loc(st)))
+	loc = find_in(c, CS_RECENT, "SELECT loc FROM recent WHERE key=?", id);
+	if (!loc || !is_at(s, loc, id)) {
+		loc_t newer = loc;
+
+		loc = find_in(c, CS_FIND, "SELECT loc FROM object WHERE key=?", id);
+		if (!loc && !newer)
 			return -ENOENT;
+		if (!loc || !is_at(s, loc, id)) {
+			if (!(st = cat_stmt(c, CS_COLLIDE, "SELECT loc FROM collide WHERE id=?")))
+				return -EIO;
+			sqlite3_bind_blob(st, 1, id->b, 20, SQLITE_STATIC);
+			if (!(loc = (loc_t)get_loc(st)))
+				return -ENOENT;
+		}
 	}
 	*ret = loc;
 	return 0;
@@ -432,7 +458,8 @@ int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *
 
 int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg), void *arg)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_RANGE, "SELECT loc FROM object WHERE key BETWEEN ? AND ?");
+	sqlite3_stmt *st = cat_stmt(c, CS_RANGE, "SELECT loc FROM object WHERE key BETWEEN ?1 AND ?2"
+		" UNION ALL SELECT loc FROM recent WHERE key BETWEEN ?1 AND ?2");
 	int r = 0;
 
 	if (!st)
@@ -445,35 +472,122 @@ int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc
 	return r;
 }
 
-int cat_add_object(struct store *s, struct catalogue *c, const struct oid *id, loc_t loc)
+static int add_pair(struct catalogue *c, int slot, const char *sql, int64_t key, loc_t loc)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_OBJ, "INSERT OR IGNORE INTO object VALUES(?, ?)");
-	loc_t old;
-	int r;
+	sqlite3_stmt *st = cat_stmt(c, slot, sql);
 
 	if (!st)
 		return -EIO;
-	c->no_objects = false;
-	sqlite3_bind_int64(st, 1, oid_key(id));
+	sqlite3_bind_int64(st, 1, key);
 	sqlite3_bind_int64(st, 2, (int64_t)loc);
-	if ((r = run(c, st)) < 0 || sqlite3_changes(c->db) == 1)
-		return r;
-	/* Taken: by a damaged copy of the same object, which this one replaces, or by another id that
-	 * shares its first 8 bytes. */
-	if (cat_find(s, c, id, &old) == 0) {
-		st = cat_stmt(c, CS_OBJ2, "UPDATE object SET loc=?2 WHERE key=?1");
-		if (!st)
-			return -EIO;
-		sqlite3_bind_int64(st, 1, oid_key(id));
-		sqlite3_bind_int64(st, 2, (int64_t)loc);
-		return run(c, st);
-	}
-	st = cat_stmt(c, CS_COLLIDE_INS, "INSERT INTO collide VALUES(?, ?)");
+	return run(c, st);
+}
+
+static int add_collision(struct catalogue *c, const struct oid *id, loc_t loc)
+{
+	sqlite3_stmt *st = cat_stmt(c, CS_COLLIDE_INS, "INSERT INTO collide VALUES(?, ?)");
+
 	if (!st)
 		return -EIO;
 	sqlite3_bind_blob(st, 1, id->b, 20, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, (int64_t)loc);
 	return run(c, st);
+}
+
+/* Keys that both tables have: a sound copy of a damaged object (the newer one stays), or two ids that share
+ * their first 8 bytes. */
+static int merge_conflicts(struct store *s, struct catalogue *c)
+{
+	sqlite3_stmt *st = NULL;
+	int r = 0;
+
+	if (sqlite3_prepare_v2(c->db, "SELECT key, recent.loc, object.loc FROM recent JOIN object USING(key)", -1, &st, NULL) != SQLITE_OK)
+		return err_from_sqlite(sqlite3_extended_errcode(c->db));
+	while (r == 0 && sqlite3_step(st) == SQLITE_ROW) {
+		loc_t now = (loc_t)sqlite3_column_int64(st, 1), old = (loc_t)sqlite3_column_int64(st, 2);
+		autohead struct head *h = NULL;
+		struct oid id;
+
+		if (head_get(s, loc_seg(now), loc_off(now), &h) < 0 || loc_idx(now) >= h->n_objs)
+			continue;
+		memcpy(id.b, head_id(h, loc_idx(now)), 20);
+		if (is_at(s, old, &id))
+			r = add_pair(c, CS_OBJ2, "UPDATE object SET loc=?2 WHERE key=?1", sqlite3_column_int64(st, 0), now);
+		else
+			r = add_collision(c, &id, now);
+	}
+	sqlite3_finalize(st);
+	return r;
+}
+
+static int merge_recent(struct store *s, struct catalogue *c)
+{
+	int r = merge_conflicts(s, c);
+
+	if (r == 0)
+		r = exec(c, "INSERT OR IGNORE INTO object SELECT key, loc FROM recent ORDER BY key; DELETE FROM recent");
+	c->n_recent = r == 0 ? 0 : -1;
+	return r;
+}
+
+static int count_recent(struct catalogue *c)
+{
+	sqlite3_stmt *st = NULL;
+
+	if (sqlite3_prepare_v2(c->db, "SELECT count(*) FROM recent", -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		c->n_recent = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return c->n_recent < 0 ? -EIO : 0;
+}
+
+static int add_recent(struct store *s, struct catalogue *c, const struct new_object *o)
+{
+	loc_t old;
+	int r = add_pair(c, CS_OBJ, "INSERT OR IGNORE INTO recent VALUES(?, ?)", oid_key(&o->id), o->loc);
+
+	if (r < 0)
+		return r;
+	if (sqlite3_changes(c->db) == 1) {
+		c->n_recent++;
+		return 0;
+	}
+	if (cat_find(s, c, &o->id, &old) == 0)
+		return add_pair(c, CS_RECENT_UPD, "UPDATE recent SET loc=?2 WHERE key=?1", oid_key(&o->id), o->loc);
+	return add_collision(c, &o->id, o->loc);
+}
+
+static int add_direct(struct store *s, struct catalogue *c, const struct new_object *o)
+{
+	loc_t old;
+	int r = add_pair(c, CS_OBJ_INS, "INSERT OR IGNORE INTO object VALUES(?, ?)", oid_key(&o->id), o->loc);
+
+	if (r < 0 || sqlite3_changes(c->db) == 1)
+		return r;
+	if (cat_find(s, c, &o->id, &old) == 0)
+		return add_pair(c, CS_OBJ2, "UPDATE object SET loc=?2 WHERE key=?1", oid_key(&o->id), o->loc);
+	return add_collision(c, &o->id, o->loc);
+}
+
+static int object_cmp(const void *pa, const void *pb)
+{
+	return memcmp(((const struct new_object *)pa)->id.b, ((const struct new_object *)pb)->id.b, 20);
+}
+
+int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n)
+{
+	int r = c->n_recent < 0 ? count_recent(c) : 0;
+	bool many = n > RECENT_MAX / 2;
+
+	if (r == 0 && (many || c->n_recent + (int64_t)n > RECENT_MAX) && c->n_recent)
+		r = merge_recent(s, c);
+	if (n)
+		c->no_objects = false;
+	if (many)	/* in the table's order: it grows at its end, or page by page */
+		qsort(o, n, sizeof(*o), object_cmp);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = many ? add_direct(s, c, &o[i]) : add_recent(s, c, &o[i]);
+	return r;
 }
 
 /* ---- snapshots and marks ---- */

@@ -194,11 +194,10 @@ static int apply_mark(struct store *s, struct catalogue *c, const struct txn_fou
 
 static int apply(struct store *s, struct catalogue *c, const struct txn_found *t)
 {
-	int r;
+	int r = cat_add_objects(s, c, t->obj, t->n);
 
-	for (size_t i = 0; i < t->n; i++)
-		if ((r = cat_add_object(s, c, &t->obj[i].id, t->obj[i].loc)) < 0)
-			return r;
+	if (r < 0)
+		return r;
 	r = t->type == OBJ_SNAPSHOT ? apply_snapshot(s, c, t) : apply_mark(s, c, t);
 	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP) {
 		log_warn("segment %u, offset %llu: a snapshot record is damaged; it is left out (recover verify)",

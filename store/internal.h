@@ -35,7 +35,7 @@
 #define HEAD_MAX	(4u << 20)	/* longest body we accept */
 #define OBJECT_MAX	(64u << 20)	/* longest raw object we accept */
 #define LARGE_MIN	(4u << 20)	/* files from here on are chunked */
-#define SOLID_MAX	(512u << 10)	/* raw bytes in a solid frame */
+#define SOLID_MAX	(256u << 10)	/* raw bytes in a solid frame */
 #define BATCH_BYTES	(1u << 20)	/* raw bytes in a record */
 #define BATCH_OBJECTS	512
 #define DEPTH_MAX	32
@@ -257,7 +257,7 @@ struct log_pos cat_pos(struct catalogue *c);
 int cat_begin(struct catalogue *c);
 int cat_commit(struct catalogue *c, struct log_pos pos);
 void cat_rollback(struct catalogue *c);
-int cat_add_object(struct store *s, struct catalogue *c, const struct oid *id, loc_t loc);
+int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n);	/* sorts o */
 int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint64_t changed, uint64_t added);
 int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const struct store_entry *e);
 int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino);
@@ -269,7 +269,7 @@ int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc
 void cat_set_lossy(struct catalogue *c);
 bool cat_is_lossy(const struct catalogue *c);
 bool cat_is_empty(struct catalogue *c);
-int cat_refresh(struct catalogue *c);			/* position again, from the file */
+int cat_refresh(struct store *s, struct catalogue *c);	/* a reader: what has come since */
 sqlite3 *cat_db(struct catalogue *c);
 /* Prepared once, reset on use. */
 sqlite3_stmt *cat_stmt(struct catalogue *c, int which, const char *sql);
@@ -279,7 +279,7 @@ int64_t cat_sum_mark(const char *name, uint64_t seq);
 int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret);	/* -ENOENT */
 
 enum {	/* slots of cat_stmt */
-	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
+	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_OBJ_INS, CS_RECENT, CS_RECENT_UPD, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
 	CS_PATH_UPD, CS_VER_INS, CS_TOUCH, CS_META_GET, CS_META_SET, CS_MARK_SET, CS_MARK_DEL, CS_MARK_GET,
 	CS_RANGE, CS_CHILDREN, CS_VERSION_AT, CS_VERSIONS, CS_ROW, CS_LIST, CS_MAX_
 };
@@ -378,6 +378,8 @@ struct store {
 	struct head *heads[HEAD_CACHE];
 	uint64_t head_used[HEAD_CACHE];
 	struct solid_slot solid[SOLID_CACHE];
+	loc_t touched[SOLID_CACHE];	/* frames read in part, once */
+	uint32_t next_touched;
 	struct obj_slot objs[OBJ_CACHE];
 	size_t obj_bytes;
 	uint64_t tick;

@@ -43,24 +43,30 @@ void obj_cache_clear(struct store *s)
 		rbuf_unref(s->objs[i].r);
 		s->objs[i] = (struct obj_slot){ 0 };
 	}
+	memset(s->touched, 0, sizeof(s->touched));
 	s->obj_bytes = 0;
 }
 
 /* ---- decoding one frame ---- */
 
+static int dctx_ready(struct store *s)
+{
+	if (s->dctx)
+		return 0;
+	s->dctx = ZSTD_createDCtx();
+	if (!s->dctx)
+		return -ENOMEM;
+	return ZSTD_isError(ZSTD_DCtx_setParameter(s->dctx, ZSTD_d_format, ZSTD_f_zstd1_magicless)) ? -ENOTSUP : 0;
+}
+
 static int unzstd(struct store *s, const uint8_t *p, size_t n, const void *prefix, size_t prefix_len,
 	uint8_t *out, size_t out_len)
 {
 	size_t r;
+	int e = dctx_ready(s);
 
-	if (!s->dctx) {
-		s->dctx = ZSTD_createDCtx();
-		if (!s->dctx)
-			return -ENOMEM;
-		r = ZSTD_DCtx_setParameter(s->dctx, ZSTD_d_format, ZSTD_f_zstd1_magicless);
-		if (ZSTD_isError(r))
-			return -ENOTSUP;
-	}
+	if (e < 0)
+		return e;
 	if (prefix_len)
 		ZSTD_DCtx_refPrefix(s->dctx, prefix, prefix_len);
 	r = ZSTD_decompressDCtx(s->dctx, out, out_len, p, n);
@@ -69,6 +75,24 @@ static int unzstd(struct store *s, const uint8_t *p, size_t n, const void *prefi
 		return -EBADMSG;
 	}
 	return 0;
+}
+
+/* The first len bytes of what p decodes to: one small file at the front of a solid frame does not need the rest. */
+static int unzstd_start(struct store *s, const uint8_t *p, size_t n, uint8_t *out, size_t len)
+{
+	ZSTD_outBuffer o = { out, len, 0 };
+	ZSTD_inBuffer in = { p, n, 0 };
+	int r = dctx_ready(s);
+
+	while (r == 0 && o.pos < len) {
+		size_t before = o.pos + in.pos, z = ZSTD_decompressStream(s->dctx, &o, &in);
+
+		if (ZSTD_isError(z) || o.pos + in.pos == before)
+			r = -EBADMSG;
+	}
+	if (s->dctx)
+		ZSTD_DCtx_reset(s->dctx, ZSTD_reset_session_only);
+	return r;
 }
 
 static int unzdelta(struct store *s, const uint8_t *p, size_t n, const struct rbuf *base, uint8_t *out, size_t len)
@@ -227,21 +251,66 @@ static void solid_keep(struct store *s, const struct head *h, uint32_t frame, st
 
 /* ---- one object ---- */
 
-static int frame_load(struct store *s, const struct head *h, const struct frame *f, const struct rbuf *base,
-	struct rbuf **ret)
+/* The stored bytes, checked, in small or in memory of their own (*ret_big). */
+static int frame_bytes(struct store *s, const struct head *h, const struct frame *f, uint8_t *small, size_t n_small,
+	uint8_t **ret_big, const uint8_t **ret)
 {
-	uint8_t small[8192];
-	autofree uint8_t *big = NULL;
 	uint8_t *p = small;
 	int r;
 
-	if (f->stored > sizeof(small) && !(p = big = malloc(f->stored)))
+	if (f->stored > n_small && !(p = *ret_big = malloc(f->stored)))
 		return -ENOMEM;
 	if ((r = seg_pread(s, h->seg, p, f->stored, f->off)) < 0)
 		return r;
 	if ((uint32_t)crc32(0, p, f->stored) != f->crc)
 		return -EBADMSG;
-	return frame_decode(s, f, h->raw, h->ids, h->n_objs, p, base, ret);
+	*ret = p;
+	return 0;
+}
+
+static int frame_load(struct store *s, const struct head *h, const struct frame *f, const struct rbuf *base,
+	struct rbuf **ret)
+{
+	uint8_t small[8192];
+	autofree uint8_t *big = NULL;
+	const uint8_t *p;
+	int r = frame_bytes(s, h, f, small, sizeof(small), &big, &p);
+
+	return r < 0 ? r : frame_decode(s, f, h->raw, h->ids, h->n_objs, p, base, ret);
+}
+
+/* Was this frame read before, if only in part? The next time it is. */
+static bool touched(struct store *s, loc_t frame)
+{
+	for (int i = 0; i < SOLID_CACHE; i++)
+		if (s->touched[i] == frame)
+			return true;
+	s->touched[s->next_touched++ % SOLID_CACHE] = frame;
+	return false;
+}
+
+/* One object at the front of a frame that nobody has asked for before. -ENOENT: decode all of it. */
+static int solid_read_start(struct store *s, const struct head *h, const struct frame *f, size_t at, size_t len,
+	struct rbuf **ret)
+{
+	uint8_t small[8192];
+	autofree uint8_t *big = NULL;
+	autorbuf struct rbuf *out = NULL;
+	const uint8_t *p;
+	int r;
+
+	if (f->enc != ENC_ZSTD || touched(s, loc_make(h->seg, h->off, (uint32_t)(f - h->frames))))
+		return -ENOENT;
+	if (!(out = rbuf_new(at + len)))
+		return -ENOMEM;
+	if ((r = frame_bytes(s, h, f, small, sizeof(small), &big, &p)) < 0 ||
+	    (r = unzstd_start(s, p, f->stored, out->data, at + len)) < 0)
+		return r;
+	memmove(out->data, out->data + at, len);
+	out->len = len;
+	out->data[len] = 0;
+	*ret = take_ptr(out);
+	return 0;
 }
 
 static int solid_read(struct store *s, const struct head *h, const struct frame *f, uint32_t idx, struct rbuf **ret)
@@ -251,13 +320,16 @@ static int solid_read(struct store *s, const struct head *h, const struct frame 
 	size_t at = 0;
 	int r;
 
+	for (uint32_t i = f->first; i < idx; i++)
+		at += h->raw[i];
 	if (!all) {
+		r = solid_read_start(s, h, f, at, h->raw[idx], ret);
+		if (r != -ENOENT)
+			return r;
 		if ((r = frame_load(s, h, f, NULL, &all)) < 0)
 			return r;
 		solid_keep(s, h, no, all);
 	}
-	for (uint32_t i = f->first; i < idx; i++)
-		at += h->raw[i];
 	*ret = rbuf_new(h->raw[idx]);
 	if (!*ret)
 		return -ENOMEM;

@@ -242,7 +242,7 @@ int store_refresh(struct store *s)
 
 	if (s->write)
 		return 0;
-	if (cat_refresh(s->cat) == 0) {
+	if (cat_refresh(s, s->cat) == 0) {
 		now = cat_pos(s->cat);
 		if (compare_log(s, now) == 0)
 			return now.seg != was.seg || now.off != was.off;

@@ -612,6 +612,20 @@ static int sync_log(struct store *s)
 	return r < 0 ? r : s->opt.no_sync ? 0 : io_datasync(g->fd);
 }
 
+static int index_objects(struct store_txn *t, const struct store_snapshot *info, loc_t loc)
+{
+	autofree struct new_object *o = malloc((t->n_known + 1) * sizeof(*o));
+	size_t n = 0;
+
+	if (!o)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->n_known; i++)
+		if (t->known[i].type != OBJ_MANIFEST)
+			o[n++] = (struct new_object){ t->known[i].id, t->known[i].loc };
+	o[n++] = (struct new_object){ info->id, loc };
+	return cat_add_objects(t->s, t->s->cat, o, n);
+}
+
 static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc_t loc, uint64_t added,
 	const struct change *c, size_t n, size_t noop)
 {
@@ -619,11 +633,8 @@ static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc
 	struct snap sn = { .info = *info };
 	int r = cat_begin(s->cat);
 
-	for (size_t i = 0; r == 0 && loc && i < t->n_known; i++)
-		if (t->known[i].type != OBJ_MANIFEST)
-			r = cat_add_object(s, s->cat, &t->known[i].id, t->known[i].loc);
 	if (r == 0 && loc)
-		r = cat_add_object(s, s->cat, &info->id, loc);
+		r = index_objects(t, info, loc);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = cat_add_change(s->cat, info->seq, c[i].path, &c[i].e);
 	if (r == 0 && loc)

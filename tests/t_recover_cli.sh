@@ -1,0 +1,133 @@
+#!/bin/sh
+# The listing commands, exit codes, export, marks, a daemon beside, hostile and read-only stores.
+. "$(dirname "$0")/recover/lib.sh"
+r=$bin/recover
+mkdir -p "$w/src/deep" "$w/empty" && cd "$w" || exit 1
+echo one >src/a.c; echo bin >tool; chmod +x tool; ln -s src/a.c link; echo secret >.env; printf 'x' >'odd
+name'
+first=$(snap first manual 1700000000)
+echo two >src/a.c; rm tool; echo n >src/deep/new.py
+second=$(snap second interval 1700000600)
+: >src/a.c
+third=$(snap '' interval 1700001200)
+
+gives 0 'list' recover list
+check '... newest first' test "$(cut -c1-8 <"$d/out" | tr '\n' ' ')" = "$(printf '%.8s %.8s %.8s ' "$third" "$second" "$first")"
+gives 0 'list -n 1' recover list -n1
+check '... is one line' test "$(wc -l <"$d/out")" = 1
+gives 0 'list --reason' recover list --reason manual
+check '... only these' grep -q first "$d/out"
+gives 2 'list --reason nonsense' recover list --reason nonsense
+gives 0 'list PATH' recover list src/deep/new.py
+check '... those that changed it' test "$(cut -c1-8 <"$d/out")" = "$(printf %.8s "$second")"
+gives 0 'list --json' recover list --json
+check '... one object a line' python3 -c '
+import json, sys
+rows = [json.loads(l) for l in open(sys.argv[1])]
+assert [r["id"] for r in rows] == sys.argv[2:5], rows
+assert all(set(r) >= {"id", "time", "reason", "message", "changed", "added_bytes", "marks", "flags"} for r in rows)
+assert rows[0]["flags"] == ["emptied"] and rows[2]["time"].startswith("2023-11-14T22:13:20")' "$d/out" "$third" "$second" "$first"
+
+for rev in "@~2" "$first" "$(printf %.6s "$first")" "@{2023-11-14T22:13:20Z}" "@{2023-11-14 22:20}" "$third~2" "@~1~"; do
+	gives 0 "cat $rev:src/a.c" recover cat "$rev:src/a.c"
+	check '... is the first version' test "$(cat "$d/out")" = one
+done
+gives 1 '@crash without a journal' recover show @crash
+gives 1 'a time before the first' recover show '@{2020-01-01}'
+gives 1 'too far back' recover show @~3
+gives 2 'a wrong time' recover show '@{nonsense}'
+gives 0 'show' recover show "$second"
+says '... deletions' "$d/out" '^ D  tool$'
+says '... additions' "$d/out" '^ A  src/deep/new.py'
+gives 0 'ls' recover ls @~2
+says '... a quoted name' "$d/out" '"odd.nname"'
+says '... an empty folder' "$d/out" 'empty/'
+gives 0 'history' recover history src/a.c
+check '... has three versions' test "$(wc -l <"$d/out")" = 3
+says '... the empty one flagged' "$d/out" 'emptied'
+gives 1 'history of nothing' recover history nosuch
+gives 0 'find' recover find 'to*'
+says '... what is deleted too' "$d/out" 'tool  deleted'
+gives 1 'find nothing' recover find 'zzz*'
+gives 0 'deleted' recover deleted
+says '... and who holds it' "$d/out" "^$(printf %.8s "$first").*tool"
+gives 0 'status --json' recover status --json
+check '... one object' python3 -c '
+import json, sys
+o = json.load(open(sys.argv[1]))
+assert o["snapshots"] == 3 and o["dirty"] == 0 and o["daemon"] == {"running": False, "pid": None} and o["last"]["id"] == sys.argv[2], o
+' "$d/out" "$third"
+gives 0 'the summary' recover
+gives 0 'verify --all' recover verify --all
+for c in list show ls cat diff restore undo history find deleted status mark verify export; do
+	"$r" "$c" --help >"$d/out" 2>&1 && grep -q "^usage: recover $c" "$d/out" || not_ok "recover $c --help"
+	grep -q "^.Ic $c\$\|^.It Ic $c" "$here/../docs/recover.1" || not_ok "docs/recover.1 has $c"
+done
+gives 2 'no such command' recover nosuch
+gives 2 'no such option' recover list --nosuch
+gives 2 'too many words' recover show a b
+gives 4 'no store' env -u HOLDFAST_STORE "$r" --workspace "$d" list
+gives 0 'version' "$r" --version
+
+# ---- where it is found
+unset HOLDFAST_STORE
+snap >/dev/null
+cd src/deep || exit 1
+gives 0 'from a folder below, without a word' "$r" list
+cd "$d" || exit 1
+export HOLDFAST_STORE="$s"
+
+# ---- marks, export
+gives 0 'mark' recover mark "$first" 'before all'
+check '... is a revision' test "$(recover cat 'before all:src/a.c')" = one
+gives 2 'a mark that is none' recover mark @ @x
+gives 0 'export' recover export "$d/export.git" -q
+check '... git takes it' git -C "$d/export.git" fsck --full --strict --no-dangling
+check '... the same commits' test "$(git -C "$d/export.git" log --format=%H main | tr '\n' ' ')" = "$third $second $first "
+check '... and tags' test "$(git -C "$d/export.git" rev-parse before-all)" = "$first"
+check '... and bytes' test "$(git -C "$d/export.git" show "$first:src/a.c")" = one
+echo four >"$w/src/a.c" && fourth=$(snap fourth)
+gives 0 'export again adds what is new' recover export "$d/export.git" -q
+check '... whole' git -C "$d/export.git" fsck --full --strict --no-dangling
+check '... to the newest' test "$(git -C "$d/export.git" rev-parse main)" = "$fourth"
+gives 4 'export refuses a folder that holds other things' recover export "$w"
+gives 0 'mark --remove' recover mark --remove 'before all'
+gives 1 '... which is gone then' recover show 'before all'
+
+# ---- a daemon is the writer
+"$bin/snapd" --workspace "$w" --store "$s" --interval 3600s 2>"$d/snapd.err" &
+pid=$!
+n=0
+until "$bin/snapd" --workspace "$w" --store "$s" --status >/dev/null 2>&1 && [ -S "$s/control" ]; do
+	n=$((n + 1)); [ $n -lt 200 ] || break; sleep 0.05
+done
+echo unsaved >"$w/src/a.c"
+walk "$w" >"$d/before.walk"
+gives 0 'restore beside a daemon' recover restore "$first" --delete --yes
+check '... is done' test "$(cat "$w/src/a.c")" = one
+gives 0 'undo beside a daemon' recover undo --yes
+walk "$w" >"$d/x.walk"
+same '... brings back even what was never snapshotted before' "$d/before.walk" "$d/x.walk"
+gives 0 'mark beside a daemon' recover mark @ now
+gives 0 '... is set' recover show now
+gives 0 'status beside a daemon' recover status --json
+check '... knows it' grep -q "\"pid\":$pid" "$d/out"
+kill $pid && wait $pid
+
+# ---- a store nobody can write
+if unshare -Urm true 2>/dev/null; then
+	cat >"$d/ro.sh" <<-'END'
+		mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 77
+		"$2" --workspace "$3" list >/dev/null && "$2" --workspace "$3" diff @~1 @ >/dev/null || exit 1
+		"$2" --workspace "$3" restore "$5" --yes; [ $? = 4 ] || exit 2
+		"$2" --workspace "$3" restore "$5" --to "$4" || exit 3
+	END
+	walk "$w" >"$d/before.walk"
+	gives 0 'a read-only store is read, restores elsewhere, and refuses the rest' \
+		unshare -Urm sh "$d/ro.sh" "$s" "$r" "$w" "$d/elsewhere" "$first"
+	walk "$w" >"$d/x.walk"
+	same '... nothing was changed' "$d/before.walk" "$d/x.walk"
+else
+	echo "skip a read-only store: no user namespaces here"
+fi
+exit $bad
