@@ -21,7 +21,7 @@ int64_t scan_ns(const struct timespec *ts)
 int scan_open(const char *workspace, const struct scan_options *opt, struct scan **ret)
 {
 	struct scan *s = calloc(1, sizeof(*s));
-	struct stat st;
+	struct stat st = { 0 };
 	int r;
 
 	if (!s)

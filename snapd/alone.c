@@ -13,6 +13,7 @@
 #include "../lib/text.h"
 #include "client.h"
 #include "daemon.h"
+#include "settings.h"
 #include "workspace.h"
 
 enum { PATIENCE = 100, STEP_MS = 50 };
@@ -137,7 +138,7 @@ static int status(const struct options *opt, struct workspace *w, const char *di
 		(void)log_error_errno(r, "%s", dir);
 		return EXIT_ENV;
 	}
-	return fputs(b.data, stdout) < 0 || fflush(stdout) < 0 ? EXIT_ENV : 0;
+	return fputs(b.data ? b.data : "", stdout) < 0 || fflush(stdout) < 0 ? EXIT_ENV : 0;
 }
 
 static int run(const struct options *opt, struct workspace *w)
@@ -150,9 +151,8 @@ static int run(const struct options *opt, struct workspace *w)
 		return EXIT_ENV;
 	}
 	w->path = buf_detach(&path, NULL);
-	r = config_load(&w->cfg, w->path, NULL, NULL);
-	if (r < 0)
-		log_error("%s: going on with the settings that could be read", w->path);
+	if (settings_load(&w->cfg, w->path) < 0)
+		return EXIT_USAGE;
 	r = store_place(w->path, opt->store, w->cfg.store_dir, &dir);
 	if (r < 0) {
 		(void)log_error_errno(r, "%s: no place for its store", w->path);

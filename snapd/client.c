@@ -117,6 +117,6 @@ int client_run(const char *dir, const struct options *opt, int *ret_exit)
 		log_error("%s: snapd is busy with a long scan, ask again later", opt->workspace[0]);
 	else if (r < 0)
 		(void)log_error_errno(r, "%s: asking snapd", opt->workspace[0]);
-	*ret_exit = r < 0 ? EXIT_ENV : answer(opt, &b, dirfd);
+	*ret_exit = r < 0 || !b.data ? EXIT_ENV : answer(opt, &b, dirfd);
 	return 0;
 }

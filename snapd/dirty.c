@@ -78,12 +78,13 @@ static void put(struct dirty *d, const char *path, enum scan_depth depth, bool r
 	}
 	p = find(d, path);
 	if (!p->path) {
-		p->path = strdup(path);
-		if (!p->path) {
+		char *copy = strdup(path);
+
+		if (!copy) {
 			dirty_add_all(d);
 			return;
 		}
-		p->depth = SCAN_SELF;
+		*p = (struct dirty_path){ .path = copy, .depth = SCAN_SELF };
 		d->n++;
 	}
 	if (p->depth < depth)

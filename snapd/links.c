@@ -81,17 +81,19 @@ static struct inode *find(struct links *l, uint64_t ino, bool make)
 
 static struct name *find_name(struct inode *i, const char *path)
 {
+	autofree char *copy = NULL;
 	struct name *p;
 
 	for (size_t k = 0; k < i->n; k++)
 		if (strcmp(i->name[k].path, path) == 0)
 			return &i->name[k];
-	p = realloc(i->name, (i->n + 1) * sizeof(*p));
+	copy = strdup(path);
+	p = copy ? realloc(i->name, (i->n + 1) * sizeof(*p)) : NULL;
 	if (!p)
 		return NULL;
 	i->name = p;
-	p[i->n] = (struct name){ .path = strdup(path) };
-	return p[i->n].path ? &p[i->n++] : NULL;
+	p[i->n] = (struct name){ .path = take_ptr(copy) };
+	return &p[i->n++];
 }
 
 static void touch(struct links *l, struct inode *i)

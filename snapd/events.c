@@ -1,0 +1,110 @@
+/* snapd/events.c - what inotify says, as dirty paths. */
+#include "parts.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include "../lib/auto.h"
+#include "../lib/log.h"
+
+static bool is_rule_file(const char *name)
+{
+	return strcmp(name, ".gitignore") == 0 || strcmp(name, ".snapignore") == 0;
+}
+
+static void mark(struct workspace *w, const char *path, enum scan_depth depth, bool read)
+{
+	uint64_t now = loop_now_ms(w->loop);
+
+	if (dirty_is_empty(&w->dirty))
+		w->first_event_ms = now;
+	w->last_event_ms = now;
+	dirty_add(&w->dirty, path, depth, read);
+}
+
+bool workspace_keeps(struct workspace *w, const char *path, bool is_dir)
+{
+	enum store_why why;
+	bool any_size;
+
+	return rules_check(scan_rules(w->scan), path, is_dir, &why, &any_size) != RULES_SKIP;
+}
+
+/* A new name may be a second one, and gone again before the next snapshot, when
+ * something was written through it. */
+static void remember_link(struct workspace *w, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(scan_rootfd(w->scan), path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		st.st_nlink > 1)
+		links_add(w->links, path, &st);
+}
+
+static void on_event(const char *dir, const char *name, uint32_t mask, void *arg)
+{
+	struct workspace *w = arg;
+	bool is_dir = mask & IN_ISDIR;
+	bool entry = mask & (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO);
+	autoput(buf_release) struct buf path = BUF_INIT;
+
+	if (!name) {
+		mark(w, dir, SCAN_SELF, false);
+		return;
+	}
+	if (buf_printf(&path, "%s%s%s", dir, *dir ? "/" : "", name) < 0) {
+		dirty_add_all(&w->dirty);
+		return;
+	}
+	if (is_rule_file(name)) {
+		rules_forget(scan_rules(w->scan), dir);
+		w->rules_changed = true;
+		mark(w, dir, SCAN_TREE, false);
+	}
+	if (!workspace_keeps(w, path.data, is_dir))
+		return;
+	if (is_dir && mask & (IN_CREATE | IN_MOVED_TO)) {
+		rules_forget(scan_rules(w->scan), path.data);
+		mark(w, path.data, SCAN_TREE, false);
+	} else {
+		mark(w, path.data, SCAN_SELF, !is_dir);
+	}
+	if (!is_dir && mask & (IN_CREATE | IN_MOVED_TO))
+		remember_link(w, path.data);
+	/* The folder's own mtime. */
+	if (entry)
+		mark(w, dir, SCAN_SELF, false);
+}
+
+void workspace_mark_all(struct workspace *w)
+{
+	uint64_t now = loop_now_ms(w->loop);
+
+	if (dirty_is_empty(&w->dirty))
+		w->first_event_ms = now;
+	w->last_event_ms = now;
+	dirty_add_all(&w->dirty);
+}
+
+static void on_lost(void *arg)
+{
+	struct workspace *w = arg;
+
+	w->overflows++;
+	log_info("%s: too many changes at once (fs.inotify.max_queued_events): looking at everything", w->path);
+	rules_forget(scan_rules(w->scan), "");
+	w->rules_changed = true;
+	workspace_mark_all(w);
+}
+
+static void on_root(void *arg)
+{
+	struct workspace *w = arg;
+
+	w->root_moved = true;
+	mark(w, "", SCAN_SELF, false);
+}
+
+const struct watch_ops workspace_watch_ops = { on_event, on_lost, on_root };

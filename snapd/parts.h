@@ -1,0 +1,25 @@
+/* snapd/parts.h - what the files of a workspace's daemon offer each other. */
+#ifndef SNAPD_PARTS_H
+#define SNAPD_PARTS_H
+
+#include "workspace.h"
+
+/* events.c */
+extern const struct watch_ops workspace_watch_ops;
+void workspace_mark_all(struct workspace *w);
+bool workspace_keeps(struct workspace *w, const char *path, bool is_dir);	/* by the rules */
+
+/* watching.c */
+int workspace_watch(struct workspace *w);		/* open the scan and the watches; everything is dirty then */
+void workspace_unwatch(struct workspace *w);
+void workspace_gone(struct workspace *w);		/* unwatch, and say so */
+int workspace_come_back(struct workspace *w);		/* -ENOENT: not yet */
+void workspace_mark_unwatched(struct workspace *w);	/* dirty: the folders nobody watches */
+void workspace_forget_skipped(struct workspace *w);	/* watches of folders that the rules skip now */
+void workspace_say_limit(struct workspace *w);
+
+/* when.c */
+void workspace_arm(struct workspace *w);		/* the timers for the state we are in */
+void workspace_readable(struct loop *l, int fd, uint32_t events, void *arg);
+
+#endif

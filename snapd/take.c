@@ -1,0 +1,167 @@
+/* snapd/take.c - one snapshot of what is dirty. */
+#include "parts.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/text.h"
+
+enum {
+	BACKOFF_MS = 1000,
+	BACKOFF_MAX_MS = 60000,
+	TRIM_FILES = 2000,		/* a scan of that many leaves memory worth giving back */
+};
+
+static int enough_room(struct workspace *w)
+{
+	struct statvfs v;
+
+	if (!w->cfg.free_floor || fstatvfs(store_dirfd(w->store), &v) < 0)
+		return 0;
+	return (uint64_t)v.f_bavail * v.f_frsize < w->cfg.free_floor ? -ENOSPC : 0;
+}
+
+static int scan_dirty(struct workspace *w, const struct dirty *d, struct store_txn *t)
+{
+	autofree struct dirty_path *list = NULL;
+	int r = 0;
+
+	if (d->all)
+		links_clear(w->links);
+	links_begin(w->links);
+	links_touch(w->links, d);
+	if (d->all)
+		return scan_all(w->scan, w->store, t);
+	list = dirty_sorted(d);
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < d->n; i++)
+		if (!dirty_is_covered(d, list[i].path))
+			r = scan_path(w->scan, w->store, t, list[i].path,
+				(enum scan_depth)list[i].depth, list[i].read);
+	return r < 0 ? r : links_follow(w->links, w->scan, w->store, t);
+}
+
+static int write_snapshot(struct workspace *w, const struct dirty *d, const struct store_commit *how,
+	struct store_snapshot *ret)
+{
+	struct store_txn *t;
+	int r = enough_room(w);
+
+	if (r == 0)
+		r = store_txn_begin(w->store, &t);
+	if (r < 0)
+		return r;
+	r = scan_dirty(w, d, t);
+	if (r < 0) {
+		store_txn_abort(t);
+		return r;
+	}
+	return store_txn_commit(t, how, ret);
+}
+
+static void failed(struct workspace *w, int r)
+{
+	autoput(buf_release) struct buf text = BUF_INIT;
+	const char *way_out = r == -ENOSPC ? " (the disk is full, or below store.freeFloor: make room)" : "";
+
+	if (r == -EINTR)
+		return;		/* told to end */
+	w->backoff_ms = w->backoff_ms ? w->backoff_ms * 2 : BACKOFF_MS;
+	if (w->backoff_ms > BACKOFF_MAX_MS)
+		w->backoff_ms = BACKOFF_MAX_MS;
+	if (buf_printf(&text, "no snapshot: %s%s", err_str(r), way_out) < 0)
+		return;
+	/* Once, not at each attempt. */
+	if (!w->last_error.data || strcmp(w->last_error.data, text.data) != 0)
+		log_error("%s: %s; trying again", w->path, text.data);
+	buf_release(&w->last_error);
+	w->last_error = text;
+	text = (struct buf)BUF_INIT;
+}
+
+static void succeeded(struct workspace *w, int r, const struct store_snapshot *sn, uint64_t files_before)
+{
+	struct scan_counts c;
+	char hex[41], size[16];
+
+	if (w->last_error.len)
+		log_info("%s: snapshots are written again", w->path);
+	buf_reset(&w->last_error);
+	w->backoff_ms = 0;
+	scan_counts(w->scan, &c);
+	if (r > 0) {
+		text_hex(sn->id.b, sizeof(sn->id.b), hex);
+		log_info("%s: snapshot %.12s, %s, %llu changed, %s", w->path, hex, store_reason_name(sn->reason),
+			(unsigned long long)sn->changed, text_size(sn->added_bytes, size));
+	}
+	if (w->rules_changed)
+		workspace_forget_skipped(w);
+	workspace_say_limit(w);
+	if (c.files - files_before >= TRIM_FILES)
+		(void)malloc_trim(0);
+}
+
+static int try_take(struct workspace *w, const struct store_commit *how, struct store_snapshot *ret)
+{
+	struct dirty busy = w->dirty;
+	struct scan_counts before, after;
+	int r;
+
+	w->dirty = (struct dirty){ 0 };
+	scan_counts(w->scan, &before);
+	r = write_snapshot(w, &busy, how, ret);
+	w->last_take_ms = loop_now_ms(w->loop);
+	scan_counts(w->scan, &after);
+	w->unreadable = after.unreadable - before.unreadable;
+	if (r < 0)
+		dirty_merge(&w->dirty, &busy);
+	else
+		succeeded(w, r, ret, before.files);
+	dirty_release(&busy);
+	return r;
+}
+
+static int newest(struct workspace *w, struct store_snapshot *ret)
+{
+	int r = store_newest(w->store, ret);
+
+	if (r == -ENOENT) {
+		*ret = (struct store_snapshot){ 0 };
+		r = 0;
+	}
+	return r;
+}
+
+int workspace_take(struct workspace *w, enum store_reason reason, const char *message, bool force,
+	struct store_snapshot *ret)
+{
+	struct store_commit how = { .reason = reason, .message = message, .force = force };
+	int r;
+
+	if (!w->scan && workspace_come_back(w) < 0)
+		return -ENOENT;
+	(void)watch_read(w->watch);
+	if (watch_unwatched(w->watch)) {
+		watch_retry(w->watch);
+		rules_forget(scan_rules(w->scan), "");
+		workspace_mark_unwatched(w);
+	}
+	w->unreadable = 0;
+	if (dirty_is_empty(&w->dirty) && !force)
+		return newest(w, ret);
+	how.time_ns = text_now_ns();
+	r = try_take(w, &how, ret);
+	if (r == -ENOENT && scan_present(w->scan) == -ENOENT)
+		workspace_gone(w);
+	else if (r < 0)
+		failed(w, r);
+	workspace_arm(w);
+	return r;
+}

@@ -1,0 +1,155 @@
+/* snapd/watching.c - the scan and the watches of a workspace: each folder that is listed is watched first. */
+#include "parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/progress.h"
+
+static int before_list(const char *dir, int dirfd, void *arg)
+{
+	struct workspace *w = arg;
+
+	return watch_add(w->watch, dir, dirfd);
+}
+
+static void on_linked(const char *path, const struct stat *st, void *arg)
+{
+	struct workspace *w = arg;
+
+	links_add(w->links, path, st);
+}
+
+static void on_progress(uint64_t files, uint64_t bytes, void *arg)
+{
+	struct workspace *w = arg;
+
+	daemon_poll_signals();
+	if (w->progress)
+		progress_add(w->progress, files - w->progress_files, bytes - w->progress_bytes);
+	w->progress_files = files;
+	w->progress_bytes = bytes;
+}
+
+void workspace_say_limit(struct workspace *w)
+{
+	size_t n = watch_unwatched(w->watch);
+	int e = watch_error(w->watch);
+
+	if (!n || w->limit_said) {
+		w->limit_said = n > 0;
+		return;
+	}
+	w->limit_said = true;
+	if (e == -ENOSPC)
+		log_warn("%s: %zu folders have no watch and are looked at every %llu s; "
+			"raise the limit: sysctl fs.inotify.max_user_watches", w->path, n,
+			(unsigned long long)w->cfg.poll_ms / 1000);
+	else if (watch_fd(w->watch) < 0)
+		log_warn("%s: no watches at all (%s), looked at every %llu s; "
+			"raise the limit: sysctl fs.inotify.max_user_instances", w->path, err_str(e),
+			(unsigned long long)w->cfg.poll_ms / 1000);
+	else
+		(void)log_warn_errno(e, "%s: %zu folders have no watch and are looked at every %llu s",
+			w->path, n, (unsigned long long)w->cfg.poll_ms / 1000);
+}
+
+struct gather {
+	struct workspace *w;
+	struct buf paths;	/* each behind a NUL */
+	bool skipped_only;
+};
+
+static int gather_one(const char *dir, void *arg)
+{
+	struct gather *g = arg;
+
+	if (g->skipped_only && workspace_keeps(g->w, dir, true))
+		return 0;
+	return buf_add(&g->paths, dir, strlen(dir) + 1);
+}
+
+/* Watches of folders that the rules skip now. */
+void workspace_forget_skipped(struct workspace *w)
+{
+	struct gather g = { .w = w, .skipped_only = true };
+
+	if (watch_each(w->watch, true, gather_one, &g) == 0)
+		for (size_t at = 0; at < g.paths.len; at += strlen(g.paths.data + at) + 1)
+			watch_forget(w->watch, g.paths.data + at);
+	buf_release(&g.paths);
+	w->rules_changed = false;
+}
+
+void workspace_mark_unwatched(struct workspace *w)
+{
+	struct gather g = { .w = w };
+
+	if (watch_each(w->watch, false, gather_one, &g) < 0)
+		dirty_add_all(&w->dirty);
+	for (size_t at = 0; at < g.paths.len; at += strlen(g.paths.data + at) + 1)
+		dirty_add(&w->dirty, g.paths.data + at, SCAN_LIST, false);
+	buf_release(&g.paths);
+}
+
+int workspace_watch(struct workspace *w)
+{
+	struct scan_options so = {
+		.cfg = &w->cfg, .before_list = before_list, .linked = on_linked, .arg = w,
+		.stop = daemon_abort_flag(), .progress = on_progress,
+	};
+	bool fresh = !w->watch;
+	int r = scan_open(w->path, &so, &w->scan);
+
+	if (r < 0)
+		return r;
+	w->progress_files = w->progress_bytes = 0;
+	if (fresh)
+		r = watch_new(&workspace_watch_ops, w, &w->watch);
+	if (r == 0 && fresh && watch_fd(w->watch) >= 0)
+		r = loop_add_fd(w->loop, watch_fd(w->watch), EPOLLIN, workspace_readable, w);
+	if (r < 0) {
+		watch_free(w->watch);
+		scan_close(w->scan);
+		w->watch = NULL;
+		w->scan = NULL;
+		return r;
+	}
+	workspace_mark_all(w);
+	return 0;
+}
+
+void workspace_unwatch(struct workspace *w)
+{
+	if (watch_fd(w->watch) >= 0)
+		loop_del_fd(w->loop, watch_fd(w->watch));
+	loop_del_timer(w->loop, w->rest);
+	w->rest = NULL;
+	watch_free(w->watch);
+	scan_close(w->scan);
+	w->watch = NULL;
+	w->scan = NULL;
+	dirty_release(&w->dirty);
+}
+
+void workspace_gone(struct workspace *w)
+{
+	log_warn("%s: the folder is gone; its snapshots are kept, and it is waited for", w->path);
+	workspace_unwatch(w);
+	buf_reset(&w->last_error);
+	(void)buf_addstr(&w->last_error, "the workspace is gone");
+}
+
+int workspace_come_back(struct workspace *w)
+{
+	int r = workspace_watch(w);
+
+	if (r < 0)
+		return r;
+	log_info("%s: the folder is back", w->path);
+	buf_reset(&w->last_error);
+	return 0;
+}

@@ -1,0 +1,138 @@
+/* snapd/when.c - the timers: when a snapshot is due, when the queue is read, when to poll. */
+#include "parts.h"
+
+#include <errno.h>
+
+#include "../lib/log.h"
+
+enum {
+	REST_MS = 100,			/* between two looks at a busy queue */
+	REST_MAX_MS = 500,
+};
+
+static void set_timer(struct workspace *w, struct loop_timer **t, uint64_t ms, loop_timer_fn fn)
+{
+	loop_del_timer(w->loop, *t);
+	*t = NULL;
+	if (loop_add_timer(w->loop, ms, fn, w, t) < 0)
+		(void)log_oom();
+}
+
+static uint64_t interval(const struct workspace *w)
+{
+	return w->opt->interval_ms ? w->opt->interval_ms : w->cfg.interval_ms;
+}
+
+static void take_due(struct workspace *w)
+{
+	struct store_snapshot sn = { 0 };
+
+	if (workspace_take(w, REASON_INTERVAL, NULL, false, &sn) >= 0)
+		store_snapshot_release(&sn);
+}
+
+/* It is time, but for the quiet that is waited for; never longer than one interval after the first change. */
+static void on_due(struct loop *l, void *arg)
+{
+	struct workspace *w = arg;
+	uint64_t now = loop_now_ms(l), last, quiet, end;
+
+	w->due = NULL;
+	if (w->scan)
+		(void)watch_read(w->watch);
+	last = w->last_event_ms;
+	quiet = last + w->cfg.settle_ms;
+	end = w->first_event_ms + interval(w);
+	if (!w->backoff_ms && quiet > now && end > now)
+		set_timer(w, &w->due, (quiet < end ? quiet : end) - now, on_due);
+	else
+		take_due(w);
+}
+
+static void on_poll(struct loop *l, void *arg);
+
+/* Timers for the state we are in. */
+void workspace_arm(struct workspace *w)
+{
+	uint64_t now = loop_now_ms(w->loop), at;
+
+	if (w->stopping)
+		return;
+	if (!w->poll && (!w->scan || watch_unwatched(w->watch)))
+		set_timer(w, &w->poll, w->cfg.poll_ms, on_poll);
+	if (!w->scan || dirty_is_empty(&w->dirty)) {
+		loop_del_timer(w->loop, w->due);
+		w->due = NULL;
+		return;
+	}
+	if (w->backoff_ms) {
+		set_timer(w, &w->due, w->backoff_ms, on_due);
+		return;
+	}
+	if (w->due)
+		return;
+	at = w->last_take_ms ? w->last_take_ms + interval(w) : now;
+	if (at < now + w->cfg.settle_ms)
+		at = now + w->cfg.settle_ms;
+	set_timer(w, &w->due, at - now, on_due);
+}
+
+static void on_poll(struct loop *l, void *arg)
+{
+	struct workspace *w = arg;
+
+	(void)l;
+	w->poll = NULL;
+	if (!w->backoff_ms || !w->scan)
+		take_due(w);
+	workspace_arm(w);
+}
+
+static void read_queue(struct workspace *w);
+
+static void on_rest_over(struct loop *l, void *arg)
+{
+	struct workspace *w = arg;
+
+	(void)l;
+	w->rest = NULL;
+	read_queue(w);
+}
+
+void workspace_readable(struct loop *l, int fd, uint32_t events, void *arg)
+{
+	struct workspace *w = arg;
+
+	(void)l, (void)fd, (void)events;
+	w->rest_ms = REST_MS;
+	read_queue(w);
+}
+
+static void check_root(struct workspace *w)
+{
+	w->root_moved = false;
+	if (scan_present(w->scan) == -ENOENT)
+		workspace_gone(w);
+}
+
+/* Events come in thousands. After the first the queue is left alone for a rest, again
+ * and again until one passes without any: so a file that is written without end wakes us a few times a second. */
+static void read_queue(struct workspace *w)
+{
+	int n = watch_read(w->watch);
+	int fd = watch_fd(w->watch);
+
+	if (w->root_moved)
+		check_root(w);
+	workspace_arm(w);
+	if (!w->scan)
+		return;
+	if (n) {
+		(void)loop_mod_fd(w->loop, fd, 0);
+		set_timer(w, &w->rest, w->rest_ms, on_rest_over);
+		if (w->rest)
+			w->rest_ms = w->rest_ms * 2 < REST_MAX_MS ? w->rest_ms * 2 : REST_MAX_MS;
+	}
+	if (!n || !w->rest)
+		(void)loop_mod_fd(w->loop, fd, EPOLLIN);
+}
