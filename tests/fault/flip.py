@@ -145,13 +145,17 @@ class Flip:
         if r.returncode not in (0, 3, 4):
             self.fault("a snapshot after it: exit %d: %s" % (r.returncode, os.fsdecode(r.stderr)))
         back = os.path.join(self.d, "back")
-        if r.returncode == 0:
-            fine = fine + [(r.stdout.decode().strip(), walk(self.w, OPT))]
         for oid, want in fine:
-            r = self.h.restore_to(oid, back, check=False)
-            if r.returncode or differences(want, walk(back, OPT)):
+            b = self.h.restore_to(oid, back, check=False)
+            if b.returncode or differences(want, walk(back, OPT)):
                 self.fault("after one more snapshot %s does not come back: exit %d %s" % (
-                    oid, r.returncode, os.fsdecode(r.stderr)))
+                    oid, b.returncode, os.fsdecode(b.stderr)))
+        if r.returncode == 0:           # it may stand on what was hit: right bytes, or words
+            b = self.h.restore_to(r.stdout.decode().strip(), back, check=False)
+            want, got = walk(self.w, OPT), walk(back, OPT) if os.path.isdir(back) else {}
+            wrong = [p for p in got if got[p].split(" ")[3:] != want.get(p, "").split(" ")[3:]]
+            if wrong or (b.returncode == 0 and differences(want, got)) or (b.returncode and not b.stderr.strip()):
+                self.fault("the snapshot after it: exit %d, wrong: %s" % (b.returncode, wrong[:5]))
         self.count("written on")
 
     def run(self):
