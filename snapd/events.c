@@ -51,7 +51,8 @@ static void on_event(const char *dir, const char *name, uint32_t mask, void *arg
 	autoput(buf_release) struct buf path = BUF_INIT;
 
 	if (!name) {
-		mark(w, dir, SCAN_SELF, false);
+		/* Where the watch forgot a tree, nobody else looks at what is below. */
+		mark(w, dir, mask & (IN_MOVE_SELF | IN_IGNORED) ? SCAN_TREE : SCAN_SELF, false);
 		return;
 	}
 	if (buf_printf(&path, "%s%s%s", dir, *dir ? "/" : "", name) < 0) {
@@ -65,7 +66,7 @@ static void on_event(const char *dir, const char *name, uint32_t mask, void *arg
 	}
 	if (!workspace_keeps(w, path.data, is_dir))
 		return;
-	if (is_dir && mask & (IN_CREATE | IN_MOVED_TO)) {
+	if (is_dir && mask & (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)) {
 		rules_forget(scan_rules(w->scan), path.data);
 		mark(w, path.data, SCAN_TREE, false);
 	} else {
