@@ -126,6 +126,7 @@ static int look(struct diff *d, int dirfd, const char *name, const char *path,
 	bool any_size = false, skipped;
 	enum store_why why;
 	struct stat st;
+	int r;
 
 	*is = nothing;
 	if (dirfd < 0)
@@ -149,8 +150,11 @@ static int look(struct diff *d, int dirfd, const char *name, const char *path,
 		is->why = why;
 	if (skipped || is->kind == KIND_DIR)
 		return 0;
-	if (content(d, dirfd, name, &st, cur, is) == -ENOENT)
+	r = content(d, dirfd, name, &st, cur, is);
+	if (r == -ENOENT)
 		*is = nothing;
+	else if (r < 0)
+		return r;
 	return scan_tick(d->s);
 }
 

@@ -150,6 +150,8 @@ static int put_file(struct walk *w, const struct spot *at, const struct stat *li
 	r = store_txn_file(w->t, at->path, fd, &e);
 	if (r == -EIO && can_read(fd))
 		r = store_txn_file(w->t, at->path, fd, &e);	/* a disk may err once */
+	if (r == -ESTALE)	/* it never stood still: the others must not wait for it */
+		return keep(w, at, &st, r);
 	if (r < 0 && !scan_is_ours(r) && r != -ENOSPC && !can_read(fd))
 		return keep(w, at, &st, r);
 	if (r < 0)
