@@ -18,7 +18,7 @@
 
 #include "internal.h"
 
-#define SCHEMA 3
+#define SCHEMA 4
 #define RECENT_MAX 2048
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -38,7 +38,7 @@ static const char schema[] =
 	" changed INTEGER, added INTEGER, loc INTEGER, message TEXT, sum INTEGER);"
 	"CREATE TABLE mark(name TEXT PRIMARY KEY, seq INTEGER, sum INTEGER) WITHOUT ROWID;"
 	"CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one=1), store BLOB, seg INTEGER, off INTEGER, next INTEGER,"
-	" lossy INTEGER);"
+	" lossy INTEGER, sum INTEGER);"
 	"INSERT INTO path VALUES(0, x'', 1, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0);";
 
 struct catalogue {
@@ -91,6 +91,11 @@ int64_t cat_sum_snapshot(const struct store_snapshot *sn, loc_t loc)
 	crc = sum_u64(sum_u64(crc, (uint64_t)sn->time_ns), (uint64_t)sn->reason << 32 | sn->flags);
 	crc = sum_u64(sum_u64(crc, sn->changed), sn->added_bytes);
 	return (uint32_t)crc32(sum_u64(crc, loc), (const uint8_t *)sn->message, (unsigned)strlen(sn->message));
+}
+
+static int64_t sum_state(struct log_pos pos, int64_t next, bool lossy)
+{
+	return sum_u64(sum_u64(sum_u64(1, (uint64_t)pos.seg << 32 | lossy), pos.off), (uint64_t)next);
 }
 
 int64_t cat_sum_mark(const char *name, uint64_t seq)
@@ -153,7 +158,7 @@ void cat_close(struct catalogue *c)
 /* The state row: whose catalogue this is and how far it got. */
 static int read_state(struct store *s, struct catalogue *c)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next, lossy FROM state");
+	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next, lossy, sum FROM state");
 	int rc = st ? sqlite3_step(st) : SQLITE_ERROR, r = 0;
 
 	if (rc != SQLITE_ROW) {
@@ -166,10 +171,24 @@ static int read_state(struct store *s, struct catalogue *c)
 		c->pos.off = (uint64_t)sqlite3_column_int64(st, 2);
 		c->next = sqlite3_column_int64(st, 3);
 		c->lossy = sqlite3_column_int(st, 4);
+		/* The log may be cut on the word of this row. */
+		if (sum_state(c->pos, c->next, c->lossy) != sqlite3_column_int64(st, 5))
+			r = -EBADMSG;
 	}
 	if (st)
 		sqlite3_reset(st);
 	return r;
+}
+
+static int user_version(struct catalogue *c)
+{
+	sqlite3_stmt *st = NULL;
+	int v = -1;
+
+	if (sqlite3_prepare_v2(c->db, "PRAGMA user_version", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		v = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return v;
 }
 
 /* One lock for all of a reader's questions, and one state that they are about. */
@@ -177,6 +196,8 @@ static int begin_reading(struct store *s, struct catalogue *c)
 {
 	int r = run(c, cat_stmt(c, CS_BEGIN, "BEGIN"));
 
+	if (r == 0 && user_version(c) != SCHEMA)
+		r = -EBADMSG;
 	if (r == 0)
 		r = read_state(s, c);
 	c->in_txn = r == 0;
@@ -236,10 +257,11 @@ static int create_schema(struct store *s, struct catalogue *c)
 	}
 	if (r == 0)
 		r = exec(c, schema);
-	if (r == 0 && sqlite3_prepare_v2(c->db, "INSERT INTO state VALUES(1, ?, 0, 0, 2, 0)", -1, &st, NULL) != SQLITE_OK)
+	if (r == 0 && sqlite3_prepare_v2(c->db, "INSERT INTO state VALUES(1, ?, 0, 0, 2, 0, ?)", -1, &st, NULL) != SQLITE_OK)
 		r = -EIO;
 	if (r == 0) {
 		sqlite3_bind_blob(st, 1, s->id, 16, SQLITE_STATIC);
+		sqlite3_bind_int64(st, 2, sum_state((struct log_pos){ 0, 0 }, 2, false));
 		r = run(c, st);
 	}
 	sqlite3_finalize(st);
@@ -251,17 +273,6 @@ static int create_schema(struct store *s, struct catalogue *c)
 	c->pos = (struct log_pos){ 0, 0 };
 	c->no_paths = c->no_objects = true;
 	return r;
-}
-
-static int user_version(struct catalogue *c)
-{
-	sqlite3_stmt *st = NULL;
-	int v = -1;
-
-	if (sqlite3_prepare_v2(c->db, "PRAGMA user_version", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int(st, 0);
-	sqlite3_finalize(st);
-	return v;
 }
 
 static int open_write(struct store *s, struct catalogue *c, const char *path)
@@ -343,7 +354,7 @@ int cat_begin(struct catalogue *c)
 
 int cat_commit(struct catalogue *c, struct log_pos pos)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_SET, "UPDATE state SET seg=?, off=?, next=?, lossy=?");
+	sqlite3_stmt *st = cat_stmt(c, CS_META_SET, "UPDATE state SET seg=?, off=?, next=?, lossy=?, sum=?");
 	int r;
 
 	if (st) {
@@ -351,6 +362,7 @@ int cat_commit(struct catalogue *c, struct log_pos pos)
 		sqlite3_bind_int64(st, 2, (int64_t)pos.off);
 		sqlite3_bind_int64(st, 3, c->next);
 		sqlite3_bind_int64(st, 4, c->lossy);
+		sqlite3_bind_int64(st, 5, sum_state(pos, c->next, c->lossy));
 	}
 	r = run(c, st);
 	if (r == 0)
@@ -370,6 +382,21 @@ void cat_rollback(struct catalogue *c)
 		c->n_recent = -1;
 	c->in_txn = false;
 	c->dir_id = 0;
+}
+
+int cat_savepoint(struct catalogue *c)
+{
+	return exec(c, "SAVEPOINT one");
+}
+
+int cat_release(struct catalogue *c, bool keep)
+{
+	if (!keep) {
+		c->n_recent = -1;
+		c->no_paths = c->no_objects = false;
+		c->dir_id = 0;
+	}
+	return exec(c, keep ? "RELEASE one" : "ROLLBACK TO one; RELEASE one");
 }
 
 void cat_set_lossy(struct catalogue *c)

@@ -194,12 +194,17 @@ static int apply_mark(struct store *s, struct catalogue *c, const struct txn_fou
 
 static int apply(struct store *s, struct catalogue *c, const struct txn_found *t)
 {
-	int r = cat_add_objects(s, c, t->obj, t->n);
+	int r = cat_add_objects(s, c, t->obj, t->n), done;
 
 	if (r < 0)
 		return r;
+	if ((r = cat_savepoint(c)) < 0)
+		return r;
 	r = t->type == OBJ_SNAPSHOT ? apply_snapshot(s, c, t) : apply_mark(s, c, t);
-	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP) {
+	done = cat_release(c, r == 0);
+	if (r == 0)
+		return done;
+	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP || r == -EEXIST) {
 		log_warn("segment %u, offset %llu: a snapshot record is damaged; it is left out (recover verify)",
 			loc_seg(t->last), (unsigned long long)loc_off(t->last));
 		cat_set_lossy(c);

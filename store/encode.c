@@ -150,8 +150,12 @@ static int encode_single(struct store *s, const struct pend *p, const struct enc
 
 	if (!p->base)
 		return encode_whole(s, p->type, p->raw->data, p->raw->len, e->ids, e->n_objs, &f->enc, out);
-	if ((r = obj_read(s, p->base, NULL, NULL, ret_base)) < 0 ||
-	    (r = head_get(s, loc_seg(p->base), loc_off(p->base), &h)) < 0)
+	r = obj_read(s, p->base, NULL, NULL, ret_base);
+	if (r == 0)
+		r = head_get(s, loc_seg(p->base), loc_off(p->base), &h);
+	if (r == -EBADMSG)	/* damage costs what it hits, not the version after it */
+		return encode_whole(s, p->type, p->raw->data, p->raw->len, e->ids, e->n_objs, &f->enc, out);
+	if (r < 0)
 		return r;
 	if ((r = encode_delta(s, p, *ret_base, e->ids, e->n_objs, &f->enc, out)) < 0)
 		return r;

@@ -267,6 +267,8 @@ int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *
 int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg), void *arg);
 /* A snapshot record of the log is damaged: trees then know of paths that have no row. */
 void cat_set_lossy(struct catalogue *c);
+int cat_savepoint(struct catalogue *c);
+int cat_release(struct catalogue *c, bool keep);	/* or back to the savepoint */
 bool cat_is_lossy(const struct catalogue *c);
 bool cat_is_empty(struct catalogue *c);
 int cat_refresh(struct store *s, struct catalogue *c);	/* a reader: what has come since */
@@ -291,6 +293,7 @@ int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all,
 	int (*fn)(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg), void *arg);
 /* A row of the catalogue is wrong: said once, -EBADMSG. */
 int query_damaged(struct store *s);
+#define CATALOGUE_BAD "catalogue.bad"	/* a file: the next writer makes the catalogue again */
 /* The tree object of a folder in a tree. -ENOENT: no stored file below it. */
 int query_tree_at(struct store *s, const struct oid *root, const char *dir, struct rbuf **ret);
 

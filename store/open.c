@@ -132,7 +132,8 @@ static int compare_log(struct store *s, struct log_pos pos)
 
 static void remove_catalogue(struct store *s)
 {
-	static const char *const names[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "catalogue.db-journal" };
+	static const char *const names[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "catalogue.db-journal",
+		CATALOGUE_BAD };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)unlinkat(s->dirfd, names[i], 0);
@@ -191,7 +192,7 @@ static int learn_id(struct store *s)
 
 static int reader_try(struct store *s)
 {
-	int r = cat_open(s, false, false, &s->cat);
+	int r = faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0 ? -EBADMSG : cat_open(s, false, false, &s->cat);
 
 	if (r == 0)
 		r = compare_log(s, cat_pos(s->cat));
@@ -298,6 +299,38 @@ static int name_workspace(struct store *s, const char *workspace)
 	return s->workspace ? 0 : -ENOMEM;
 }
 
+static bool has_tail(struct store *s, struct log_pos end)
+{
+	uint32_t first, last;
+	uint64_t size;
+
+	if (seg_list(s, &first, &last) < 0 || !last)
+		return false;
+	return last > end.seg || (end.seg && seg_size(s, end.seg, &size) == 0 && size > end.off);
+}
+
+/* What follows the last whole transaction goes; never on the word of the index alone. What is kept is put on
+ * the disk before anybody is told of it: a writer that died may not have got to that. */
+static int cut_tail(struct store *s, struct log_pos end)
+{
+	struct segment *g;
+	int r = 0;
+
+	if (has_tail(s, end)) {
+		cat_close(take_ptr(s->cat));
+		remove_catalogue(s);
+		if ((r = cat_open(s, true, false, &s->cat)) < 0 || (r = catch_up(s, s->cat, &end)) < 0)
+			return r;
+		if (has_tail(s, end))
+			log_warn("%s: the remains of an unfinished snapshot are cut off the log (log/torn keeps them)", s->dir);
+	}
+	if ((r = seg_cut(s, end)) < 0 || !end.seg || s->opt.no_sync)
+		return r;
+	if ((r = seg_get(s, end.seg, &g)) < 0 || (r = io_datasync(g->fd)) < 0)
+		return r;
+	return io_sync_dir(s->logfd);
+}
+
 /* After the lock: what a writer needs. Also when the handle is broken and starts again. */
 int store_writer_ready(struct store *s)
 {
@@ -306,11 +339,21 @@ int store_writer_ready(struct store *s)
 
 	cat_close(take_ptr(s->cat));
 	seg_forget_all(s);
-	if (s->cat_damaged)
+	if (s->cat_damaged || faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0)
 		remove_catalogue(s);
 	s->cat_damaged = false;
-	if ((r = learn_id(s)) < 0 || (r = writer_catalogue(s, &end)) < 0 || (r = seg_cut(s, end)) < 0)
+	r = learn_id(s);
+	if (r == 0)
+		r = writer_catalogue(s, &end);
+	if (r == 0)
+		r = cut_tail(s, end);
+	if (r < 0) {
+		/* Questions may still come before the next try: an empty index answers them. */
+		if (!s->cat && cat_open(s, false, true, &s->cat) < 0)
+			return -ENOMEM;
+		s->broken = 1;
 		return r;
+	}
 	s->broken = 0;
 	return 0;
 }

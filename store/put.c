@@ -170,7 +170,7 @@ static int confirm(struct store_txn *t, uint8_t type, const struct oid *id, cons
 
 int put_object(struct store_txn *t, uint8_t type, const struct oid *id, struct rbuf *raw, loc_t base)
 {
-	int r = confirm(t, type, id, raw);
+	int r = raw->len > OBJECT_MAX ? -EFBIG : confirm(t, type, id, raw);
 
 	if (r != 0) {
 		if (r == -EEXIST)
@@ -241,9 +241,9 @@ static int put_small(struct store_txn *t, int fd, size_t size, const struct stor
 	if ((size_t)n < size)
 		return -ESTALE;
 	store_hash("blob", raw->data, size, &e->oid);
-	if (was->kind == KIND_FILE && oid_eq(&was->oid, &e->oid))
-		return 0;
-	e->flags |= put_suspect(raw->data, size, was);
+	/* Also where the id is the same: the bytes confirm it, and a damaged copy is made good. */
+	if (was->kind != KIND_FILE || !oid_eq(&was->oid, &e->oid))
+		e->flags |= put_suspect(raw->data, size, was);
 	return put_object(t, OBJ_BLOB, &e->oid, raw, put_old(t, was, OBJ_BLOB));
 }
 
@@ -319,9 +319,9 @@ static int put_large(struct store_txn *t, int fd, uint64_t size, const struct st
 	r = put_chunks(t, fd, size, &h, &list, &nul);
 	hash_end(&h, &e->oid);
 	buf_release(&t->io);
-	if (r < 0 || (was->kind == KIND_FILE && oid_eq(&was->oid, &e->oid)))
+	if (r < 0)
 		return r;
-	if (nul && was->kind == KIND_FILE && was->size)
+	if (nul && was->kind == KIND_FILE && was->size && !oid_eq(&was->oid, &e->oid))
 		e->flags |= ENTRY_NULLED;
 	if (!(raw = rbuf_new(list.len)))
 		return -ENOMEM;

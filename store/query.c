@@ -1,4 +1,5 @@
 /* The questions of store.h: what is where, answered from the catalogue (times, modes, kinds) and the trees (ids). */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,14 +11,27 @@
 
 int query_damaged(struct store *s)
 {
+	int fd;
+
 	if (!s->cat_damaged)
-		log_error("%s/catalogue.db is damaged: remove it, the next command makes it again from the log", s->dir);
+		log_error("%s/catalogue.db is damaged: the next command makes it again from the log", s->dir);
 	s->cat_damaged = true;
 	s->broken = 1;
+	fd = openat(s->dirfd, CATALOGUE_BAD, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)		/* outlives us: whoever writes next makes a new one */
+		close(fd);
 	return -EBADMSG;
 }
 
 /* ---- snapshots ---- */
+
+/* What SQLite itself finds wrong with its pages is damage too. */
+static int sql_failed(struct store *s, int rc)
+{
+	int r = err_from_sqlite(rc);
+
+	return r == -EBADMSG ? query_damaged(s) : r;
+}
 
 static int row_snapshot(struct store *s, sqlite3_stmt *st, struct store_snapshot *sn)
 {
@@ -42,8 +56,12 @@ static int row_snapshot(struct store *s, sqlite3_stmt *st, struct store_snapshot
 /* A statement of its own: the callback may ask other questions. */
 static int prepare(struct store *s, const char *sql, sqlite3_stmt **ret)
 {
-	return sqlite3_prepare_v2(cat_db(s->cat), sql, -1, ret, NULL) == SQLITE_OK ? 0 :
-		err_from_sqlite(sqlite3_extended_errcode(cat_db(s->cat)));
+	int r;
+
+	if (sqlite3_prepare_v2(cat_db(s->cat), sql, -1, ret, NULL) == SQLITE_OK)
+		return 0;
+	r = err_from_sqlite(sqlite3_extended_errcode(cat_db(s->cat)));
+	return r == -EBADMSG ? query_damaged(s) : r;
 }
 
 int store_list(struct store *s, uint64_t before_seq, store_snapshot_fn fn, void *arg)
@@ -59,7 +77,7 @@ int store_list(struct store *s, uint64_t before_seq, store_snapshot_fn fn, void 
 		if ((r = row_snapshot(s, st, &sn)) == 0)
 			r = fn(&sn, arg);
 	sqlite3_finalize(st);
-	return r == 0 && rc != SQLITE_DONE ? err_from_sqlite(rc) : r;
+	return r == 0 && rc != SQLITE_DONE ? sql_failed(s, rc) : r;
 }
 
 uint64_t store_count(struct store *s)
@@ -94,7 +112,7 @@ static int one_snapshot(struct store *s, const char *what, int64_t v, struct sto
 		if (ret_loc)
 			*ret_loc = (loc_t)sqlite3_column_int64(st, 9);
 	} else {
-		r = rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
+		r = rc == SQLITE_DONE ? -ENOENT : sql_failed(s, rc);
 	}
 	sqlite3_finalize(st);
 	return r;
@@ -147,7 +165,7 @@ int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret
 	rc = sqlite3_step(st);
 	if (rc != SQLITE_ROW) {
 		sqlite3_finalize(st);
-		return rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
+		return rc == SQLITE_DONE ? -ENOENT : sql_failed(s, rc);
 	}
 	r = row_snapshot(s, st, &other);
 	if (r == 0 && !(other.message = strdup(other.message)))
@@ -177,7 +195,7 @@ int store_mark_get(struct store *s, const char *name, uint64_t *ret_seq)
 			r = query_damaged(s);
 	}
 	sqlite3_finalize(st);
-	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
+	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : sql_failed(s, rc);
 }
 
 int store_marks(struct store *s, store_mark_fn fn, void *arg)
@@ -355,7 +373,7 @@ static int version_at(struct store *s, int64_t id, uint64_t seq, struct store_en
 	if (rc == SQLITE_ROW)
 		r = row_version(s, id, st, e);
 	sqlite3_reset(st);
-	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
+	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : sql_failed(s, rc);
 }
 
 /* All rows are read before anything is asked about them: the callback may come back here. */
@@ -388,7 +406,7 @@ static int load_rows(struct store *s, int64_t dir_id, struct rows *x)
 		e = row_entry(s, dir_id, st, &r->e);
 	}
 	sqlite3_reset(st);
-	return e < 0 ? e : rc == SQLITE_DONE ? 0 : rc == SQLITE_ROW ? -ENOMEM : err_from_sqlite(rc);
+	return e < 0 ? e : rc == SQLITE_DONE ? 0 : rc == SQLITE_ROW ? -ENOMEM : sql_failed(s, rc);
 }
 
 int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all,
@@ -433,7 +451,7 @@ static int path_row(struct store *s, const char *path, int64_t *ret_id, struct s
 		r = row_entry(s, dir, st, e);
 	}
 	sqlite3_reset(st);
-	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(rc);
+	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : sql_failed(s, rc);
 }
 
 int store_cur_get(struct store *s, const char *path, struct store_entry *ret)

@@ -17,7 +17,7 @@ void head_unref(struct head *h)
 static int parse_frame(struct cursor *c, struct head *h, struct frame *f, uint32_t *n_raw, uint32_t max_raw)
 {
 	uint8_t tag = cur_u8(c);
-	uint64_t n = 1, stored = cur_varint(c);
+	uint64_t n = 1, sum = 0, stored = cur_varint(c);
 
 	f->type = tag >> 4;
 	f->solid = tag & 8;
@@ -47,8 +47,9 @@ static int parse_frame(struct cursor *c, struct head *h, struct frame *f, uint32
 		if (c->bad || raw > OBJECT_MAX)
 			return -EBADMSG;
 		h->raw[(*n_raw)++] = (uint32_t)raw;
+		sum += raw;
 	}
-	return 0;
+	return sum <= OBJECT_MAX ? 0 : -EBADMSG;
 }
 
 /* body is the checked bytes; h->off and h->seg are set. On success h owns a copy of the ids. */

@@ -293,6 +293,26 @@ void seg_forget_all(struct store *s)
 	obj_cache_clear(s);
 }
 
+/* What is cut may be wanted by somebody after all (a flipped bit in the last transaction looks like a torn
+ * one): the newest remains stay in log/torn. */
+static void keep_tail(struct store *s, const char *name, uint64_t from)
+{
+	autoclose int in = openat(s->logfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out = -1;
+	uint8_t b[65536];
+	ssize_t n;
+
+	if (in < 0)
+		return;
+	out = openat(s->logfd, "torn", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	while (out >= 0 && (n = io_pread_full(in, b, sizeof(b), (off_t)from)) > 0) {
+		if (io_write_all(out, b, (size_t)n) < 0) {
+			(void)!ftruncate(out, 0);	/* a full disk: then not */
+			return;
+		}
+		from += (uint64_t)n;
+	}
+}
+
 int seg_cut(struct store *s, struct log_pos to)
 {
 	uint32_t first, last;
@@ -308,6 +328,8 @@ int seg_cut(struct store *s, struct log_pos to)
 			s->segs[no].fd = -1;
 		}
 		seg_name(no, name);
+		if (!s->txn && renameat(s->logfd, name, s->logfd, "torn") == 0)
+			continue;
 		if (unlinkat(s->logfd, name, 0) < 0 && errno != ENOENT)
 			return -errno;
 	}
@@ -318,6 +340,9 @@ int seg_cut(struct store *s, struct log_pos to)
 
 		if ((r = seg_get(s, to.seg, &g)) < 0 || (r = seg_size(s, to.seg, &size)) < 0)
 			return r;
+		seg_name(to.seg, name);
+		if (size > to.off && !s->txn && last == to.seg)
+			keep_tail(s, name, to.off);
 		if (size > to.off && ftruncate(g->fd, (off_t)to.off) < 0)
 			return -errno;
 	}

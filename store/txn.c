@@ -56,6 +56,14 @@ int store_txn_begin(struct store *s, struct store_txn **ret)
 	return 0;
 }
 
+/* A record that was written in part stands behind the end. */
+static bool wrote_more(struct store *s)
+{
+	uint64_t size;
+
+	return s->end.seg && seg_size(s, s->end.seg, &size) == 0 && size > s->end.off;
+}
+
 void store_txn_abort(struct store_txn *t)
 {
 	struct store *s;
@@ -64,7 +72,7 @@ void store_txn_abort(struct store_txn *t)
 	if (!t)
 		return;
 	s = t->s;
-	if (s->end.seg != t->start.seg || s->end.off != t->start.off) {
+	if (s->end.seg != t->start.seg || s->end.off != t->start.off || wrote_more(s)) {
 		/* What was written was never acknowledged. If it cannot be cut now, the tail must be looked at
 		 * before anything follows it. */
 		if (seg_cut(s, t->start) < 0)
