@@ -216,7 +216,9 @@ static int collect(const char *path, const struct store_entry *was, const struct
 	static const struct oid none;
 
 	if (is->kind == KIND_SKIPPED || (is->flags & ENTRY_KEPT)) {
-		if (was->kind == KIND_FILE || was->kind == KIND_LINK)
+		/* A folder that cannot be listed hides what changed below it: that is no "unchanged". */
+		if (was->kind == KIND_FILE || was->kind == KIND_LINK ||
+		    (was->kind == KIND_DIR && (is->flags & ENTRY_KEPT)))
 			strs_add(&b->notes->unknown, xstrdup(path));
 		return 0;
 	}

@@ -207,13 +207,16 @@ static int reader_try(struct store *s)
 static int reader_catalogue(struct store *s)
 {
 	struct log_pos end;
-	int r = reader_try(s);
+	int r = reader_try(s), lock;
 
 	for (int i = 0; r < 0 && i < 40; i++) {
 		if (r == -ENOMEM)
 			return r;
-		if (try_lock(s, false) == 0) {
+		lock = try_lock(s, false);
+		if (lock == 0) {
 			s->write = true;
+			if (faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0)
+				remove_catalogue(s);
 			r = writer_catalogue(s, &end);
 			s->write = false;
 			cat_close(take_ptr(s->cat));
@@ -224,7 +227,7 @@ static int reader_catalogue(struct store *s)
 			break;
 		}
 		unlock(s);
-		if (r == -EROFS)
+		if (lock != -EBUSY)	/* read-only, full, not ours: nobody will renew it for us */
 			break;
 		sleep_ms(5);
 		r = reader_try(s);

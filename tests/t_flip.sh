@@ -3,8 +3,8 @@
 here=$(dirname "$0")
 d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
-python3 -B "$here/fault/flip.py" "$d/run" --flips "${FLIPS:-20}" --seed "${SEED:-}" || { echo "not ok flipped bits"; exit 1; }
+python3 -B "$here/fault/flip.py" "$d/run" --flips "${FLIPS:-20}" --seed "${SEED:-1}" || { echo "not ok flipped bits"; exit 1; }
 echo "ok flipped bits"
 rm -rf "$d/run"
-python3 -B "$here/fault/flip_store.py" "$d/run" --flips "${FLIPS:-20}" --seed "${SEED:-}" || { echo "not ok flipped bits below the programs"; exit 1; }
+python3 -B "$here/fault/flip_store.py" "$d/run" --flips "${FLIPS:-20}" --seed "${SEED:-1}" || { echo "not ok flipped bits below the programs"; exit 1; }
 echo "ok flipped bits below the programs"
