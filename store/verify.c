@@ -125,6 +125,17 @@ static bool stopped(const struct check *c)
 	return c->v->stop && *c->v->stop;
 }
 
+/* Where the catalogue says that an object is; 0: it is not there. */
+static uint8_t type_at(struct check *c, const struct oid *id)
+{
+	autohead struct head *h = NULL;
+	loc_t loc;
+
+	if (obj_find(c->s, id, &loc) < 0 || head_get(c->s, loc_seg(loc), loc_off(loc), &h) < 0 || loc_idx(loc) >= h->n_objs)
+		return 0;
+	return head_frame(h, loc_idx(loc))->type;
+}
+
 /* ---- the log ---- */
 
 /* Decode one object and hash it. */
@@ -197,6 +208,9 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 		if (r == 0 || idset_get(&c->ids, &id) == 0)
 			if (idset_put(&c->ids, &id, r < 0 ? BAD : SEEN) < 0)
 				return -ENOMEM;
+		if (f->type != OBJ_MANIFEST && f->type != OBJ_MARK && type_at(c, &id) == 0)
+			report(c, NULL, 0, 0, "catalogue.db: does not find an object of segment %u; remove it, the next command makes it again",
+				h->seg);
 		c->v->objects++;
 	}
 	return 0;
@@ -334,16 +348,6 @@ static int check_large(struct check *c, const struct oid *id)
 			return -EBADMSG;
 	}
 	return cur.bad ? -EBADMSG : 0;
-}
-
-static uint8_t type_at(struct check *c, const struct oid *id)
-{
-	autohead struct head *h = NULL;
-	loc_t loc;
-
-	if (obj_find(c->s, id, &loc) < 0 || head_get(c->s, loc_seg(loc), loc_off(loc), &h) < 0 || loc_idx(loc) >= h->n_objs)
-		return 0;
-	return head_frame(h, loc_idx(loc))->type;
 }
 
 static int walk_tree(struct check *c, const struct oid *id, const char *path);
