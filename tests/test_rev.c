@@ -105,13 +105,13 @@ END_TEST
 
 START_TEST(path__arguments_stay_inside)
 {
-	struct recover r = { .workspace = (char *)(uintptr_t)"/home/me/work", .prefix = (char *)(uintptr_t)"src/lib/" };
+	struct recover r = { .workspace = (char *)(uintptr_t)"/home/me/proj", .prefix = (char *)(uintptr_t)"src/lib/" };
 	static const struct {
 		const char *arg, *path;
 	} t[] = {
 		{ "a", "src/lib/a" }, { "./a//b/", "src/lib/a/b" }, { "../a", "src/a" }, { "../..", "" }, { "../../..", NULL },
-		{ ".", "src/lib" }, { "/home/me/work", "" }, { "/home/me/work/x", "x" }, { "/home/me/workx", NULL },
-		{ "/home/me/work/../work/x", "x" }, { "/etc/passwd", NULL }, { "/", NULL },
+		{ ".", "src/lib" }, { "/home/me/proj", "" }, { "/home/me/proj/x", "x" }, { "/home/me/projx", NULL },
+		{ "/home/me/proj/../proj/x", "x" }, { "/etc/passwd", NULL }, { "/", NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
