@@ -30,11 +30,6 @@ static int commit_text(struct store *s, loc_t loc, struct buf *out)
 	return r < 0 ? r : snap_commit_text(&sn.info, sn.has_parent ? &sn.parent : NULL, out);
 }
 
-static int append(const void *p, size_t n, void *arg)
-{
-	return buf_add(arg, p, n);
-}
-
 /* Type and bytes as git has them. */
 static int read_git(struct store *s, const struct oid *id, git_object_t *ret_type, struct buf *out)
 {
@@ -59,7 +54,7 @@ static int read_git(struct store *s, const struct oid *id, git_object_t *ret_typ
 		return buf_add(out, raw->data, raw->len);
 	case OBJ_LARGE:
 		*ret_type = GIT_OBJECT_BLOB;
-		return store_stream_blob(s, id, append, out);
+		return store_stream_blob(s, id, query_add_piece, out);
 	default:
 		return -EBADMSG;
 	}

@@ -291,6 +291,8 @@ enum {	/* slots of cat_stmt */
 /* Children of a folder as of seq (~0 = now), GONE ones too when all. */
 int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all,
 	int (*fn)(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg), void *arg);
+/* For store_stream_blob: arg is a struct buf. */
+int query_add_piece(const void *p, size_t n, void *arg);
 /* A row of the catalogue is wrong: said once, -EBADMSG. */
 int query_damaged(struct store *s);
 #define CATALOGUE_BAD "catalogue.bad"	/* a file: the next writer makes the catalogue again */

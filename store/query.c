@@ -1013,7 +1013,7 @@ int store_stream_blob(struct store *s, const struct oid *id, int (*fn)(const voi
 	return fn(raw->data, raw->len, arg);
 }
 
-static int add_piece(const void *p, size_t n, void *arg)
+int query_add_piece(const void *p, size_t n, void *arg)
 {
 	return buf_add(arg, p, n);
 }
@@ -1029,5 +1029,5 @@ int store_read_blob(struct store *s, const struct oid *id, size_t max, struct bu
 		return -EFBIG;
 	if ((r = buf_reserve(ret, (size_t)size + 1)) < 0)
 		return r;
-	return store_stream_blob(s, id, add_piece, ret);
+	return store_stream_blob(s, id, query_add_piece, ret);
 }
