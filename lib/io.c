@@ -214,6 +214,20 @@ undo:
 	return r;
 }
 
+/* The folder that the last component of path, at offset at, was made in. */
+static int sync_above(int dirfd, const char *path, size_t at)
+{
+	autofree char *up = at ? strndup(path, at) : strdup(".");
+	autoclose int fd = -1;
+
+	if (!up)
+		return -ENOMEM;
+	fd = openat(dirfd, up, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)		/* one may write in a folder that one cannot read */
+		return errno == EACCES ? 0 : fail();
+	return io_sync_dir(fd);
+}
+
 int io_mkdir_p(int dirfd, const char *path, mode_t mode)
 {
 	autofree char *copy = strdup(path);
@@ -227,7 +241,12 @@ int io_mkdir_p(int dirfd, const char *path, mode_t mode)
 		char *end = at + strcspn(at, "/"), had = *end;
 
 		*end = '\0';
-		if (*at && mkdirat(dirfd, copy, mode) < 0 && errno != EEXIST) {
+		if (*at && mkdirat(dirfd, copy, mode) == 0) {
+			int r = sync_above(dirfd, copy, (size_t)(at - copy));
+
+			if (r < 0)
+				return r;
+		} else if (*at && errno != EEXIST) {
 			int r = fail();
 
 			/* A level that exists may answer EROFS or EACCES first. */

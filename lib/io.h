@@ -38,7 +38,8 @@ int io_sync_dir(int dirfd);
 int io_replace_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
 
 /* mkdir -p below dirfd, each level with mode (less the umask); existing ones are
- * left alone, links to folders are followed. Nothing is synced. */
+ * left alone, links to folders are followed. Each that is made is on the disk under its name when this
+ * returns (the folder above it is synced). */
 int io_mkdir_p(int dirfd, const char *path, mode_t mode);
 
 /* Open path strictly below dirfd: no "..", no absolute path, no symbolic link
