@@ -166,6 +166,19 @@ const char *text_local_time(int64_t time_ns, char out[32])
 	return out;
 }
 
+int64_t text_ns(const struct timespec *ts)
+{
+	int64_t ns;
+
+	if (__builtin_mul_overflow((int64_t)ts->tv_sec, 1000000000, &ns) || __builtin_add_overflow(ns, ts->tv_nsec, &ns)) {
+		/* The second that holds INT64_MIN begins before it. */
+		if (ts->tv_sec == INT64_MIN / 1000000000 - 1 && ts->tv_nsec >= 1000000000 + INT64_MIN % 1000000000)
+			return (int64_t)(ts->tv_sec + 1) * 1000000000 - (1000000000 - ts->tv_nsec);
+		return ts->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	}
+	return ns;
+}
+
 int64_t text_now_ns(void)
 {
 	const char *s = getenv("HOLDFAST_NOW");
@@ -176,7 +189,7 @@ int64_t text_now_ns(void)
 	if (s && parse_number(&s, &whole, &part) == 0 && !*s && whole < INT64_MAX / 1000000000)
 		return (int64_t)whole * 1000000000 + (int64_t)(part * 1e9 + 0.5);
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return text_ns(&ts);
 }
 
 void text_hex(const uint8_t *p, size_t n, char *out)

@@ -15,7 +15,7 @@
 
 int64_t scan_ns(const struct timespec *ts)
 {
-	return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
+	return text_ns(ts);
 }
 
 int scan_open(const char *workspace, const struct scan_options *opt, struct scan **ret)
