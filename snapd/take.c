@@ -48,7 +48,7 @@ static int scan_dirty(struct workspace *w, const struct dirty *d, struct store_t
 	return r < 0 ? r : links_follow(w->links, w->scan, w->store, t);
 }
 
-static int write_snapshot(struct workspace *w, const struct dirty *d, const struct store_commit *how,
+static int write_snapshot(struct workspace *w, struct dirty *d, const struct store_commit *how,
 	struct store_snapshot *ret)
 {
 	struct store_txn *t;
@@ -58,6 +58,7 @@ static int write_snapshot(struct workspace *w, const struct dirty *d, const stru
 		r = store_txn_begin(w->store, &t);
 	if (r < 0)
 		return r;
+	d->all |= store_forgot(w->store);
 	r = scan_dirty(w, d, t);
 	if (r < 0) {
 		store_txn_abort(t);

@@ -18,7 +18,7 @@
 
 #include "internal.h"
 
-#define SCHEMA 4
+#define SCHEMA 5
 #define RECENT_MAX 2048
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -38,10 +38,20 @@ static const char schema[] =
 	" changed INTEGER, added INTEGER, loc INTEGER, message TEXT, sum INTEGER);"
 	"CREATE TABLE mark(name TEXT PRIMARY KEY, seq INTEGER, sum INTEGER) WITHOUT ROWID;"
 	"CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one=1), store BLOB, seg INTEGER, off INTEGER, next INTEGER,"
-	" lossy INTEGER, sum INTEGER);"
+	" seq INTEGER, lossy INTEGER, sum INTEGER);"
 	"INSERT INTO path VALUES(0, x'', 1, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0);";
 
+struct step {			/* a folder on the way to the one cat_path_id saw last */
+	size_t end;		/* of its path, in dir */
+	int64_t id;
+};
+
+/* LOSSY: a snapshot record is missing. The rows of path do not show what it did: WRONG until the next snapshot's tree
+ * has been asked, LATER where that could not be read either. */
+enum { LOSSY = 1, ROWS_WRONG = 2, ROWS_LATER = 4 };
+
 struct catalogue {
+	struct store *s;
 	sqlite3 *db;
 	sqlite3_stmt *stmt[CS_MAX_];
 	struct log_pos pos;
@@ -50,10 +60,44 @@ struct catalogue {
 	bool no_objects;
 	int64_t n_recent;		/* rows in recent; -1 = not counted yet */
 	bool in_txn;
-	bool lossy;			/* a damaged snapshot record is left out of it */
-	struct buf dir;			/* the folder cat_path_id saw last, */
-	int64_t dir_id;			/* and its id; 0 = none */
+	bool memory;
+	bool bad;			/* damaged: SQLite says so */
+	int err;			/* why there was no statement */
+	dev_t dev;			/* the file that is open */
+	ino_t ino;
+	int lossy;			/* LOSSY | ROWS_... */
+	uint64_t seq;			/* the next snapshot's */
+	uint64_t guess;			/* so much of seq stands for snapshots that may have been lost */
+	struct buf dir;			/* the folder cat_path_id saw last */
+	struct step *step;
+	size_t n_step, cap_step;
 };
+
+/* Said once, and the next writer makes the file again. */
+static int damaged(struct catalogue *c)
+{
+	c->bad = true;
+	return !c->memory && c->s->cat == c ? query_damaged(c->s) : -EBADMSG;
+}
+
+int cat_failed(struct catalogue *c)
+{
+	int r = err_from_sqlite(sqlite3_extended_errcode(c->db));
+
+	/* 0: a row that must be there is not. */
+	return r == 0 || r == -EBADMSG ? damaged(c) : r;
+}
+
+bool cat_is_bad(const struct catalogue *c)
+{
+	return c->bad;
+}
+
+static void forget_steps(struct catalogue *c)
+{
+	c->n_step = 0;
+	buf_reset(&c->dir);
+}
 
 /* ---- sums ---- */
 
@@ -93,9 +137,11 @@ int64_t cat_sum_snapshot(const struct store_snapshot *sn, loc_t loc)
 	return (uint32_t)crc32(sum_u64(crc, loc), (const uint8_t *)sn->message, (unsigned)strlen(sn->message));
 }
 
-static int64_t sum_state(struct log_pos pos, int64_t next, bool lossy)
+static int64_t sum_state(struct log_pos pos, int64_t next, uint64_t seq, int lossy)
 {
-	return sum_u64(sum_u64(sum_u64(1, (uint64_t)pos.seg << 32 | lossy), pos.off), (uint64_t)next);
+	uint32_t crc = sum_u64(sum_u64(1, (uint64_t)pos.seg << 32 | (uint32_t)lossy), pos.off);
+
+	return sum_u64(sum_u64(crc, (uint64_t)next), seq);
 }
 
 int64_t cat_sum_mark(const char *name, uint64_t seq)
@@ -113,6 +159,18 @@ struct log_pos cat_pos(struct catalogue *c)
 	return c->pos;
 }
 
+/* Our statements are right: one that SQLite does not take means that the tables are not ours. */
+static int prepare(struct catalogue *c, const char *sql, unsigned flags, sqlite3_stmt **ret)
+{
+	int rc = sqlite3_prepare_v3(c->db, sql, -1, flags, ret, NULL);
+
+	if (rc == SQLITE_OK)
+		return 0;
+	log_debug("catalogue: %s", sqlite3_errmsg(c->db));
+	*ret = NULL;
+	return c->err = rc == SQLITE_ERROR ? damaged(c) : cat_failed(c);
+}
+
 sqlite3_stmt *cat_stmt(struct catalogue *c, int which, const char *sql)
 {
 	sqlite3_stmt **st = &c->stmt[which];
@@ -120,9 +178,8 @@ sqlite3_stmt *cat_stmt(struct catalogue *c, int which, const char *sql)
 	if (*st) {
 		sqlite3_reset(*st);
 		sqlite3_clear_bindings(*st);
-	} else if (sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, st, NULL) != SQLITE_OK) {
-		log_debug("catalogue: %s", sqlite3_errmsg(c->db));
-		*st = NULL;
+	} else if (prepare(c, sql, SQLITE_PREPARE_PERSISTENT, st) < 0) {
+		return NULL;
 	}
 	return *st;
 }
@@ -130,18 +187,19 @@ sqlite3_stmt *cat_stmt(struct catalogue *c, int which, const char *sql)
 /* Run a statement that gives no rows. */
 static int run(struct catalogue *c, sqlite3_stmt *st)
 {
-	int rc = st ? sqlite3_step(st) : SQLITE_ERROR;
+	int rc, r;
 
-	if (st)
-		sqlite3_reset(st);
-	return rc == SQLITE_DONE ? 0 : err_from_sqlite(rc == SQLITE_ROW ? SQLITE_ERROR : sqlite3_extended_errcode(c->db));
+	if (!st)
+		return c->err;
+	rc = sqlite3_step(st);
+	r = rc == SQLITE_DONE ? 0 : cat_failed(c);
+	sqlite3_reset(st);
+	return r;
 }
 
 static int exec(struct catalogue *c, const char *sql)
 {
-	int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
-
-	return rc == SQLITE_OK ? 0 : err_from_sqlite(rc);
+	return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : cat_failed(c);
 }
 
 void cat_close(struct catalogue *c)
@@ -152,43 +210,48 @@ void cat_close(struct catalogue *c)
 		sqlite3_finalize(c->stmt[i]);
 	sqlite3_close(c->db);
 	buf_release(&c->dir);
+	free(c->step);
 	free(c);
 }
 
 /* The state row: whose catalogue this is and how far it got. */
 static int read_state(struct store *s, struct catalogue *c)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next, lossy, sum FROM state");
-	int rc = st ? sqlite3_step(st) : SQLITE_ERROR, r = 0;
+	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next, seq, lossy, sum FROM state");
+	int rc, r = 0;
 
+	if (!st)
+		return c->err;
+	rc = sqlite3_step(st);
 	if (rc != SQLITE_ROW) {
-		rc = rc == SQLITE_DONE ? SQLITE_CORRUPT : sqlite3_extended_errcode(c->db);
-		r = err_from_sqlite(rc);
+		r = rc == SQLITE_DONE ? -EBADMSG : cat_failed(c);
 	} else if (sqlite3_column_bytes(st, 0) != 16 || (s->have_id && memcmp(sqlite3_column_blob(st, 0), s->id, 16) != 0)) {
 		r = -EBADMSG;
 	} else {
 		c->pos.seg = (uint32_t)sqlite3_column_int64(st, 1);
 		c->pos.off = (uint64_t)sqlite3_column_int64(st, 2);
 		c->next = sqlite3_column_int64(st, 3);
-		c->lossy = sqlite3_column_int(st, 4);
+		c->seq = (uint64_t)sqlite3_column_int64(st, 4);
+		c->lossy = sqlite3_column_int(st, 5);
 		/* The log may be cut on the word of this row. */
-		if (sum_state(c->pos, c->next, c->lossy) != sqlite3_column_int64(st, 5))
+		if (sum_state(c->pos, c->next, c->seq, c->lossy) != sqlite3_column_int64(st, 6))
 			r = -EBADMSG;
 	}
-	if (st)
-		sqlite3_reset(st);
+	sqlite3_reset(st);
 	return r;
 }
 
+/* 0 is a new file's. */
 static int user_version(struct catalogue *c)
 {
-	sqlite3_stmt *st = NULL;
-	int v = -1;
+	sqlite3_stmt *st;
+	int r = prepare(c, "PRAGMA user_version", 0, &st);
 
-	if (sqlite3_prepare_v2(c->db, "PRAGMA user_version", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int(st, 0);
+	if (r < 0)
+		return r;
+	r = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int(st, 0) : cat_failed(c);
 	sqlite3_finalize(st);
-	return v;
+	return r;
 }
 
 /* One lock for all of a reader's questions, and one state that they are about. */
@@ -196,10 +259,10 @@ static int begin_reading(struct store *s, struct catalogue *c)
 {
 	int r = run(c, cat_stmt(c, CS_BEGIN, "BEGIN"));
 
-	if (r == 0 && user_version(c) != SCHEMA)
-		r = -EBADMSG;
 	if (r == 0)
-		r = read_state(s, c);
+		r = user_version(c);
+	if (r >= 0)
+		r = r == SCHEMA ? read_state(s, c) : -EBADMSG;
 	c->in_txn = r == 0;
 	return r;
 }
@@ -257,11 +320,11 @@ static int create_schema(struct store *s, struct catalogue *c)
 	}
 	if (r == 0)
 		r = exec(c, schema);
-	if (r == 0 && sqlite3_prepare_v2(c->db, "INSERT INTO state VALUES(1, ?, 0, 0, 2, 0, ?)", -1, &st, NULL) != SQLITE_OK)
-		r = -EIO;
+	if (r == 0)
+		r = prepare(c, "INSERT INTO state VALUES(1, ?, 0, 0, 2, 1, 0, ?)", 0, &st);
 	if (r == 0) {
 		sqlite3_bind_blob(st, 1, s->id, 16, SQLITE_STATIC);
-		sqlite3_bind_int64(st, 2, sum_state((struct log_pos){ 0, 0 }, 2, false));
+		sqlite3_bind_int64(st, 2, sum_state((struct log_pos){ 0, 0 }, 2, 1, 0));
 		r = run(c, st);
 	}
 	sqlite3_finalize(st);
@@ -270,18 +333,47 @@ static int create_schema(struct store *s, struct catalogue *c)
 	if (r < 0)
 		(void)exec(c, "ROLLBACK");
 	c->next = 2;
+	c->seq = 1;
 	c->pos = (struct log_pos){ 0, 0 };
 	c->no_paths = c->no_objects = true;
 	return r;
 }
 
+/* SQLite would make it with the umask's mode, and believe a WAL that an older one left. */
+static int make_file(struct store *s, struct catalogue *c)
+{
+	struct stat st;
+	int fd = openat(s->dirfd, "catalogue.db", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 && errno == ENOENT) {
+		(void)unlinkat(s->dirfd, "catalogue.db-wal", 0);
+		(void)unlinkat(s->dirfd, "catalogue.db-shm", 0);
+		fd = openat(s->dirfd, "catalogue.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	}
+	if (fd < 0)
+		return errno == EDQUOT ? -ENOSPC : -errno;
+	if (fstat(fd, &st) == 0) {
+		c->dev = st.st_dev;
+		c->ino = st.st_ino;
+	}
+	close(fd);
+	return 0;
+}
+
+bool cat_is_there(struct store *s, const struct catalogue *c)
+{
+	struct stat st;
+
+	return c->memory || (fstatat(s->dirfd, "catalogue.db", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		st.st_dev == c->dev && st.st_ino == c->ino);
+}
+
 static int open_write(struct store *s, struct catalogue *c, const char *path)
 {
-	int fd = openat(s->dirfd, "catalogue.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc, r, v;
+	int rc, r = make_file(s, c), v;
 
-	if (fd < 0)		/* SQLite would make it with the umask's mode */
-		return -errno;
-	close(fd);
+	if (r < 0)
+		return r;
 	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
 		return err_from_sqlite(rc);
@@ -294,8 +386,8 @@ static int open_write(struct store *s, struct catalogue *c, const char *path)
 	if (r < 0)
 		return r;
 	v = user_version(c);
-	if (v == 0)
-		return create_schema(s, c);
+	if (v <= 0)
+		return v < 0 ? v : create_schema(s, c);
 	return v == SCHEMA ? read_state(s, c) : -EBADMSG;
 }
 
@@ -305,8 +397,11 @@ int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
 	struct catalogue *c = calloc(1, sizeof(*c));
 	int r;
 
-	if (c)
+	if (c) {
+		c->s = s;
 		c->n_recent = -1;
+		c->memory = memory;
+	}
 	if (!c || buf_printf(&path, "%s/catalogue.db", s->dir) < 0) {
 		free(c);
 		return -ENOMEM;
@@ -332,7 +427,7 @@ int cat_refresh(struct store *s, struct catalogue *c)
 	if (c->in_txn)
 		(void)run(c, cat_stmt(c, CS_ROLLBACK, "ROLLBACK"));
 	c->in_txn = false;
-	c->dir_id = 0;
+	forget_steps(c);
 	return begin_reading(s, c);
 }
 
@@ -348,21 +443,22 @@ int cat_begin(struct catalogue *c)
 		return 0;
 	r = run(c, cat_stmt(c, CS_BEGIN, "BEGIN"));
 	c->in_txn = r == 0;
-	c->dir_id = 0;
+	forget_steps(c);
 	return r;
 }
 
 int cat_commit(struct catalogue *c, struct log_pos pos)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_SET, "UPDATE state SET seg=?, off=?, next=?, lossy=?, sum=?");
+	sqlite3_stmt *st = cat_stmt(c, CS_META_SET, "UPDATE state SET seg=?, off=?, next=?, seq=?, lossy=?, sum=?");
 	int r;
 
 	if (st) {
 		sqlite3_bind_int64(st, 1, pos.seg);
 		sqlite3_bind_int64(st, 2, (int64_t)pos.off);
 		sqlite3_bind_int64(st, 3, c->next);
-		sqlite3_bind_int64(st, 4, c->lossy);
-		sqlite3_bind_int64(st, 5, sum_state(pos, c->next, c->lossy));
+		sqlite3_bind_int64(st, 4, (int64_t)c->seq);
+		sqlite3_bind_int64(st, 5, c->lossy);
+		sqlite3_bind_int64(st, 6, sum_state(pos, c->next, c->seq, c->lossy));
 	}
 	r = run(c, st);
 	if (r == 0)
@@ -381,7 +477,7 @@ void cat_rollback(struct catalogue *c)
 	if (c->in_txn)
 		c->n_recent = -1;
 	c->in_txn = false;
-	c->dir_id = 0;
+	forget_steps(c);
 }
 
 int cat_savepoint(struct catalogue *c)
@@ -394,19 +490,53 @@ int cat_release(struct catalogue *c, bool keep)
 	if (!keep) {
 		c->n_recent = -1;
 		c->no_paths = c->no_objects = false;
-		c->dir_id = 0;
+		forget_steps(c);
 	}
 	return exec(c, keep ? "RELEASE one" : "ROLLBACK TO one; RELEASE one");
 }
 
-void cat_set_lossy(struct catalogue *c)
+void cat_set_lossy(struct catalogue *c, bool rows_wrong)
 {
-	c->lossy = true;
+	c->lossy |= LOSSY | (rows_wrong ? ROWS_WRONG : 0);
 }
 
 bool cat_is_lossy(const struct catalogue *c)
 {
 	return c->lossy;
+}
+
+bool cat_rows_wrong(const struct catalogue *c)
+{
+	return c->lossy & ROWS_WRONG;
+}
+
+bool cat_rows_later(const struct catalogue *c)
+{
+	return c->lossy & ROWS_LATER;
+}
+
+void cat_rows_right(struct catalogue *c, bool later)
+{
+	c->lossy = (c->lossy & LOSSY) | (later ? ROWS_LATER : 0);
+}
+
+uint64_t cat_next_seq(const struct catalogue *c)
+{
+	return c->seq;
+}
+
+void cat_met_seq(struct catalogue *c, uint64_t seq)
+{
+	if (seq >= c->seq - c->guess) {
+		c->seq = seq + 1;
+		c->guess = 0;
+	}
+}
+
+void cat_lost_seqs(struct catalogue *c, uint64_t n)
+{
+	c->seq += n;
+	c->guess += n;
 }
 
 bool cat_is_empty(struct catalogue *c)
@@ -436,65 +566,74 @@ static bool is_at(struct store *s, loc_t loc, const struct oid *id)
 	return memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0;
 }
 
-static int64_t get_loc(sqlite3_stmt *st)
+/* 0: *ret is a place; -ENOENT: no row. */
+static int get_loc(struct catalogue *c, sqlite3_stmt *st, loc_t *ret)
 {
-	int64_t loc = 0;
+	int rc = sqlite3_step(st), r = -ENOENT;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW)
-		loc = sqlite3_column_int64(st, 0);
-	if (st)
-		sqlite3_reset(st);
-	return loc;
+	if (rc == SQLITE_ROW) {
+		*ret = (loc_t)sqlite3_column_int64(st, 0);
+		r = 0;
+	} else if (rc != SQLITE_DONE) {
+		r = cat_failed(c);
+	}
+	sqlite3_reset(st);
+	return r;
 }
 
-static loc_t find_in(struct catalogue *c, int slot, const char *sql, const struct oid *id)
+/* The place a table gives for a key. -ESTALE: something else is there. */
+static int find_in(struct store *s, struct catalogue *c, int slot, const char *sql, const struct oid *id, loc_t *ret)
 {
 	sqlite3_stmt *st = cat_stmt(c, slot, sql);
+	int r;
 
 	if (!st)
-		return 0;
+		return c->err;
 	sqlite3_bind_int64(st, 1, oid_key(id));
-	return (loc_t)get_loc(st);
+	r = get_loc(c, st, ret);
+	return r < 0 || is_at(s, *ret, id) ? r : -ESTALE;
+}
+
+static int find_collision(struct catalogue *c, const struct oid *id, loc_t *ret)
+{
+	sqlite3_stmt *st = cat_stmt(c, CS_COLLIDE, "SELECT loc FROM collide WHERE id=?");
+
+	if (!st)
+		return c->err;
+	sqlite3_bind_blob(st, 1, id->b, 20, SQLITE_STATIC);
+	return get_loc(c, st, ret);
 }
 
 int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *ret)
 {
-	sqlite3_stmt *st;
-	loc_t loc;
+	int new, old, r;
 
 	if (c->no_objects)
 		return -ENOENT;
-	loc = find_in(c, CS_RECENT, "SELECT loc FROM recent WHERE key=?", id);
-	if (!loc || !is_at(s, loc, id)) {
-		loc_t newer = loc;
-
-		loc = find_in(c, CS_FIND, "SELECT loc FROM object WHERE key=?", id);
-		if (!loc && !newer)
-			return -ENOENT;
-		if (!loc || !is_at(s, loc, id)) {
-			if (!(st = cat_stmt(c, CS_COLLIDE, "SELECT loc FROM collide WHERE id=?")))
-				return -EIO;
-			sqlite3_bind_blob(st, 1, id->b, 20, SQLITE_STATIC);
-			if (!(loc = (loc_t)get_loc(st)))
-				return -ENOENT;
-		}
-	}
-	*ret = loc;
-	return 0;
+	new = find_in(s, c, CS_RECENT, "SELECT loc FROM recent WHERE key=?", id, ret);
+	if (new != -ENOENT && new != -ESTALE)
+		return new;
+	old = find_in(s, c, CS_FIND, "SELECT loc FROM object WHERE key=?", id, ret);
+	if (old != -ESTALE && (old != -ENOENT || new == -ENOENT))
+		return old;
+	r = find_collision(c, id, ret);
+	return r == -ENOENT ? -ESTALE : r;
 }
 
 int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg), void *arg)
 {
 	sqlite3_stmt *st = cat_stmt(c, CS_RANGE, "SELECT loc FROM object WHERE key BETWEEN ?1 AND ?2"
 		" UNION ALL SELECT loc FROM recent WHERE key BETWEEN ?1 AND ?2");
-	int r = 0;
+	int r = 0, rc = SQLITE_DONE;
 
 	if (!st)
-		return -EIO;
+		return c->err;
 	sqlite3_bind_int64(st, 1, (int64_t)(lo ^ 1ull << 63));
 	sqlite3_bind_int64(st, 2, (int64_t)(hi ^ 1ull << 63));
-	while (r == 0 && sqlite3_step(st) == SQLITE_ROW)
+	while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW)
 		r = fn((loc_t)sqlite3_column_int64(st, 0), arg);
+	if (r == 0 && rc != SQLITE_DONE)
+		r = cat_failed(c);
 	sqlite3_reset(st);
 	return r;
 }
@@ -504,7 +643,7 @@ static int add_pair(struct catalogue *c, int slot, const char *sql, int64_t key,
 	sqlite3_stmt *st = cat_stmt(c, slot, sql);
 
 	if (!st)
-		return -EIO;
+		return c->err;
 	sqlite3_bind_int64(st, 1, key);
 	sqlite3_bind_int64(st, 2, (int64_t)loc);
 	return run(c, st);
@@ -515,7 +654,7 @@ static int add_collision(struct catalogue *c, const struct oid *id, loc_t loc)
 	sqlite3_stmt *st = cat_stmt(c, CS_COLLIDE_INS, "INSERT INTO collide VALUES(?, ?)");
 
 	if (!st)
-		return -EIO;
+		return c->err;
 	sqlite3_bind_blob(st, 1, id->b, 20, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, (int64_t)loc);
 	return run(c, st);
@@ -525,12 +664,13 @@ static int add_collision(struct catalogue *c, const struct oid *id, loc_t loc)
  * their first 8 bytes. */
 static int merge_conflicts(struct store *s, struct catalogue *c)
 {
-	sqlite3_stmt *st = NULL;
-	int r = 0;
+	sqlite3_stmt *st;
+	int r = prepare(c, "SELECT key, recent.loc, object.loc FROM recent JOIN object USING(key)", 0, &st);
+	int rc = SQLITE_DONE;
 
-	if (sqlite3_prepare_v2(c->db, "SELECT key, recent.loc, object.loc FROM recent JOIN object USING(key)", -1, &st, NULL) != SQLITE_OK)
-		return err_from_sqlite(sqlite3_extended_errcode(c->db));
-	while (r == 0 && sqlite3_step(st) == SQLITE_ROW) {
+	if (r < 0)
+		return r;
+	while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		loc_t now = (loc_t)sqlite3_column_int64(st, 1), old = (loc_t)sqlite3_column_int64(st, 2);
 		autohead struct head *h = NULL;
 		struct oid id;
@@ -543,6 +683,8 @@ static int merge_conflicts(struct store *s, struct catalogue *c)
 		else
 			r = add_collision(c, &id, now);
 	}
+	if (r == 0 && rc != SQLITE_DONE)
+		r = cat_failed(c);
 	sqlite3_finalize(st);
 	return r;
 }
@@ -559,13 +701,17 @@ static int merge_recent(struct store *s, struct catalogue *c)
 
 static int count_recent(struct catalogue *c)
 {
-	sqlite3_stmt *st = NULL;
+	sqlite3_stmt *st;
+	int r = prepare(c, "SELECT count(*) FROM recent", 0, &st);
 
-	if (sqlite3_prepare_v2(c->db, "SELECT count(*) FROM recent", -1, &st, NULL) == SQLITE_OK &&
-	    sqlite3_step(st) == SQLITE_ROW)
+	if (r < 0)
+		return r;
+	if (sqlite3_step(st) == SQLITE_ROW)
 		c->n_recent = sqlite3_column_int64(st, 0);
+	else
+		r = cat_failed(c);
 	sqlite3_finalize(st);
-	return c->n_recent < 0 ? -EIO : 0;
+	return r;
 }
 
 static int add_recent(struct store *s, struct catalogue *c, const struct new_object *o)
@@ -626,7 +772,7 @@ int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint
 	struct store_snapshot all = sn->info;
 
 	if (!st)
-		return -EIO;
+		return c->err;
 	all.changed = changed;
 	all.added_bytes = added;
 	sqlite3_bind_int64(st, 11, cat_sum_snapshot(&all, loc));
@@ -642,7 +788,27 @@ int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint
 	if (*sn->info.message)
 		sqlite3_bind_text(st, 10, sn->info.message, -1, SQLITE_STATIC);
 	c->no_paths = false;	/* its changes are in: the next ones meet rows */
+	cat_met_seq(c, sn->info.seq);
 	return run(c, st);
+}
+
+/* The commit of the newest snapshot. */
+int cat_newest_id(struct catalogue *c, struct oid *ret)
+{
+	sqlite3_stmt *st = cat_stmt(c, CS_LIST, "SELECT id FROM snapshot ORDER BY seq DESC LIMIT 1");
+	int rc, r = -ENOENT;
+
+	if (!st)
+		return c->err;
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW && sqlite3_column_bytes(st, 0) == 20) {
+		memcpy(ret->b, sqlite3_column_blob(st, 0), 20);
+		r = 0;
+	} else if (rc != SQLITE_DONE) {
+		r = cat_failed(c);
+	}
+	sqlite3_reset(st);
+	return r;
 }
 
 int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq)
@@ -653,11 +819,13 @@ int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq)
 		st = cat_stmt(c, CS_MARK_DEL, "DELETE FROM mark WHERE name=?");
 	} else {
 		st = cat_stmt(c, CS_MARK_SET, "INSERT OR REPLACE INTO mark VALUES(?, ?, ?)");
+	}
+	if (!st)
+		return c->err;
+	if (seq) {
 		sqlite3_bind_int64(st, 2, (int64_t)seq);
 		sqlite3_bind_int64(st, 3, cat_sum_mark(name, seq));
 	}
-	if (!st)
-		return -EIO;
 	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
 	return run(c, st);
 }
@@ -675,57 +843,93 @@ static int find_child(struct catalogue *c, int64_t dir, const char *name, size_t
 	int rc;
 
 	if (!st)
-		return -EIO;
+		return c->err;
 	sqlite3_bind_int64(st, 1, dir);
 	sqlite3_bind_blob(st, 2, name, (int)len, SQLITE_STATIC);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		*ret = sqlite3_column_int64(st, 0);
 	sqlite3_reset(st);
-	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : err_from_sqlite(sqlite3_extended_errcode(c->db));
+	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : cat_failed(c);
 }
 
-int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret)
+static size_t shared(const char *a, const char *b, size_t n)
 {
-	int64_t id = ROOT_ID;
-	size_t at = 0;
+	size_t i = 0;
 
-	if (c->dir_id && len == c->dir.len && memcmp(c->dir.data, path, len) == 0) {
-		*ret = c->dir_id;
-		return 0;
-	}
-	while (at < len) {
-		const char *slash = memchr(path + at, '/', len - at);
-		size_t n = slash ? (size_t)(slash - path) - at : len - at;
-		int r = find_child(c, id, path + at, n, &id);
+	while (i + 64 <= n && memcmp(a + i, b + i, 64) == 0)
+		i += 64;
+	while (i < n && a[i] == b[i])
+		i++;
+	return i;
+}
 
-		if (r < 0)
-			return r;
-		at += n + 1;
+/* How many of the folders seen last lead to path too. The rest is forgotten. */
+static void keep_steps(struct catalogue *c, const char *path, size_t len)
+{
+	size_t same = shared(path, c->dir.len ? c->dir.data : "", len < c->dir.len ? len : c->dir.len), k = c->n_step;
+
+	while (k && (c->step[k - 1].end > same || (c->step[k - 1].end < len && path[c->step[k - 1].end] != '/')))
+		k--;
+	c->n_step = k;
+	c->dir.len = k ? c->step[k - 1].end : 0;
+}
+
+static int add_step(struct catalogue *c, const char *path, size_t end, int64_t id)
+{
+	if (c->n_step == c->cap_step) {
+		size_t cap = c->cap_step * 2 + 16;
+		void *p = realloc(c->step, cap * sizeof(*c->step));
+
+		if (!p)
+			return -ENOMEM;
+		c->step = p;
+		c->cap_step = cap;
 	}
-	*ret = id;
-	buf_reset(&c->dir);
-	c->dir_id = buf_add(&c->dir, path, len) == 0 ? id : 0;
+	if (buf_add(&c->dir, path + c->dir.len, end - c->dir.len) < 0)
+		return -ENOMEM;
+	c->step[c->n_step++] = (struct step){ end, id };
 	return 0;
 }
 
-static int64_t sum_of(int64_t dir, const char *name, uint64_t seq, const struct store_entry *e)
+/* Questions come folder by folder: only what differs from the path asked about last is looked up. */
+int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret)
+{
+	int64_t id;
+	size_t at;
+
+	keep_steps(c, path, len);
+	id = c->n_step ? c->step[c->n_step - 1].id : ROOT_ID;
+	for (at = c->n_step ? c->dir.len + 1 : 0; at < len; at = c->dir.len + 1) {
+		const char *slash = memchr(path + at, '/', len - at);
+		size_t end = slash ? (size_t)(slash - path) : len;
+		int r = find_child(c, id, path + at, end - at, &id);
+
+		if (r < 0 || (r = add_step(c, path, end, id)) < 0)
+			return r;
+	}
+	*ret = id;
+	return 0;
+}
+
+static int64_t sum_of(int64_t dir, const char *name, size_t len, uint64_t seq, const struct store_entry *e)
 {
 	struct store_entry with = *e;
 
 	with.seq = seq;
-	return cat_sum_entry(dir, name, strlen(name), &with);
+	return cat_sum_entry(dir, name, len, &with);
 }
 
-static int insert_path(struct catalogue *c, int64_t dir, const char *name, uint64_t seq, const struct store_entry *e)
+static int insert_path(struct catalogue *c, int64_t dir, const char *name, size_t len, uint64_t seq,
+	const struct store_entry *e)
 {
 	sqlite3_stmt *st = cat_stmt(c, CS_PATH_INS, NEW_PATH);
 
 	if (!st)
-		return -EIO;
-	sqlite3_bind_int64(st, 14, sum_of(dir, name, seq, e));
+		return c->err;
+	sqlite3_bind_int64(st, 14, sum_of(dir, name, len, seq, e));
 	sqlite3_bind_int64(st, 1, dir);
-	sqlite3_bind_blob(st, 2, name, (int)strlen(name), SQLITE_STATIC);
+	sqlite3_bind_blob(st, 2, name, (int)len, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 3, c->next++);
 	sqlite3_bind_int64(st, 4, (int64_t)seq);
 	sqlite3_bind_int64(st, 5, e->kind);
@@ -746,8 +950,8 @@ static int update_path(struct catalogue *c, int64_t dir, const char *name, uint6
 	sqlite3_stmt *st = cat_stmt(c, CS_PATH_UPD, SET_PATH);
 
 	if (!st)
-		return -EIO;
-	sqlite3_bind_int64(st, 13, sum_of(dir, name, seq, e));
+		return c->err;
+	sqlite3_bind_int64(st, 13, sum_of(dir, name, strlen(name), seq, e));
 	sqlite3_bind_int64(st, 1, dir);
 	sqlite3_bind_blob(st, 2, name, (int)strlen(name), SQLITE_STATIC);
 	sqlite3_bind_int64(st, 3, (int64_t)seq);
@@ -779,50 +983,59 @@ static int keep_version(struct catalogue *c, sqlite3_stmt *row)
 		return 0;
 	st = cat_stmt(c, CS_VER_INS, "INSERT OR REPLACE INTO version VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	if (!st)
-		return -EIO;
+		return c->err;
 	for (int i = 0; i < 8; i++)
 		sqlite3_bind_int64(st, i + 1, sqlite3_column_int64(row, i));
 	sqlite3_bind_int64(st, 9, cat_sum_entry(sqlite3_column_int64(row, 0), NULL, 0, &e));
 	return run(c, st);
 }
 
-int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const struct store_entry *e)
+/* A damaged manifest may have lost the folders above a path: make room for it. */
+static int make_parents(struct catalogue *c, const char *path, size_t len, int64_t *ret)
 {
 	static const struct store_entry none = { .kind = KIND_GONE };
+	int r = 0;
+
+	*ret = ROOT_ID;
+	for (size_t at = 0, end; r == 0 && at < len; at = end + 1) {
+		const char *slash = memchr(path + at, '/', len - at);
+		int64_t dir = *ret;
+
+		end = slash ? (size_t)(slash - path) : len;
+		r = cat_path_id(c, path, end, ret);
+		if (r == -ENOENT && (r = insert_path(c, dir, path + at, end - at, 0, &none)) == 0)
+			r = cat_path_id(c, path, end, ret);
+	}
+	return r;
+}
+
+int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const struct store_entry *e)
+{
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	size_t dir_len = slash ? (size_t)(slash - path) : 0;
 	sqlite3_stmt *st;
-	int64_t dir;
+	int64_t dir = 0;
 	int r = *path ? cat_path_id(c, path, dir_len, &dir) : 0, rc;
 
-	if (!*path)
-		dir = 0;
-	if (r == -ENOENT) {
-		/* A damaged manifest may have lost the folder: make room for it. */
-		autofree char *parent = strndup(path, dir_len);
-
-		if (!parent)
-			return -ENOMEM;
-		if ((r = cat_add_change(c, 0, parent, &none)) == 0)
-			r = cat_path_id(c, path, dir_len, &dir);
-	}
+	if (r == -ENOENT)
+		r = make_parents(c, path, dir_len, &dir);
 	if (r < 0)
 		return r;
-	if (c->no_paths && *path && seq)
-		return insert_path(c, dir, name, seq, e);
+	if (c->no_paths && *path)
+		return insert_path(c, dir, name, strlen(name), seq, e);
 	st = cat_stmt(c, CS_ROW, GET_PATH);
 	if (!st)
-		return -EIO;
+		return c->err;
 	sqlite3_bind_int64(st, 1, dir);
 	sqlite3_bind_blob(st, 2, name, (int)strlen(name), SQLITE_STATIC);
 	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
+	if (rc == SQLITE_ROW && (uint64_t)sqlite3_column_int64(st, 1) != seq)
 		r = keep_version(c, st);
 	sqlite3_reset(st);
 	if (rc == SQLITE_DONE)
-		return insert_path(c, dir, name, seq, e);
+		return insert_path(c, dir, name, strlen(name), seq, e);
 	if (rc != SQLITE_ROW)
-		return err_from_sqlite(sqlite3_extended_errcode(c->db));
+		return cat_failed(c);
 	return r < 0 ? r : update_path(c, dir, name, seq, e);
 }
 
@@ -836,7 +1049,7 @@ int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t 
 	if (r < 0)
 		return r;
 	if (!(st = cat_stmt(c, CS_TOUCH, "UPDATE path SET ctime=?3, ino=?4 WHERE dir=?1 AND name=?2")))
-		return -EIO;
+		return c->err;
 	sqlite3_bind_int64(st, 1, dir);
 	sqlite3_bind_blob(st, 2, name, (int)strlen(name), SQLITE_STATIC);
 	sqlite3_bind_int64(st, 3, ctime_ns);

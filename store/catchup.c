@@ -10,6 +10,7 @@ struct txn_found {		/* one whole transaction */
 	size_t n, cap;
 	struct log_pos *rec;	/* its records */
 	size_t n_rec, cap_rec;
+	uint64_t gap;		/* bytes in it, or before it, that are no record */
 	loc_t last;		/* the snapshot or mark */
 	uint8_t type;
 };
@@ -17,6 +18,7 @@ struct txn_found {		/* one whole transaction */
 static void found_reset(struct txn_found *t)
 {
 	t->n = t->n_rec = 0;
+	t->gap = 0;
 	t->last = 0;
 }
 
@@ -66,8 +68,9 @@ static int found_add(struct txn_found *t, const struct head *h)
 	return 0;
 }
 
-/* The next record at or after *pos, over segment ends and over damage. 1, or 0 at the end of the log. */
-static int next_record(struct store *s, struct log_pos *pos, uint32_t last, struct head **ret)
+/* The next record at or after *pos, over segment ends and over damage. 1, or 0 at the end of the log. *gap grows
+ * by what is no record. */
+static int next_record(struct store *s, struct log_pos *pos, uint32_t last, uint64_t *gap, struct head **ret)
 {
 	while (pos->seg && pos->seg <= last) {
 		uint64_t size;
@@ -81,10 +84,12 @@ static int next_record(struct store *s, struct log_pos *pos, uint32_t last, stru
 				if ((*ret)->off != pos->off)
 					log_debug("segment %u: damaged from %llu to %llu", pos->seg,
 						(unsigned long long)pos->off, (unsigned long long)(*ret)->off);
+				*gap += (*ret)->off - pos->off;
 				return 1;
 			}
 			if (r != -ENOENT && r != -EBADMSG)
 				return r;
+			*gap += size - pos->off;
 		} else if (r < 0 && r != -ENOENT) {
 			return r;
 		}
@@ -94,37 +99,97 @@ static int next_record(struct store *s, struct log_pos *pos, uint32_t last, stru
 	return 0;
 }
 
+/* ---- into the catalogue ---- */
+
+struct above {			/* a folder on the way to the one asked about last */
+	size_t end;		/* of its path */
+	struct rbuf *tree;
+};
+
 struct apply {
 	struct store *s;
 	struct catalogue *c;
 	uint64_t seq, changed;
-	struct oid tree;
+	bool hurt;		/* a tree that names what it changed cannot be read */
+	struct rbuf *root;
 	struct buf dir;
-	struct rbuf *dir_tree;
-	bool have_dir;
+	struct above *at;
+	size_t n, cap;
 };
 
-/* The id of a stored path comes from the snapshot's tree; paths are sorted, so folders come in runs. */
+static void apply_release(struct apply *a)
+{
+	rbuf_unref(a->root);
+	while (a->n)
+		rbuf_unref(a->at[--a->n].tree);
+	free(a->at);
+	buf_release(&a->dir);
+}
+
+static int descend(struct apply *a, const char *path, size_t from, size_t end)
+{
+	const struct rbuf *in = a->n ? a->at[a->n - 1].tree : a->root;
+	struct above up = { .end = end };
+	struct tree_entry t;
+	int r = tree_find(in, path + from, end - from, &t);
+
+	if (r == 0)
+		r = t.mode == 040000 ? obj_read_id(a->s, &t.oid, NULL, &up.tree) : -ENOENT;
+	if (r < 0)
+		return r;
+	if (a->n == a->cap) {
+		void *p = realloc(a->at, (a->cap * 2 + 16) * sizeof(*a->at));
+
+		if (!p) {
+			rbuf_unref(up.tree);
+			return -ENOMEM;
+		}
+		a->at = p;
+		a->cap = a->cap * 2 + 16;
+	}
+	a->at[a->n++] = up;
+	a->dir.len = end;
+	return 0;
+}
+
+/* The tree of the folder that is path's first len bytes. Paths are sorted: what leads to the one before
+ * leads most of the way to this one. */
+static int folder_of(struct apply *a, const char *path, size_t len, struct rbuf **ret)
+{
+	size_t same = 0, at;
+	int r;
+
+	while (same < len && same < a->dir.len && a->dir.data[same] == path[same])
+		same++;
+	while (a->n && (a->at[a->n - 1].end > same || (a->at[a->n - 1].end < len && path[a->at[a->n - 1].end] != '/')))
+		rbuf_unref(a->at[--a->n].tree);
+	at = a->n ? a->at[a->n - 1].end : 0;
+	buf_reset(&a->dir);
+	if (buf_add(&a->dir, path, len) < 0)
+		return -ENOMEM;
+	a->dir.len = at;
+	while (at < len) {
+		size_t from = at ? at + 1 : 0, n = 0;
+
+		while (from + n < len && path[from + n] != '/')
+			n++;
+		if ((r = descend(a, path, from, from + n)) < 0)
+			return r;
+		at = from + n;
+	}
+	*ret = a->n ? a->at[a->n - 1].tree : a->root;
+	return 0;
+}
+
+/* The id of a stored path comes from the snapshot's tree. */
 static int fill_oid(struct apply *a, const char *path, struct store_entry *e)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	size_t len = slash ? (size_t)(slash - path) : 0;
+	struct rbuf *tree = NULL;
 	struct tree_entry t;
-	int r;
+	int r = a->root ? folder_of(a, path, slash ? (size_t)(slash - path) : 0, &tree) : -ENOENT;
 
-	if (!a->have_dir || a->dir.len != len || memcmp(a->dir.data, path, len) != 0) {
-		rbuf_unref(take_ptr(a->dir_tree));
-		buf_reset(&a->dir);
-		if (buf_add(&a->dir, path, len) < 0)
-			return -ENOMEM;
-		a->have_dir = true;
-		r = query_tree_at(a->s, &a->tree, a->dir.data, &a->dir_tree);
-		if (r < 0) {
-			a->have_dir = false;
-			return r;
-		}
-	}
-	if ((r = tree_find(a->dir_tree, name, strlen(name), &t)) == 0)
+	if (r == 0 && (r = tree_find(tree, name, strlen(name), &t)) == 0)
 		e->oid = t.oid;
 	return r;
 }
@@ -133,11 +198,13 @@ static int add_change(const char *path, const struct store_entry *e, void *arg)
 {
 	struct apply *a = arg;
 	struct store_entry with = *e;
+	int r = e->kind == KIND_FILE || e->kind == KIND_LINK ? fill_oid(a, path, &with) : 0;
 
 	a->changed++;
-	/* A damaged tree costs the id, which only means that the file is read again. */
-	if ((e->kind == KIND_FILE || e->kind == KIND_LINK) && fill_oid(a, path, &with) == -ENOMEM)
-		return -ENOMEM;
+	/* A damaged tree costs the id, until a later tree that is whole says it (log_reconcile). */
+	if (r == -ENOMEM || cat_is_bad(a->c))
+		return r;
+	a->hurt |= r < 0;
 	return cat_add_change(a->c, a->seq, path, &with);
 }
 
@@ -154,25 +221,40 @@ uint64_t log_bytes_between(struct store *s, struct log_pos from, struct log_pos 
 	return n + to.off - SEG_HEADER;
 }
 
-static int apply_snapshot(struct store *s, struct catalogue *c, const struct txn_found *t)
+/* Does it follow the newest one that we know? */
+static int check_parent(struct catalogue *c, const struct snap *sn)
 {
-	struct catalogue *old = s->cat;
+	struct oid newest;
+	int r = cat_newest_id(c, &newest);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (sn->has_parent != (r == 0) || (r == 0 && !oid_eq(&newest, &sn->parent)))
+		cat_set_lossy(c, true);
+	return 0;
+}
+
+/* with_changes false: its list of changes cannot be read, its tree may be. */
+static int apply_snapshot(struct store *s, struct catalogue *c, const struct txn_found *t, bool with_changes)
+{
 	autoput(snap_release) struct snap sn = { .info = { 0 } };
-	struct apply a = { .s = s, .c = c };
+	autoput(apply_release) struct apply a = { .s = s, .c = c };
 	int r = snap_read(s, t->last, &sn, NULL);
 
-	if (r < 0)
+	if (r < 0 || (r = check_parent(c, &sn)) < 0)
 		return r;
 	a.seq = sn.info.seq;
-	a.tree = sn.info.tree;
-	s->cat = c;	/* trees of this transaction are found through it */
-	r = snap_each(s, t->last, add_change, &a);
-	s->cat = old;
-	rbuf_unref(a.dir_tree);
-	buf_release(&a.dir);
-	if (r < 0)
-		return r;
-	return cat_add_snapshot(c, &sn, t->last, a.changed, log_bytes_between(s, t->start, t->end));
+	if (obj_read_id(s, &sn.info.tree, NULL, &a.root) == -ENOMEM)
+		return -ENOMEM;
+	if (with_changes)
+		r = snap_each(s, t->last, add_change, &a);
+	if (r == 0)
+		r = cat_add_snapshot(c, &sn, t->last, a.changed, log_bytes_between(s, t->start, t->end));
+	if (r == 0 && (a.hurt || !with_changes))
+		cat_set_lossy(c, true);
+	if (r == 0 && cat_rows_wrong(c))
+		r = log_reconcile(s, c, &sn.info);
+	return r;
 }
 
 static int apply_mark(struct store *s, struct catalogue *c, const struct txn_found *t)
@@ -187,29 +269,62 @@ static int apply_mark(struct store *s, struct catalogue *c, const struct txn_fou
 		return r;
 	cur = (struct cursor){ raw->data, raw->data + raw->len, 0 };
 	seq = cur_varint(&cur);
-	if (cur.bad || cur.p == cur.end || memchr(cur.p, 0, (size_t)(cur.end - cur.p)))
+	if (cur.bad || cur.p == cur.end || memchr(cur.p, 0, (size_t)(cur.end - cur.p)) || seq >> 62)
 		return -EBADMSG;
+	if (t->gap)
+		cat_lost_seqs(c, 1 + t->gap / SNAPSHOT_MIN);
+	if (seq)
+		cat_met_seq(c, seq);
 	return cat_set_mark(c, (const char *)cur.p, seq);	/* rbuf data ends in NUL */
 }
 
-static int apply(struct store *s, struct catalogue *c, const struct txn_found *t)
+/* One step of apply(), all or nothing. */
+static int try_apply(struct store *s, struct catalogue *c, const struct txn_found *t, bool with_changes)
 {
-	int r = cat_add_objects(s, c, t->obj, t->n), done;
+	int r = cat_savepoint(c), done;
 
 	if (r < 0)
 		return r;
-	if ((r = cat_savepoint(c)) < 0)
-		return r;
-	r = t->type == OBJ_SNAPSHOT ? apply_snapshot(s, c, t) : apply_mark(s, c, t);
+	r = t->type == OBJ_MARK ? apply_mark(s, c, t) : apply_snapshot(s, c, t, with_changes);
 	done = cat_release(c, r == 0);
-	if (r == 0)
-		return done;
-	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP || r == -EEXIST) {
-		log_warn("segment %u, offset %llu: a snapshot record is damaged; it is left out (recover verify)",
-			loc_seg(t->last), (unsigned long long)loc_off(t->last));
-		cat_set_lossy(c);
+	return r < 0 ? r : done;
+}
+
+static bool is_damage(const struct catalogue *c, int r)
+{
+	return !cat_is_bad(c) && (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP || r == -EEXIST);
+}
+
+static int apply_last(struct store *s, struct catalogue *c, const struct txn_found *t)
+{
+	int r = try_apply(s, c, t, true);
+
+	if (!is_damage(c, r))
+		return r;
+	cat_set_lossy(c, true);
+	if (t->type == OBJ_SNAPSHOT)
+		r = try_apply(s, c, t, false);
+	if (r < 0 && !is_damage(c, r))
+		return r;
+	log_warn("segment %u, offset %llu: %s (recover verify)", loc_seg(t->last), (unsigned long long)loc_off(t->last),
+		r == 0 ? "a snapshot's list of changes is damaged; its files are there, their times are not" :
+		t->type == OBJ_MARK ? "a mark is damaged; it is left out" : "a snapshot record is damaged; it is left out");
+	if (is_damage(c, r)) {
+		cat_lost_seqs(c, 1 + t->gap / SNAPSHOT_MIN);
 		r = 0;
 	}
+	return r;
+}
+
+static int apply(struct store *s, struct catalogue *c, struct txn_found *t)
+{
+	struct catalogue *old = s->cat;
+	int r = cat_add_objects(s, c, t->obj, t->n);
+
+	s->cat = c;	/* trees of this transaction are found through it */
+	if (r == 0)
+		r = apply_last(s, c, t);
+	s->cat = old;
 	return r;
 }
 
@@ -246,53 +361,233 @@ static int all_there(struct store *s, const struct txn_found *t)
 	return 0;
 }
 
-/* Two transactions are in hand: prev is whole and has a whole one after it, so it was acknowledged;
- * cur is being read. The last whole one may be torn inside: its frames are checked. */
+static bool is_after(struct log_pos a, struct log_pos b)
+{
+	return a.seg > b.seg || (a.seg == b.seg && a.off > b.off);
+}
+
+/* What was acknowledged, and has no end any more: its objects are there, its snapshots are lost. */
+static int apply_rest(struct store *s, struct catalogue *c, struct txn_found *t, struct log_pos end)
+{
+	int r;
+
+	while (t->n && !is_after(end, (struct log_pos){ loc_seg(t->obj[t->n - 1].loc), loc_off(t->obj[t->n - 1].loc) }))
+		t->n--;		/* of a transaction that was begun after it */
+	r = cat_add_objects(s, c, t->obj, t->n);
+	log_warn("segment %u: the last snapshot's record is damaged; it is left out (recover verify)", end.seg);
+	cat_set_lossy(c, true);
+	cat_lost_seqs(c, 1 + t->gap / SNAPSHOT_MIN);
+	return r;
+}
+
+struct follow {
+	struct store *s;
+	struct catalogue *c;		/* NULL: only where the end is */
+	struct txn_found prev, cur;	/* the last whole transaction, and what stands behind it */
+	struct log_pos end;
+	struct log_pos acked;		/* as log/acked says */
+	uint32_t last;			/* segment */
+};
+
+/* Whatever follows a transaction was written after it was acknowledged. */
+static int take_prev(struct follow *f)
+{
+	int r = f->c ? apply(f->s, f->c, &f->prev) : 0;
+
+	f->end = f->prev.end;
+	f->prev.last = 0;
+	return r;
+}
+
+static int follow(struct follow *f, struct log_pos pos)
+{
+	int r = 0;
+
+	f->cur.start = pos;
+	while (r >= 0) {
+		autohead struct head *h = NULL;
+		struct txn_found tmp = f->prev;
+
+		r = next_record(f->s, &pos, f->last, &f->cur.gap, &h);
+		if (r != 1)
+			break;
+		if (f->prev.last && (r = take_prev(f)) < 0)
+			break;
+		if (h->seg == f->acked.seg && h->off < f->acked.off && f->acked.off < h->end)
+			f->acked = (struct log_pos){ 0, 0 };	/* of another log: nothing ends there */
+		r = found_add(&f->cur, h);
+		pos = f->cur.end = (struct log_pos){ h->seg, h->end };
+		if (r < 0 || !f->cur.last)
+			continue;
+		tmp = f->prev;
+		f->prev = f->cur;
+		f->cur = tmp;
+		found_reset(&f->cur);
+		f->cur.start = pos;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* The last transaction may be torn: unless the log says that it was acknowledged, its frames are checked. */
+static int follow_end(struct follow *f)
+{
+	struct log_pos acked = f->acked;
+	uint64_t size;
+	int r = 0;
+
+	if (f->prev.last) {
+		r = is_after(f->prev.end, acked) ? all_there(f->s, &f->prev) : 0;
+		if (r == -EBADMSG)
+			return 0;	/* torn: it was never acknowledged */
+		if (r < 0 || (r = take_prev(f)) < 0)
+			return r;
+	}
+	if (!is_after(acked, f->end) || acked.seg > f->last)
+		return 0;
+	if (seg_size(f->s, acked.seg, &size) < 0 || size < acked.off) {
+		if (f->c)
+			log_warn("%s: the log is shorter than it was: snapshots are lost (recover verify)", f->s->dir);
+		return 0;
+	}
+	f->end = acked;
+	return f->c ? apply_rest(f->s, f->c, &f->cur, acked) : 0;
+}
+
+/* What a tree that cannot be read has left open: the newest snapshot may know. */
+static int settle_rows(struct store *s, struct catalogue *c)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	struct catalogue *old = s->cat;
+	int r;
+
+	if (!cat_rows_later(c))
+		return 0;
+	s->cat = c;
+	r = store_newest(s, &sn);
+	if (r == 0)
+		r = log_reconcile(s, c, &sn);
+	s->cat = old;
+	if (r == 0)
+		cat_rows_right(c, false);
+	return r == -ENOENT ? 0 : r;
+}
+
 int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, struct log_pos *ret_end)
 {
-	struct txn_found prev = { .last = 0 }, cur = { .last = 0 }, tmp;
-	struct log_pos pos = from, end = from;
-	uint32_t first, last;
-	int r = seg_list(s, &first, &last);
+	struct follow f = { .s = s, .c = c, .end = from, .acked = seg_acked(s) };	/* before the log: that only grows */
+	uint32_t first;
+	int r = seg_list(s, &first, &f.last);
 
+	if (r == 0)
+		r = follow(&f, from.seg ? from : (struct log_pos){ first, SEG_HEADER });
+	if (r == 0)
+		r = follow_end(&f);
+	if (r == 0 && c)
+		r = settle_rows(s, c);
+	found_release(&f.prev);
+	found_release(&f.cur);
 	if (r < 0)
 		return r;
-	if (!pos.seg)
-		pos = (struct log_pos){ first, SEG_HEADER };
-	cur.start = pos;
+	*ret_end = f.end;
+	return 0;
+}
+
+/* ---- without the catalogue ---- */
+
+struct found_loc {
+	uint64_t key;		/* the first bytes of the id */
+	loc_t loc;
+};
+
+static uint64_t key_of(const uint8_t *id)
+{
+	uint64_t v;
+
+	memcpy(&v, id, 8);
+	return v;
+}
+
+static int found_cmp(const void *pa, const void *pb)
+{
+	const struct found_loc *a = pa, *b = pb;
+
+	return a->key != b->key ? a->key < b->key ? -1 : 1 : a->loc < b->loc ? -1 : a->loc > b->loc;
+}
+
+static int index_head(struct store *s, const struct head *h, size_t *cap)
+{
+	if (s->n_found + h->n_objs > *cap) {
+		size_t n = (s->n_found + h->n_objs) * 2;
+		void *p = realloc(s->found, n * sizeof(*s->found));
+
+		if (!p)
+			return -ENOMEM;
+		s->found = p;
+		*cap = n;
+	}
+	for (uint32_t i = 0; i < h->n_objs; i++)
+		s->found[s->n_found++] = (struct found_loc){ key_of(head_id(h, i)), loc_make(h->seg, h->off, i) };
+	return 0;
+}
+
+static int index_log(struct store *s)
+{
+	struct log_pos pos = { 0, SEG_HEADER };
+	uint64_t gap = 0;
+	uint32_t last;
+	size_t cap = 0;
+	int r = seg_list(s, &pos.seg, &last);
+
 	while (r >= 0) {
 		autohead struct head *h = NULL;
 
-		r = next_record(s, &pos, last, &h);
+		r = next_record(s, &pos, last, &gap, &h);
 		if (r != 1)
 			break;
-		r = found_add(&cur, h);
-		pos = cur.end = (struct log_pos){ h->seg, h->end };
-		if (r < 0 || !cur.last)
-			continue;
-		if (prev.last) {
-			end = prev.end;
-			r = c ? apply(s, c, &prev) : 0;
-		}
-		tmp = prev;
-		prev = cur;
-		cur = tmp;
-		found_reset(&cur);
-		cur.start = pos;
+		r = index_head(s, h, &cap);
+		pos.off = h->end;
 	}
-	if (r >= 0 && prev.last) {
-		r = all_there(s, &prev);
-		if (r == 0) {
-			end = prev.end;
-			r = c ? apply(s, c, &prev) : 0;
-		} else if (r == -EBADMSG) {
-			r = 0;	/* torn: it was never acknowledged */
-		}
-	}
-	found_release(&prev);
-	found_release(&cur);
+	if (r == 0 && s->n_found)
+		qsort(s->found, s->n_found, sizeof(*s->found), found_cmp);
+	s->have_found = r == 0;
+	return r;
+}
+
+/* The catalogue does not say where an object is, or is wrong: the log is asked, the first time from end to end. */
+int log_find(struct store *s, const struct oid *id, loc_t *ret)
+{
+	size_t lo = 0, hi;
+	int r = s->have_found ? 0 : index_log(s);
+
 	if (r < 0)
 		return r;
-	*ret_end = end;
-	return 0;
+	for (hi = s->n_found; lo < hi;) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->found[mid].key < key_of(id->b))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	/* The newest copy is there because the older ones were found damaged. */
+	r = -ENOENT;
+	for (; lo < s->n_found && s->found[lo].key == key_of(id->b); lo++) {
+		autohead struct head *h = NULL;
+		loc_t loc = s->found[lo].loc;
+
+		if (head_get(s, loc_seg(loc), loc_off(loc), &h) == 0 && loc_idx(loc) < h->n_objs &&
+		    memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0) {
+			*ret = loc;
+			r = 0;
+		}
+	}
+	return r;
+}
+
+void log_forget_found(struct store *s)
+{
+	free(s->found);
+	s->found = NULL;
+	s->n_found = 0;
+	s->have_found = false;
 }

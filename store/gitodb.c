@@ -36,7 +36,7 @@ static int read_git(struct store *s, const struct oid *id, git_object_t *ret_typ
 	autohead struct head *h = NULL;
 	autorbuf struct rbuf *raw = NULL;
 	loc_t loc;
-	int r = obj_find(s, id, &loc);
+	int r = obj_must_find(s, id, &loc);
 
 	if (r < 0 || (r = head_get(s, loc_seg(loc), loc_off(loc), &h)) < 0)
 		return r;

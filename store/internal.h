@@ -32,12 +32,14 @@
 #define SEG_SIZE_DEFAULT (64u << 20)
 #define SEG_SIZE_MAX	(192u << 20)	/* offsets have 28 bits in a loc */
 #define RECORD_MARK	0xD7
+#define SNAPSHOT_MIN	64	/* no snapshot's record is shorter */
 #define HEAD_MAX	(4u << 20)	/* longest body we accept */
 #define OBJECT_MAX	(64u << 20)	/* longest raw object we accept */
 #define LARGE_MIN	(4u << 20)	/* files from here on are chunked */
 #define SOLID_MAX	(256u << 10)	/* raw bytes in a solid frame */
 #define BATCH_BYTES	(1u << 20)	/* raw bytes in a record */
 #define BATCH_OBJECTS	512
+#define PATH_BYTES_MAX	(1u << 20)
 #define DEPTH_MAX	32
 #define CHAIN_BYTES	(8u << 20)	/* depth * raw size of a delta chain */
 
@@ -105,6 +107,10 @@ ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t
 int seg_append(struct store *s, const void *p, size_t n);	/* at s->end */
 int seg_cut(struct store *s, struct log_pos to);	/* truncate, remove later segments, sync */
 void seg_forget_all(struct store *s);
+/* How far the log was acknowledged, as log/acked says; 0 if it does not. Written after the fdatasync, not synced
+ * itself: it may be older than the log, never newer. */
+struct log_pos seg_acked(struct store *s);
+void seg_set_acked(struct store *s);	/* up to s->end */
 uint32_t seg_seed(const struct segment *g, uint64_t off);
 
 /* ---- record.c ---- */
@@ -154,6 +160,8 @@ int obj_read(struct store *s, loc_t loc, uint8_t *ret_type, struct oid *ret_id, 
 int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, const uint8_t *ids, uint32_t n_ids,
 	const uint8_t *stored, const struct rbuf *base, struct rbuf **ret);
 int obj_find(struct store *s, const struct oid *id, loc_t *ret);	/* -ENOENT; looks into the running transaction too */
+/* The same of an object that somebody said is there: where the catalogue does not know it, the log is asked. */
+int obj_must_find(struct store *s, const struct oid *id, loc_t *ret);
 int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct rbuf **ret);
 void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r);
 void obj_cache_clear(struct store *s);
@@ -236,6 +244,8 @@ int snap_parse(const uint8_t *p, size_t n, uint32_t rec_seg, uint64_t rec_off, s
 void snap_release(struct snap *sn);
 int snap_commit_text(const struct store_snapshot *info, const struct oid *parent, struct buf *out);
 int snap_add_entry(struct buf *b, const char *path, const char *prev, const struct store_entry *e, int64_t time_ns);
+/* Names from a store are hostile (DESIGN.md section 12). Not in_tree: gone or skipped, may end in ".git". */
+bool snap_path_ok(const char *p, bool in_tree);
 typedef int (*snap_entry_fn)(const char *path, const struct store_entry *e, void *arg);
 /* Entries of one object. count: exactly so many, or ~0 = until its end. */
 int snap_entries(const uint8_t *p, size_t n, uint64_t count, int64_t time_ns, snap_entry_fn fn, void *arg);
@@ -262,11 +272,26 @@ int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint
 int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const struct store_entry *e);
 int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino);
 int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq);
+/* -ENOENT: it knows no such object; -ESTALE: it knows a place, and something else is there. A place that
+ * cannot be read is given: the caller must see the damage, not miss the object. */
 int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *ret);
 /* Every object whose id starts with these bits: loc of each. */
 int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg), void *arg);
-/* A snapshot record of the log is damaged: trees then know of paths that have no row. */
-void cat_set_lossy(struct catalogue *c);
+/* A snapshot record of the log is damaged or not there. rows_wrong: what it changed is not in the rows yet;
+ * the next snapshot's tree says what there is (log_reconcile). */
+void cat_set_lossy(struct catalogue *c, bool rows_wrong);
+bool cat_rows_wrong(const struct catalogue *c);
+bool cat_rows_later(const struct catalogue *c);
+void cat_rows_right(struct catalogue *c, bool later);
+/* Numbers of snapshots are given once: the next is greater than all in rows, marks and records met. */
+uint64_t cat_next_seq(const struct catalogue *c);
+void cat_met_seq(struct catalogue *c, uint64_t seq);
+void cat_lost_seqs(struct catalogue *c, uint64_t n);	/* at most so many may have been given and lost */
+int cat_newest_id(struct catalogue *c, struct oid *ret);
+/* Why the last call on it failed; damage is said, and the next writer makes a new one. */
+int cat_failed(struct catalogue *c);
+bool cat_is_bad(const struct catalogue *c);
+bool cat_is_there(struct store *s, const struct catalogue *c);	/* the open file is still the store's */
 int cat_savepoint(struct catalogue *c);
 int cat_release(struct catalogue *c, bool keep);	/* or back to the savepoint */
 bool cat_is_lossy(const struct catalogue *c);
@@ -301,11 +326,21 @@ int query_tree_at(struct store *s, const struct oid *root, const char *dir, stru
 
 /* ---- catchup.c ---- */
 
-/* Whole transactions after from: feed them into c. *ret_end = the end of the last whole one. */
 uint64_t log_bytes_between(struct store *s, struct log_pos from, struct log_pos to);
+/* Whole transactions after from: feed them into c (NULL: only look). *ret_end = the end of what was acknowledged.
+ * Damage is left out, said, and makes c lossy. */
 int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, struct log_pos *ret_end);
 
-/* ---- txn.c, put.c ---- */
+/* An object by asking the log from end to end, the first time; -ENOENT. */
+int log_find(struct store *s, const struct oid *id, loc_t *ret);
+void log_forget_found(struct store *s);
+
+/* ---- reconcile.c ---- */
+
+/* Make the rows of c say what sn's tree says. Trees that cannot be read leave theirs as they are (cat_rows_later). */
+int log_reconcile(struct store *s, struct catalogue *c, const struct store_snapshot *sn);
+
+/* ---- txn.c, build.c, put.c ---- */
 
 struct known {			/* an object of the running transaction */
 	struct oid id;
@@ -342,6 +377,10 @@ struct store_txn {
 int put_object(struct store_txn *t, uint8_t type, const struct oid *id, struct rbuf *raw, loc_t base);
 int put_flush(struct store_txn *t);		/* pending objects become a record */
 int put_ready(struct store_txn *t);		/* roll to a new segment if the current one is full */
+/* The tree of the state after the changes c (sorted by path), from the one before (NULL: none). A tree that cannot be
+ * read is made again from the rows. -ESTALE: the changes have grown, sort them again. */
+int build_tree(struct store_txn *t, const struct change *c, size_t n, const struct oid *old, struct oid *ret);
+int txn_add_change(struct store_txn *t, const char *path, const struct store_entry *e, const struct store_entry *was);
 /* Read a regular file into the store. ret: oid, size, times, mode, flags. -ESTALE if it never stood still. */
 int put_file(struct store_txn *t, int fd, const struct store_entry *was, struct store_entry *ret);
 int put_bytes(struct store_txn *t, const void *p, size_t n, const struct store_entry *was, struct oid *ret);
@@ -364,7 +403,10 @@ struct store {
 	char *dir;
 	char *workspace;
 	int dirfd, logfd, lockfd;
+	int ackfd;			/* writer: log/acked */
 	bool write;
+	bool forgot;			/* the current state has lost its stat data, or more (store_forgot) */
+	bool hurt;			/* an object could not be read: build_tree looks at all trees once */
 	bool cat_damaged;		/* a row's sum was wrong: the writer makes a new catalogue */
 	int broken;			/* writer: look at the log's tail again before going on */
 	struct store_options opt;
@@ -388,6 +430,10 @@ struct store {
 	struct obj_slot objs[OBJ_CACHE];
 	size_t obj_bytes;
 	uint64_t tick;
+
+	struct found_loc *found;	/* log_find: every object of the log */
+	size_t n_found;
+	bool have_found;
 
 	git_repository *repo;
 	git_odb *odb;

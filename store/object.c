@@ -45,6 +45,7 @@ void obj_cache_clear(struct store *s)
 	}
 	memset(s->touched, 0, sizeof(s->touched));
 	s->obj_bytes = 0;
+	log_forget_found(s);
 }
 
 /* ---- decoding one frame ---- */
@@ -392,11 +393,45 @@ int obj_read(struct store *s, loc_t loc, uint8_t *ret_type, struct oid *ret_id, 
 	return obj_read_depth(s, loc, 255, ret_type, ret_id, ret);
 }
 
+/* Is it there? The catalogue's places have no sum. */
+static bool is_object(struct store *s, loc_t loc, const struct oid *id)
+{
+	autohead struct head *h = NULL;
+
+	return head_get(s, loc_seg(loc), loc_off(loc), &h) == 0 && loc_idx(loc) < h->n_objs &&
+		memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0;
+}
+
+/* The catalogue knows nothing of it, or a place where it is not: if the log has it, the catalogue is wrong. */
+static int find_in_log(struct store *s, const struct oid *id, loc_t *ret)
+{
+	int r = log_find(s, id, ret);
+
+	if (r == 0)
+		(void)query_damaged(s);
+	return r;
+}
+
 int obj_find(struct store *s, const struct oid *id, loc_t *ret)
 {
+	loc_t other;
+	int r;
+
 	if (s->txn && txn_find(s->txn, id, ret, NULL) == 1)
 		return 0;
-	return cat_find(s, s->cat, id, ret);
+	r = cat_find(s, s->cat, id, ret);
+	if (r == -ESTALE)
+		return find_in_log(s, id, ret);
+	if (r == 0 && !is_object(s, *ret, id) && find_in_log(s, id, &other) == 0)
+		*ret = other;
+	return r;
+}
+
+int obj_must_find(struct store *s, const struct oid *id, loc_t *ret)
+{
+	int r = obj_find(s, id, ret);
+
+	return r == -ENOENT ? find_in_log(s, id, ret) : r;
 }
 
 int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct rbuf **ret)
@@ -413,13 +448,13 @@ int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct
 			return 0;
 		}
 	}
-	if (!loc && (r = cat_find(s, s->cat, id, &loc)) < 0)
-		return r;
-	if ((r = obj_read(s, loc, ret_type, &got, ret)) < 0)
-		return r;
-	if (!oid_eq(&got, id)) {
+	r = loc ? 0 : obj_must_find(s, id, &loc);
+	if (r == 0)
+		r = obj_read(s, loc, ret_type, &got, ret);
+	if (r == 0 && !oid_eq(&got, id)) {
 		rbuf_unref(take_ptr(*ret));
-		return -EBADMSG;
+		r = -EBADMSG;
 	}
-	return 0;
+	s->hurt |= r == -EBADMSG || r == -ENOENT;
+	return r;
 }

@@ -36,6 +36,8 @@ void store_close(struct store *s)
 	seg_forget_all(s);
 	ZSTD_freeCCtx(s->cctx);
 	ZSTD_freeDCtx(s->dctx);
+	if (s->ackfd >= 0)
+		close(s->ackfd);
 	if (s->logfd >= 0)
 		close(s->logfd);
 	if (s->lockfd >= 0) {
@@ -130,6 +132,7 @@ static int compare_log(struct store *s, struct log_pos pos)
 	return end.seg != pos.seg || end.off != pos.off;
 }
 
+/* It is only an index: the log makes a new one. */
 static void remove_catalogue(struct store *s)
 {
 	static const char *const names[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "catalogue.db-journal",
@@ -137,6 +140,7 @@ static void remove_catalogue(struct store *s)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)unlinkat(s->dirfd, names[i], 0);
+	s->cat_damaged = false;
 }
 
 static int catch_up(struct store *s, struct catalogue *c, struct log_pos *ret_end)
@@ -145,6 +149,8 @@ static int catch_up(struct store *s, struct catalogue *c, struct log_pos *ret_en
 
 	if (r < 0)
 		return r;
+	s->forgot |= s->write && !cat_pos(c).seg;
+	s->hurt |= s->forgot;
 	r = log_catch_up(s, c, cat_pos(c), ret_end);
 	if (r == 0)
 		r = cat_commit(c, *ret_end);
@@ -164,9 +170,10 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 	}
 	if (r == 0 && (r = catch_up(s, s->cat, ret_end)) == 0)
 		return 0;
-	if (r == -ENOSPC || r == -ENOMEM || r == -EROFS || r == -EIO)
+	/* Damaged, of another schema, or not of this log. What else there may be (no descriptors, a lock, no
+	 * permission) says nothing against it. */
+	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST)
 		return r;
-	/* Damaged, of another schema, or not of this log: it is only an index. */
 	cat_close(take_ptr(s->cat));
 	remove_catalogue(s);
 	if ((r = cat_open(s, true, false, &s->cat)) < 0)
@@ -327,11 +334,21 @@ static int cut_tail(struct store *s, struct log_pos end)
 		if (has_tail(s, end))
 			log_warn("%s: the remains of an unfinished snapshot are cut off the log (log/torn keeps them)", s->dir);
 	}
-	if ((r = seg_cut(s, end)) < 0 || !end.seg || s->opt.no_sync)
+	if ((r = seg_cut(s, end)) < 0 || !end.seg)
 		return r;
-	if ((r = seg_get(s, end.seg, &g)) < 0 || (r = io_datasync(g->fd)) < 0)
+	if (!s->opt.no_sync && ((r = seg_get(s, end.seg, &g)) < 0 || (r = io_datasync(g->fd)) < 0 ||
+	    (r = io_sync_dir(s->logfd)) < 0))
 		return r;
-	return io_sync_dir(s->logfd);
+	seg_set_acked(s);
+	return 0;
+}
+
+bool store_forgot(struct store *s)
+{
+	bool r = s->forgot;
+
+	s->forgot = false;
+	return r;
 }
 
 /* After the lock: what a writer needs. Also when the handle is broken and starts again. */
@@ -344,7 +361,6 @@ int store_writer_ready(struct store *s)
 	seg_forget_all(s);
 	if (s->cat_damaged || faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0)
 		remove_catalogue(s);
-	s->cat_damaged = false;
 	r = learn_id(s);
 	if (r == 0)
 		r = writer_catalogue(s, &end);
@@ -387,7 +403,7 @@ int store_open(const char *dir, enum store_mode mode, const struct store_options
 
 	if (!s)
 		return -ENOMEM;
-	s->dirfd = s->logfd = s->lockfd = -1;
+	s->dirfd = s->logfd = s->lockfd = s->ackfd = -1;
 	if (opt)
 		s->opt = *opt;
 	if (!s->opt.segment_size || s->opt.segment_size > SEG_SIZE_MAX)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../lib/text.h"
 #include "hash.h"
 #include "internal.h"
 
@@ -157,8 +158,11 @@ static int confirm(struct store_txn *t, uint8_t type, const struct oid *id, cons
 {
 	autorbuf struct rbuf *have = NULL;
 	uint8_t have_type;
-	int r = obj_read_id(t->s, id, &have_type, &have);
+	loc_t loc;
+	int r = txn_find(t, id, &loc, NULL) ? 0 : obj_find(t->s, id, &loc);
 
+	if (r == 0)
+		r = obj_read_id(t->s, id, &have_type, &have);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;		/* not there, or damaged: store it (again) */
 	if (have_type != type)
@@ -329,16 +333,11 @@ static int put_large(struct store_txn *t, int fd, uint64_t size, const struct st
 	return put_object(t, OBJ_LARGE, &e->oid, raw, put_old(t, was, OBJ_LARGE));
 }
 
-static int64_t ts_ns(struct timespec ts)
-{
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 static void from_stat(const struct stat *st, struct store_entry *e)
 {
 	*e = (struct store_entry){
-		.kind = KIND_FILE, .mode = st->st_mode, .size = (uint64_t)st->st_size, .mtime_ns = ts_ns(st->st_mtim),
-		.ctime_ns = ts_ns(st->st_ctim), .ino = st->st_ino,
+		.kind = KIND_FILE, .mode = st->st_mode, .size = (uint64_t)st->st_size, .mtime_ns = text_ns(&st->st_mtim),
+		.ctime_ns = text_ns(&st->st_ctim), .ino = st->st_ino,
 	};
 	if (st->st_size > 0 && (uint64_t)st->st_blocks * 512 + 4096 <= (uint64_t)st->st_size)
 		e->flags |= ENTRY_SPARSE;

@@ -936,7 +936,7 @@ int store_blob_size(struct store *s, const struct oid *id, uint64_t *ret)
 	struct cursor c;
 	uint8_t type;
 	loc_t loc;
-	int r = obj_find(s, id, &loc);
+	int r = obj_must_find(s, id, &loc);
 
 	if (r < 0 || (r = head_get(s, loc_seg(loc), loc_off(loc), &h)) < 0)
 		return r;

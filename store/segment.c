@@ -350,3 +350,39 @@ int seg_cut(struct store *s, struct log_pos to)
 	s->end = to;
 	return 0;
 }
+
+/* ---- how far it was acknowledged ---- */
+
+static uint32_t acked_sum(const struct segment *g, const uint8_t *p)
+{
+	return (uint32_t)crc32(crc32(0, g->salt, 16), p, 12);
+}
+
+struct log_pos seg_acked(struct store *s)
+{
+	autoclose int fd = openat(s->logfd, "acked", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct segment *g;
+	uint8_t p[16];
+
+	if (fd < 0 || io_pread_full(fd, p, sizeof(p), 0) != (ssize_t)sizeof(p) || seg_get(s, get_u32(p), &g) < 0 ||
+	    get_u32(p + 12) != acked_sum(g, p))
+		return (struct log_pos){ 0, 0 };
+	return (struct log_pos){ get_u32(p), get_u32(p + 4) | (uint64_t)get_u32(p + 8) << 32 };
+}
+
+/* It only tells rot from a tear: nothing depends on its being there. */
+void seg_set_acked(struct store *s)
+{
+	struct segment *g;
+	uint8_t p[16];
+
+	if (s->ackfd < 0)
+		s->ackfd = openat(s->logfd, "acked", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->ackfd < 0 || seg_get(s, s->end.seg, &g) < 0)
+		return;
+	put_u32(p, s->end.seg);
+	put_u64(p + 4, s->end.off);
+	put_u32(p + 12, acked_sum(g, p));
+	if (io_pwrite_all(s->ackfd, p, sizeof(p), 0) < 0)
+		log_debug("%s/log/acked: not written", s->dir);
+}

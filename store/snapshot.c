@@ -114,7 +114,7 @@ static int entry_path(struct cursor *c, struct buf *path)
 	uint64_t shared = cur_varint(c), rest = cur_varint(c);
 	const uint8_t *p;
 
-	if (c->bad || shared > path->len || rest > (uint64_t)(c->end - c->p))
+	if (c->bad || shared > path->len || rest > (uint64_t)(c->end - c->p) || shared + rest > PATH_BYTES_MAX)
 		return -EBADMSG;
 	p = cur_bytes(c, (size_t)rest);
 	if (rest && memchr(p, 0, (size_t)rest))
@@ -123,16 +123,15 @@ static int entry_path(struct cursor *c, struct buf *path)
 	return buf_add(path, rest ? p : (const uint8_t *)"", (size_t)rest);
 }
 
-/* Names from a store are hostile (DESIGN.md section 12). */
-static bool path_ok(const char *p)
+bool snap_path_ok(const char *p, bool in_tree)
 {
 	if (!*p)
 		return true;
 	for (;;) {
 		size_t n = strcspn(p, "/");
 
-		if (!n || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.') ||
-		    (n == 4 && strncasecmp(p, ".git", 4) == 0))
+		if (!n || (n <= 2 && strncmp(p, "..", n) == 0) ||
+		    (n == 4 && strncasecmp(p, ".git", 4) == 0 && (in_tree || p[n])))
 			return false;
 		if (!p[n])
 			return true;
@@ -164,7 +163,8 @@ int snap_entries(const uint8_t *p, size_t n, uint64_t count, int64_t time_ns, sn
 			if (e.kind == KIND_SKIPPED || (e.flags & ENTRY_KEPT))
 				e.why = cur_u8(&c);
 		}
-		if (c.bad || e.kind > KIND_SKIPPED || e.why >= WHY_MAX_ || !path_ok(path.data))
+		if (c.bad || e.kind > KIND_SKIPPED || e.why >= WHY_MAX_ || 
+		    !snap_path_ok(path.data, e.kind != KIND_GONE && e.kind != KIND_SKIPPED))
 			return -EBADMSG;
 		if ((r = fn(path.data, &e, arg)) != 0)
 			return r;

@@ -122,7 +122,8 @@ int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret);
 int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret);
 
 /* Marks: names for snapshots. Writer only for set; name NULL-terminated, no control
- * characters, not starting with '@', at most 100 bytes; seq 0 removes it (-ENOENT if there is none). */
+ * characters, not starting with '@', at most 100 bytes; seq 0 removes it. -ENOENT: no such
+ * snapshot, or no such mark to remove. */
 int store_mark_set(struct store *s, const char *name, uint64_t seq);
 int store_mark_get(struct store *s, const char *name, uint64_t *ret_seq);
 typedef int (*store_mark_fn)(const char *name, uint64_t seq, void *arg);
@@ -209,6 +210,10 @@ void store_hash(const char *type, const void *p, size_t n, struct oid *ret);
 
 int store_txn_begin(struct store *s, struct store_txn **ret);
 void store_txn_abort(struct store_txn *t);		/* NULL is fine */
+
+/* Says, once, that the current state was made again from the log since it was last asked about: it has no stat data, and
+ * after damage it may lack paths. Whoever only tells what changed must then look at everything. */
+bool store_forgot(struct store *s);
 
 /* Store what fd (a regular file, positioned anywhere) holds as path. fstat before and after: if it changed it is
  * read again, at most twice, then stored and flagged unstable. What did not change since

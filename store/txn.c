@@ -34,6 +34,8 @@ int store_txn_begin(struct store *s, struct store_txn **ret)
 		return -EROFS;
 	if (s->txn)
 		return -EBUSY;
+	if (!cat_is_there(s, s->cat))
+		log_warn("%s/catalogue.db was removed; it is made again", s->dir), s->broken = 1;
 	if (s->broken && (r = store_writer_ready(s)) < 0)
 		return r;
 	t = calloc(1, sizeof(*t));
@@ -89,7 +91,7 @@ static const char *change_path(const struct store_txn *t, const struct txn_chang
 	return t->paths.data + c->path;
 }
 
-static int add_change(struct store_txn *t, const char *path, const struct store_entry *e, const struct store_entry *was)
+int txn_add_change(struct store_txn *t, const char *path, const struct store_entry *e, const struct store_entry *was)
 {
 	struct txn_change *c;
 
@@ -126,58 +128,66 @@ static int current(struct store_txn *t, const char *path, struct store_entry *re
 	return r;
 }
 
-/* Names that must not get into a tree: the caller's mistake, or a hostile import. */
-static int check_path(const char *p)
+/* Names that must not get into a tree: the caller's mistake, or a hostile import. What is in no tree may be called
+ * as git's own folder: it is named in the manifest, nothing else. */
+static int check_path(const char *p, bool in_tree)
 {
-	size_t n;
-
-	for (; *p; p += n + 1) {
-		n = strcspn(p, "/");
-		if (!n || (n <= 2 && strncmp(p, "..", n) == 0) || (n == 4 && strncasecmp(p, ".git", 4) == 0))
-			return -EINVAL;
-		if (!p[n])
-			return 0;
-		if (!p[n + 1])
-			return -EINVAL;
-	}
-	return 0;
+	if (strlen(p) > PATH_BYTES_MAX)
+		return -ENAMETOOLONG;
+	return snap_path_ok(p, in_tree) ? 0 : -EINVAL;
 }
 
 struct gone_arg {
 	struct store_txn *t;
-	const char *dir;
+	struct buf dir;		/* the one in hand */
+	struct buf todo;	/* folders below it, each behind a NUL */
 };
-
-static int gone_below(struct store_txn *t, const char *dir);
 
 static int gone_child(const char *name, const struct store_entry *e, void *arg)
 {
 	static const struct store_entry gone = { .kind = KIND_GONE };
 	struct gone_arg *a = arg;
-	autofree char *path = NULL;
-	int r;
+	size_t len = a->dir.len;
+	int r = 0;
 
-	if (asprintf(&path, "%s%s%s", a->dir, *a->dir ? "/" : "", name) < 0) {
-		path = NULL;
+	if ((len && buf_addch(&a->dir, '/') < 0) || buf_addstr(&a->dir, name) < 0)
 		return -ENOMEM;
-	}
-	if (e->kind == KIND_DIR && (r = gone_below(a->t, path)) < 0)
-		return r;
-	return add_change(a->t, path, &gone, e);
+	if (e->kind == KIND_DIR)
+		r = buf_addch(&a->todo, 0) | buf_add(&a->todo, a->dir.data, a->dir.len) ? -ENOMEM : 0;
+	if (r == 0)
+		r = txn_add_change(a->t, a->dir.data, &gone, e);
+	a->dir.len = len;
+	a->dir.data[len] = 0;
+	return r;
 }
 
 static int gone_below(struct store_txn *t, const char *dir)
 {
-	struct gone_arg a = { t, dir };
-	int r = store_cur_dir(t->s, dir, gone_child, &a);
+	struct gone_arg a = { .t = t };
+	int r = buf_addch(&a.todo, 0) | buf_addstr(&a.todo, dir) ? -ENOMEM : 0;
 
-	return r == -ENOENT ? 0 : r;
+	while (r == 0 && a.todo.len) {
+		const char *nul = memrchr(a.todo.data, 0, a.todo.len);
+
+		buf_reset(&a.dir);
+		if (buf_addstr(&a.dir, nul + 1) < 0) {
+			r = -ENOMEM;
+			break;
+		}
+		a.todo.len = (size_t)(nul - a.todo.data);
+		r = store_cur_dir(t->s, a.dir.data, gone_child, &a);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	buf_release(&a.dir);
+	buf_release(&a.todo);
+	return r;
 }
 
 int store_txn_file(struct store_txn *t, const char *path, int fd, struct store_entry *ret)
 {
 	struct store_entry was, e;
-	int r = check_path(path);
+	int r = check_path(path, true);
 
 	if (r < 0 || (r = current(t, path, &was)) < 0)
 		return r;
@@ -187,7 +197,7 @@ int store_txn_file(struct store_txn *t, const char *path, int fd, struct store_e
 		return r;
 	if (ret)
 		*ret = e;
-	return add_change(t, path, &e, &was);
+	return txn_add_change(t, path, &e, &was);
 }
 
 static void from_stat(const struct stat *st, enum store_kind kind, struct store_entry *e)
@@ -197,8 +207,8 @@ static void from_stat(const struct stat *st, enum store_kind kind, struct store_
 		return;
 	e->mode = st->st_mode;
 	e->size = kind == KIND_DIR ? 0 : (uint64_t)st->st_size;
-	e->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-	e->ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
+	e->mtime_ns = text_ns(&st->st_mtim);
+	e->ctime_ns = text_ns(&st->st_ctim);
 	e->ino = st->st_ino;
 }
 
@@ -206,7 +216,7 @@ static int put_content(struct store_txn *t, const char *path, const struct stat 
 	const void *p, size_t n)
 {
 	struct store_entry was, e;
-	int r = check_path(path);
+	int r = check_path(path, true);
 
 	if (r < 0 || (r = current(t, path, &was)) < 0 || (r = put_bytes(t, p, n, &was, &e.oid)) < 0)
 		return r;
@@ -221,7 +231,7 @@ static int put_content(struct store_txn *t, const char *path, const struct stat 
 		if (kind == KIND_FILE)
 			e.flags = put_suspect(p, n, &was);
 	}
-	return add_change(t, path, &e, &was);
+	return txn_add_change(t, path, &e, &was);
 }
 
 int store_txn_bytes(struct store_txn *t, const char *path, const struct stat *st, const void *p, size_t n)
@@ -237,19 +247,19 @@ int store_txn_link(struct store_txn *t, const char *path, const struct stat *st,
 int store_txn_dir(struct store_txn *t, const char *path, const struct stat *st)
 {
 	struct store_entry was, e;
-	int r = check_path(path);
+	int r = check_path(path, true);
 
 	if (r < 0 || (r = current(t, path, &was)) < 0)
 		return r;
 	from_stat(st, KIND_DIR, &e);
-	return add_change(t, path, &e, &was);
+	return txn_add_change(t, path, &e, &was);
 }
 
 int store_txn_gone(struct store_txn *t, const char *path)
 {
 	static const struct store_entry gone = { .kind = KIND_GONE };
 	struct store_entry was;
-	int r = check_path(path);
+	int r = check_path(path, false);
 
 	if (r < 0 || (r = current(t, path, &was)) < 0)
 		return r;
@@ -257,25 +267,25 @@ int store_txn_gone(struct store_txn *t, const char *path)
 		return 0;
 	if (was.kind == KIND_DIR && (r = gone_below(t, path)) < 0)
 		return r;
-	return add_change(t, path, &gone, &was);
+	return txn_add_change(t, path, &gone, &was);
 }
 
 int store_txn_skip(struct store_txn *t, const char *path, const struct stat *st, enum store_why why)
 {
 	struct store_entry was, e;
-	int r = check_path(path);
+	int r = check_path(path, false);
 
 	if (r < 0 || (r = current(t, path, &was)) < 0 || (was.kind == KIND_DIR && (r = gone_below(t, path)) < 0))
 		return r;
 	from_stat(st, KIND_SKIPPED, &e);
 	e.why = why;
-	return add_change(t, path, &e, &was);
+	return txn_add_change(t, path, &e, &was);
 }
 
 int store_txn_keep(struct store_txn *t, const char *path, const struct stat *st, enum store_why why)
 {
 	struct store_entry was, e;
-	int r = check_path(path);
+	int r = check_path(path, false);
 
 	if (r < 0 || (r = current(t, path, &was)) < 0)
 		return r;
@@ -287,7 +297,7 @@ int store_txn_keep(struct store_txn *t, const char *path, const struct stat *st,
 		e.ctime_ns = 0;
 	}
 	e.why = why;
-	return add_change(t, path, &e, &was);
+	return txn_add_change(t, path, &e, &was);
 }
 
 /* ---- sorting out what changed ---- */
@@ -302,8 +312,8 @@ static int change_cmp(const void *pa, const void *pb, void *arg)
 }
 
 /* What is no folder (any more) has nothing below it: earlier changes below a path are void where a later one
- * says that the path is gone or something else. */
-static void void_below(struct store_txn *t, const struct txn_change *x)
+ * says that the path is gone or something else. What is below it is change[*ret_lo .. *ret_hi). */
+static void void_below(struct store_txn *t, const struct txn_change *x, size_t *ret_lo, size_t *ret_hi)
 {
 	const char *path = change_path(t, x);
 	size_t len = strlen(path), lo = (size_t)(x - t->change), hi = t->n_change;
@@ -318,16 +328,33 @@ static void void_below(struct store_txn *t, const struct txn_change *x)
 		else
 			hi = mid;
 	}
-	for (; lo < t->n_change; lo++) {
+	for (*ret_lo = lo; lo < t->n_change; lo++) {
 		struct txn_change *b = &t->change[lo];
 		const char *p = change_path(t, b);
 
 		if (strncmp(p, path, len) != 0 || p[len] != '/')
-			return;
+			break;
 		if (b->order < x->order) {
 			b->e = (struct store_entry){ .kind = KIND_GONE };
 			b->noop = false;
 		}
+	}
+	*ret_hi = lo;
+}
+
+static void void_all_below(struct store_txn *t)
+{
+	size_t lo = 0, hi = 0;
+	uint32_t order = 0;
+
+	for (size_t i = 0; i < t->n_change; i++) {
+		const struct txn_change *x = &t->change[i];
+
+		/* Below a path that has gone later than this one all of it is done. */
+		if (x->e.kind == KIND_DIR || !*change_path(t, x) || (i >= lo && i < hi && x->order < order))
+			continue;
+		order = x->order;
+		void_below(t, x, &lo, &hi);
 	}
 }
 
@@ -344,9 +371,7 @@ static int sort_changes(struct store_txn *t, struct change **ret, size_t *ret_n,
 		t->paths.len = 0;
 	else
 		qsort_r(t->change, t->n_change, sizeof(*t->change), change_cmp, t->paths.data);
-	for (size_t i = 0; i < t->n_change; i++)
-		if (t->change[i].e.kind != KIND_DIR && *change_path(t, &t->change[i]))
-			void_below(t, &t->change[i]);
+	void_all_below(t);
 	for (size_t i = 0; i < t->n_change; i++) {
 		struct txn_change *x = &t->change[i];
 
@@ -368,97 +393,7 @@ static int sort_changes(struct store_txn *t, struct change **ret, size_t *ret_n,
 	return 0;
 }
 
-/* ---- trees ---- */
-
-struct builder {
-	struct store_txn *t;
-	struct change *c;
-};
-
-/* The new tree of the folder whose path is the first len bytes of the paths c[lo..hi), from its old one (NULL: none).
- * 1: *ret is it; 0: nothing is left in it. */
-static int build_tree(struct builder *b, size_t len, size_t lo, size_t hi, const struct oid *old, struct oid *ret)
-{
-	autofree struct tree_edit *edit = malloc((hi - lo + 1) * sizeof(*edit));
-	autoput(buf_release) struct buf out = BUF_INIT;
-	autorbuf struct rbuf *base = NULL, *raw = NULL;
-	struct tree_entry had;
-	loc_t base_loc = 0;
-	size_t n = 0;
-	int r;
-
-	if (!edit)
-		return -ENOMEM;
-	if (old && (r = obj_read_id(b->t->s, old, NULL, &base)) < 0)
-		return r;
-	while (lo < hi) {
-		const char *name = b->c[lo].path + len;
-		size_t name_len = strcspn(name, "/"), end = lo + 1;
-		struct tree_edit *e = &edit[n];
-
-		*e = (struct tree_edit){ .name = name, .len = name_len };
-		if (name[name_len] == '/') {
-			const struct oid *sub = NULL;
-
-			while (end < hi && strncmp(b->c[end].path + len, name, name_len + 1) == 0)
-				end++;
-			if (base && tree_find(base, name, name_len, &had) == 0 && had.mode == 040000)
-				sub = &had.oid;
-			r = build_tree(b, len + name_len + 1, lo, end, sub, &e->oid);
-			if (r < 0)
-				return r;
-			e->mode = r ? 040000 : 0;
-			n++;
-		} else if (b->c[lo].e.flags & ENTRY_KEPT) {
-			;	/* it stands as it was */
-		} else if (b->c[lo].e.kind == KIND_DIR) {
-			/* Its content comes as paths of its own; only something else in its place must go. */
-			if (base && tree_find(base, name, name_len, &had) == 0 && had.mode != 040000)
-				n++;
-		} else {
-			const struct store_entry *x = &b->c[lo].e;
-
-			e->oid = x->oid;
-			if (x->kind == KIND_LINK)
-				e->mode = 0120000;
-			else if (x->kind == KIND_FILE)
-				e->mode = x->mode & 0100 ? 0100755 : 0100644;
-			n++;
-		}
-		lo = end;
-	}
-	if ((r = tree_patch(base, edit, n, &out)) < 0)
-		return r;
-	if (!out.len)
-		return 0;
-	if (!(raw = rbuf_new(out.len)))
-		return -ENOMEM;
-	memcpy(raw->data, out.data, out.len);
-	store_hash("tree", raw->data, raw->len, ret);
-	if (old && oid_eq(old, ret))
-		return 1;
-	if (old && obj_find(b->t->s, old, &base_loc) < 0)
-		base_loc = 0;
-	r = put_object(b->t, OBJ_TREE, ret, raw, base_loc);
-	return r < 0 ? r : 1;
-}
-
-static int root_tree(struct store_txn *t, struct change *c, size_t n, const struct oid *old, struct oid *ret)
-{
-	struct builder b = { t, c };
-	size_t lo = n && !*c[0].path;	/* the workspace's own entry is in no tree */
-	int r = build_tree(&b, 0, lo, n, old, ret);
-
-	if (r == 0) {
-		autorbuf struct rbuf *empty = rbuf_new(0);
-
-		if (!empty)
-			return -ENOMEM;
-		store_hash("tree", "", 0, ret);
-		r = put_object(t, OBJ_TREE, ret, empty, 0);
-	}
-	return r < 0 ? r : 0;
-}
+/* ---- folders nobody told us about ---- */
 
 static int path_key_cmp(const void *key, const void *elem)
 {
@@ -486,8 +421,13 @@ static int missing_parents(struct store_txn *t, const struct change *c, size_t n
 		for (char *end = dir.data + dir.len; end; end = strrchr(dir.data, '/')) {
 			struct store_entry was;
 
+			const struct change *x;
+
 			*end = 0;
-			if (bsearch(dir.data, c, n, sizeof(*c), path_key_cmp))
+			x = bsearch(dir.data, c, n, sizeof(*c), path_key_cmp);
+			if (x && x->e.kind == KIND_DIR)		/* what is above it is its own affair */
+				break;
+			if (x)
 				continue;
 			if ((r = current(t, dir.data, &was)) < 0)
 				return r;
@@ -511,7 +451,7 @@ static int add_parents(struct store_txn *t, const struct change *c, size_t n, in
 		struct store_entry was, e = { .kind = KIND_DIR, .mode = S_IFDIR | 0755, .mtime_ns = now };
 
 		if ((r = current(t, dirs.data + at, &was)) == 0)
-			r = add_change(t, dirs.data + at, &e, &was);
+			r = txn_add_change(t, dirs.data + at, &e, &was);
 	}
 	return r < 0 ? r : dirs.len > 0;
 }
@@ -612,12 +552,17 @@ static int put_snapshot(struct store_txn *t, struct store_snapshot *info, const 
 	return put_flush(t);
 }
 
+/* The acknowledgement: what was written is on the disk, and log/acked says so. */
 static int sync_log(struct store *s)
 {
 	struct segment *g;
 	int r = seg_get(s, s->end.seg, &g);
 
-	return r < 0 ? r : s->opt.no_sync ? 0 : io_datasync(g->fd);
+	if (r == 0 && !s->opt.no_sync)
+		r = io_datasync(g->fd);
+	if (r == 0)
+		seg_set_acked(s);
+	return r;
 }
 
 static int index_objects(struct store_txn *t, const struct store_snapshot *info, loc_t loc)
@@ -647,6 +592,8 @@ static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc
 		r = cat_add_change(s->cat, info->seq, c[i].path, &c[i].e);
 	if (r == 0 && loc)
 		r = cat_add_snapshot(s->cat, &sn, loc, n, added);
+	if (r == 0 && loc && cat_rows_wrong(s->cat) && (r = log_reconcile(s, s->cat, info)) == 0)
+		cat_rows_right(s->cat, false);
 	for (size_t i = n; r == 0 && i < n + noop; i++)
 		r = cat_touch(s->cat, c[i].path, c[i].e.ctime_ns, c[i].e.ino);
 	if (r == 0)
@@ -673,14 +620,14 @@ static int commit_snapshot(struct store_txn *t, const struct store_commit *how, 
 	uint64_t added;
 	int r;
 
-	*info = (struct store_snapshot){ .seq = have_last ? last->seq + 1 : 1, .time_ns = how->time_ns, .reason = how->reason };
+	*info = (struct store_snapshot){ .seq = cat_next_seq(s->cat), .time_ns = how->time_ns, .reason = how->reason };
 	for (size_t i = 0; i < n; i++)
 		info->flags |= c[i].e.flags;
 	info->changed = n;
 	info->message = strdup(how->message ? how->message : "");
 	if (!info->message)
 		return -ENOMEM;
-	r = root_tree(t, (struct change *)(uintptr_t)c, n, have_last ? &last->tree : NULL, &info->tree);
+	r = info->seq >> 62 ? -EOVERFLOW : build_tree(t, c, n, have_last ? &last->tree : NULL, &info->tree);
 	if (r == 0)
 		r = put_snapshot(t, info, have_last ? &last->id : NULL, c, n, &loc);
 	if (r == 0)
@@ -730,6 +677,11 @@ int store_txn_commit(struct store_txn *t, const struct store_commit *how, struct
 		return 0;
 	}
 	r = commit_snapshot(t, &h, &last, have_last, c, n, noop, &info);
+	if (r == -ESTALE) {	/* a damaged tree has cost some paths: once more with what is said of them now */
+		free(take_ptr(c));
+		if ((r = collect(t, h.time_ns, &c, &n, &noop)) == 0)
+			r = commit_snapshot(t, &h, &last, have_last, c, n, noop, &info);
+	}
 	if (r < 0) {
 		store_txn_abort(t);
 		return r;
@@ -761,11 +713,14 @@ int store_mark_set(struct store *s, const char *name, uint64_t seq)
 {
 	autorbuf struct rbuf *raw = NULL;
 	autoput(buf_release) struct buf b = BUF_INIT;
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	struct store_txn *t;
 	uint64_t had;
 	int r = check_mark(name);
 
-	if (r < 0 || (!seq && (r = store_mark_get(s, name, &had)) < 0) || (r = store_txn_begin(s, &t)) < 0)
+	if (r == 0)
+		r = seq ? store_by_seq(s, seq, &sn) : store_mark_get(s, name, &had);
+	if (r < 0 || (r = store_txn_begin(s, &t)) < 0)
 		return r;
 	r = buf_add_varint(&b, seq) | buf_addstr(&b, name) ? -ENOMEM : 0;
 	if (r == 0 && !(raw = rbuf_new(b.len)))

@@ -95,8 +95,36 @@ def main():
                 print("FAULT cut %d (%s, catalogue of %s, %d snapshots): %s" % (
                     n, name, os.path.basename(which) if which else "nobody", snapshots,
                     "\n    ".join(b.splitlines()[:4])), flush=True)
+        for _ in range(3):
+            for b in rotten(rng, good, cut, w, len(logs[0]), snapshots):
+                failed += 1
+                print("FAULT %s" % b, flush=True)
     print("%d cuts, %d torn, %d whole, %d faults, seed %d" % (n, torn, kept, failed, seed))
     return 1 if failed else 0
+
+
+def rotten(rng, good, cut, w, start, last):
+    """A flipped bit in the last transaction, which log/acked says was acknowledged: nothing is cut."""
+    shutil.rmtree(cut, ignore_errors=True)
+    shutil.copytree(good, cut, ignore=shutil.ignore_patterns("catalogue*"))
+    name = os.path.join(cut, "log", "00000001.seg")
+    data = bytearray(open(name, "rb").read())
+    at, bit = rng.randrange(start, len(data)), rng.randrange(8)
+    data[at] ^= 1 << bit
+    with open(name, "wb") as f:
+        f.write(data)
+    where = "byte %d bit %d of %d..%d: " % (at, bit, start, len(data))
+    rc, out, err = tool("tool_get", cut, "count")
+    count = int(out) if rc == 0 else -1
+    lines = len(hf.Holdfast(w, cut).hfread("list", check=False).stdout.splitlines())
+    if count not in (last - 1, last) or lines not in (count, count - 1):
+        yield where + "%d snapshots of %d, the reader has %d" % (count, last, lines)
+    rc, out, err = tool("tool_get", cut, "verify")
+    if rc != 1:
+        yield where + "verify: exit %d %s" % (rc, err)
+    rc, out, err = tool("tool_put", cut, w)
+    if rc or os.path.getsize(name) < len(data) or os.path.exists(os.path.join(cut, "log", "torn")):
+        yield where + "the next writer: exit %d, %d bytes %s" % (rc, os.path.getsize(name), err)
 
 
 def check(cut, w, right, last):

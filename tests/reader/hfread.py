@@ -220,7 +220,7 @@ class Store:
     def __init__(self, path):
         self.damage = []        # what is wrong, in words
         self.torn = 0           # bytes of an unacknowledged tail
-        log = os.path.join(path, "log")
+        self.log = log = os.path.join(path, "log")
         try:
             names = sorted(n for n in os.listdir(log) if len(n) == 12 and n.endswith(".seg")
                            and n[:8].isdigit())
@@ -257,15 +257,39 @@ class Store:
         ends = [i for i, r in enumerate(recs) if r.ends_transaction()]
         last = recs[ends[-1]] if ends else None
         before = recs[ends[-2]] if len(ends) > 1 else None
-        if last and not self.whole(recs[(ends[-2] + 1 if before else 0):ends[-1] + 1], before):
+        acked = self.acked(recs)
+        followed = ends and ends[-1] + 1 < len(recs)
+        if last and acked and acked >= (last.seg.number, last.end):
+            return self.cut_after(acked)
+        if last and not followed and not self.whole(recs[(ends[-2] + 1 if before else 0):ends[-1] + 1], before):
             last = before
-        self.cut_after(last)
+        at = (last.seg.number, last.end) if last else (0, 64)
+        self.cut_after(max(at, acked) if acked else at)
 
-    def cut_after(self, last):
+    def acked(self, recs):
+        """(segment, offset) up to which the log was acknowledged, or None if nothing says so."""
+        try:
+            with open(os.path.join(self.log, "acked"), "rb") as f:
+                p = f.read(17)
+        except OSError:
+            return None
+        if len(p) != 16:
+            return None
+        number, off, crc = struct.unpack("<IQI", p)
+        seg = next((s for s in self.segments if s.number == number), None)
+        if not seg or zlib.crc32(seg.salt + p[:12]) != crc or seg.size < off:
+            return None
+        if any(r.seg is seg and r.at < off < r.end for r in recs):
+            return None
+        return number, off
+
+    def cut_after(self, end):
+        """Drop what stands behind (segment, offset); a hole that reaches over it ends there."""
         for s in self.segments:
-            if last and s.number < last.seg.number:
+            if s.number < end[0]:
                 continue
-            limit = last.end if last and s is last.seg else 64
+            limit = end[1] if s.number == end[0] else 64
+            s.holes = [p for a, b in s.holes for p in ([(a, limit), (limit, b)] if a < limit < b else [(a, b)])]
             self.torn += sum(r.end - r.at for r in s.records if r.at >= limit)
             self.torn += sum(b - a for a, b in s.holes if a >= limit)
             s.records = [r for r in s.records if r.at < limit]
@@ -626,7 +650,7 @@ class Entry:
         if self.kind == GONE:
             return
         self.mode = c.varint()
-        self.mtime = c.zigzag() + time
+        self.mtime = (c.zigzag() + time + 2**63) % 2**64 - 2**63
         self.flags = c.varint()
         if self.kind in (FILE, LINK, SKIPPED):
             self.size = c.varint()
