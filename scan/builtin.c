@@ -74,7 +74,12 @@ static bool own_temporary(const char *name)
 
 bool builtin_invisible(const char *name)
 {
-	return name[0] == '.' && (strcasecmp(name, ".git") == 0 || own_temporary(name));
+	return name[0] == '.' && (strcmp(name, ".git") == 0 || own_temporary(name));
+}
+
+bool builtin_unnameable(const char *name)
+{
+	return strcasecmp(name, ".git") == 0 && strcmp(name, ".git") != 0;
 }
 
 bool builtin_always(const char *name)

@@ -4,8 +4,11 @@
 
 #include <stdbool.h>
 
-/* .git in any case, and Holdfast's own temporaries: never looked at. */
+/* .git, and Holdfast's own temporaries: never looked at. */
 bool builtin_invisible(const char *name);
+
+/* ".GIT" and the like: git refuses them in a tree. */
+bool builtin_unnameable(const char *name);
 
 /* Files that are always stored: .env*, *.ipynb. */
 bool builtin_always(const char *name);

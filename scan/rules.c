@@ -195,6 +195,10 @@ static enum state judge(struct rules *r, const char *path, size_t len, const cha
 	*ret_why = WHY_NONE;
 	if (builtin_invisible(base))
 		return SKIPPED;
+	if (builtin_unnameable(base)) {
+		*ret_why = WHY_NAME;
+		return SKIPPED;
+	}
 	*ret_why = in->why;
 	if (in->state == SKIPPED || in->state == ALWAYS)
 		return in->state;

@@ -51,7 +51,7 @@ static char ask(struct rules *r, const char *path, bool is_dir)
 		return over ? 'l' : 'k';
 	if (v == RULES_ENTER)
 		return 'e';
-	return why == WHY_IGNORED ? 'i' : why == WHY_EXCLUDED ? 'x' : 'n';
+	return why == WHY_IGNORED ? 'i' : why == WHY_EXCLUDED ? 'x' : why == WHY_NAME ? 'N' : 'n';
 }
 
 static struct rules *rules_of(int dir, const struct config *cfg)
@@ -308,7 +308,7 @@ START_TEST(rules__leave_out_what_tools_make_again)
 	ck_assert_int_eq(ask(r, "target", true), 'x');
 	ck_assert_int_eq(ask(r, "lies", true), 'k');
 	ck_assert_int_eq(ask(r, "a/.b.c.swp", false), 'n');
-	ck_assert_int_eq(ask(r, ".GiT", true), 'n');
+	ck_assert_int_eq(ask(r, ".GiT", true), 'N');
 	ck_assert_int_eq(ask(r, "sub/.git", false), 'n');
 	ck_assert_int_eq(ask(r, "sub/.git/config", false), 'n');
 	ck_assert_int_eq(ask(r, ".a.c.hf-0123abCD", false), 'n');
