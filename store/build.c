@@ -1,14 +1,15 @@
-/* The tree of a new snapshot, from the tree before and what changed: only the folders on the way to a change
- * are made anew, from the inside out.
+/* The tree of a new snapshot, from the tree before and what changed: only the folders on the way to
+ * a change are made anew, from the inside out.
  *
- * Where a tree of the snapshot before cannot be read any more, everything that the rows know below its folder
- * takes part as if it had changed: the damage ends with the snapshots that have it. */
+ * Where a tree of the snapshot before cannot be read any more, everything that the rows know
+ * below its folder takes part as if it had changed: the damage ends with the snapshots that have
+ * it. */
 #include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
 
-struct level {			/* a folder being made: its path is the first len bytes of its changes' */
+struct level { /* a folder being made: its path is the first len bytes of its changes' */
 	size_t len;		/* with the '/' behind it */
 	size_t at, hi;		/* changes not looked at yet */
 	struct oid old;
@@ -22,7 +23,7 @@ struct build {
 	const struct change *c;
 	struct level *level;
 	size_t n, cap;
-	const struct buf *scratch;	/* folders to be made without their tree, NUL-terminated, one after the other */
+	const struct buf *scratch;	/* folders to be made without their tree, each with a NUL */
 	char *unread;		/* the folder whose tree cannot be read */
 };
 
@@ -135,8 +136,10 @@ static int take_change(struct build *b, struct level *l, const char *name, size_
 
 	if (x->flags & ENTRY_KEPT)
 		return 0;		/* it stands as it was */
-	/* A folder's content comes as paths of its own; only something else in its place must go. */
-	if (x->kind == KIND_DIR && (!l->base || tree_find(l->base, name, len, &had) < 0 || had.mode == 040000))
+	/* A folder's content comes as paths of its own; only something else in its place must
+	 * go. */
+	if (x->kind == KIND_DIR &&
+		(!l->base || tree_find(l->base, name, len, &had) < 0 || had.mode == 040000))
 		return 0;
 	if (!(e = add_edit(l, name, len)))
 		return -ENOMEM;
@@ -166,7 +169,8 @@ static int step(struct build *b)
 	return push_level(b, l->len + len + 1, lo, l->at, was ? &had.oid : NULL);
 }
 
-static int put_tree(struct store_txn *t, const struct level *l, const struct buf *bytes, struct oid *ret)
+static int put_tree(
+	struct store_txn *t, const struct level *l, const struct buf *bytes, struct oid *ret)
 {
 	autorbuf struct rbuf *raw = rbuf_new(bytes->len);
 	loc_t base_loc = 0;
@@ -183,7 +187,8 @@ static int put_tree(struct store_txn *t, const struct level *l, const struct buf
 	return put_object(t, OBJ_TREE, ret, raw, base_loc);
 }
 
-/* All of the folder on top is known. A folder with nothing in it is in no tree, the workspace itself excepted. */
+/* All of the folder on top is known. A folder with nothing in it is in no tree, the workspace
+ * itself excepted. */
 static int finish(struct build *b, struct oid *ret)
 {
 	struct level *l = &b->level[b->n - 1];
@@ -208,7 +213,8 @@ static int build(struct store_txn *t, const struct change *c, size_t n, const st
 	const struct buf *scratch, struct oid *ret, char **ret_unread)
 {
 	autoput(build_release) struct build b = { .t = t, .c = c, .scratch = scratch };
-	int r = push_level(&b, 0, n && !*c[0].path, n, old);	/* the workspace's own entry is in no tree */
+	size_t first = n && !*c[0].path;	/* the workspace's own entry is in no tree */
+	int r = push_level(&b, 0, first, n, old);
 
 	while (r == 0 && b.n) {
 		struct level *l = &b.level[b.n - 1];
@@ -250,8 +256,8 @@ static int path_key_cmp(const void *key, const void *elem)
 	return strcmp(key, ((const struct change *)elem)->path);
 }
 
-/* Without an id (its own tree was damaged when the catalogue was made again) a file must be read again, not
- * guessed. Adding a change moves the paths of all: only the caller can go on. */
+/* Without an id (its own tree was damaged when the catalogue was made again) a file must be read
+ * again, not guessed. Adding a change moves the paths of all: only the caller can go on. */
 static int lose(struct stand *x)
 {
 	int r = 0;
@@ -262,7 +268,9 @@ static int lose(struct stand *x)
 
 		if ((r = store_cur_get(x->t->s, path, &was)) < 0)
 			break;
-		log_warn("%s: its content is lost with a damaged tree; not in the snapshot until it is read again", path);
+		log_warn("%s: its content is lost with a damaged tree; not in the snapshot until "
+			 "it is read again",
+			path);
 		e = was;
 		e.kind = KIND_SKIPPED;
 		e.why = WHY_UNREADABLE;
@@ -291,10 +299,12 @@ static int add_stand(struct stand *x, const struct store_entry *e)
 /* x->dir is the path of e. */
 static int stand_one(struct stand *x, const struct store_entry *e)
 {
-	const struct change *c = x->n ? bsearch(x->dir.data, x->c, x->n, sizeof(*x->c), path_key_cmp) : NULL;
+	const struct change *c =
+		x->n ? bsearch(x->dir.data, x->c, x->n, sizeof(*x->c), path_key_cmp) : NULL;
 
 	if (e->kind == KIND_DIR)
-		return buf_addch(&x->todo, 0) | buf_add(&x->todo, x->dir.data, x->dir.len) ? -ENOMEM : 0;
+		return buf_addch(&x->todo, 0) | buf_add(&x->todo, x->dir.data, x->dir.len) ? -ENOMEM
+											   : 0;
 	if ((e->kind != KIND_FILE && e->kind != KIND_LINK) || (c && !(c->e.flags & ENTRY_KEPT)))
 		return 0;
 	return oid_zero(&e->oid) ? buf_add(&x->lost, x->dir.data, x->dir.len + 1) : add_stand(x, e);
@@ -337,13 +347,15 @@ static int change_cmp(const void *pa, const void *pb)
 	return strcmp(((const struct change *)pa)->path, ((const struct change *)pb)->path);
 }
 
-/* Everything that stands in dir takes part from now on; the folder itself goes first, where nothing does. */
+/* Everything that stands in dir takes part from now on; the folder itself goes first, where
+ * nothing does. */
 static int stand_in(struct stand *x, const char *dir)
 {
 	static const struct store_entry gone = { .kind = KIND_GONE };
 	int r;
 
-	log_warn("%s: the tree of \"%s\" is damaged; the next snapshot makes it again from the catalogue (recover verify)",
+	log_warn("%s: the tree of \"%s\" is damaged; the next snapshot makes it again from the "
+		 "catalogue (recover verify)",
 		x->t->s->dir, *dir ? dir : "/");
 	buf_reset(&x->dir);
 	r = buf_add(&x->scratch, dir, strlen(dir) + 1) | buf_addstr(&x->dir, dir) ? -ENOMEM : 0;
@@ -372,6 +384,16 @@ static int join(struct stand *x)
 
 /* ---- all trees ---- */
 
+static int add_todo(struct buf *todo, const char *dir, const struct tree_entry *e)
+{
+	size_t was = todo->len;
+	int r = buf_add(todo, e->oid.b, 20);
+
+	r |= buf_printf(todo, "%s%s", dir, *dir ? "/" : "");
+	r |= buf_add(todo, e->name, e->len);
+	return r | buf_add_u32(todo, (uint32_t)(todo->len - was));
+}
+
 static int look_into(struct stand *x, const char *dir, const struct oid *id, struct buf *todo)
 {
 	autorbuf struct rbuf *tree = NULL;
@@ -386,13 +408,13 @@ static int look_into(struct stand *x, const char *dir, const struct oid *id, str
 	p = tree->data;
 	end = p + tree->len;
 	while ((r = tree_next(&p, end, &e)) == 1)
-		if (e.mode == 040000 && (buf_add(todo, e.oid.b, 20) | buf_printf(todo, "%s%s%.*s", dir, *dir ? "/" : "",
-		    (int)e.len, e.name) | buf_add_u32(todo, (uint32_t)(20 + strlen(dir) + (*dir != 0) + e.len))))
+		if (e.mode == 040000 && add_todo(todo, dir, &e) < 0)
 			return -ENOMEM;
 	return r;
 }
 
-/* Something was damaged: what nobody has touched since is not to be damaged in the next snapshot too. */
+/* Something was damaged: what nobody has touched since is not to be damaged in the next snapshot
+ * too. */
 static int look_at_all(struct stand *x, const struct oid *root)
 {
 	autoput(buf_release) struct buf todo = BUF_INIT;	/* id, path, length of both */
@@ -400,7 +422,8 @@ static int look_at_all(struct stand *x, const struct oid *root)
 
 	while (r == 0 && todo.len) {
 		autofree char *dir = NULL;
-		struct cursor c = { (uint8_t *)todo.data + todo.len - 4, (uint8_t *)todo.data + todo.len, 0 };
+		struct cursor c = { (uint8_t *)todo.data + todo.len - 4,
+			(uint8_t *)todo.data + todo.len, 0 };
 		uint32_t n = cur_u32(&c);
 		struct oid id;
 
@@ -413,7 +436,8 @@ static int look_at_all(struct stand *x, const struct oid *root)
 	return r == 0 && x->scratch.len ? join(x) : r;
 }
 
-int build_tree(struct store_txn *t, const struct change *c, size_t n, const struct oid *old, struct oid *ret)
+int build_tree(struct store_txn *t, const struct change *c, size_t n, const struct oid *old,
+	struct oid *ret)
 {
 	autoput(stand_release) struct stand x = { .t = t, .c = c, .n = n };
 	int r = t->s->hurt && old ? look_at_all(&x, old) : 0;
@@ -424,7 +448,8 @@ int build_tree(struct store_txn *t, const struct change *c, size_t n, const stru
 	for (;;) {
 		autofree char *unread = NULL;
 
-		r = build(t, x.all ? x.all : c, n + (x.all ? x.n_e : 0), old, &x.scratch, ret, &unread);
+		r = build(t, x.all ? x.all : c, n + (x.all ? x.n_e : 0), old, &x.scratch, ret,
+			&unread);
 		if (!unread)
 			return r;
 		if ((r = stand_in(&x, unread)) < 0 || (r = join(&x)) < 0)

@@ -2,14 +2,15 @@
  * (ctime, inode) of the current state, whose loss only means that files are read again.
  *
  * object	first 8 bytes of the id -> loc; ids that share them are in collide
- * recent	the newest of them: ids are random, and each would touch a page of its own in a large object table; a
- *		small table takes them and is merged when it is full
+ * recent	the newest of them: ids are random, and each would touch a page of its own in a
+ *		large object table; a small table takes them and is merged when it is full
  * path		the current entry of every path the store ever held, by folder and name
  * version	the entries before it
  * snapshot, mark, state (one row: how far the log is indexed)
  *
- * SQLite does not notice a flipped bit inside a value. Rows that people are told or restored from carry a sum (cat_sum_*);
- * a row whose sum is wrong makes the catalogue damaged, and the log makes a new one. */
+ * SQLite does not notice a flipped bit inside a value. Rows that people are told or restored from
+ * carry a sum (cat_sum_*); a row whose sum is wrong makes the catalogue damaged, and the log makes
+ * a new one. Places of objects have none: what is found there has its id. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,16 +30,18 @@ static const char schema[] =
 	"CREATE TABLE object(key INTEGER PRIMARY KEY, loc INTEGER NOT NULL);"
 	"CREATE TABLE recent(key INTEGER PRIMARY KEY, loc INTEGER NOT NULL);"
 	"CREATE TABLE collide(id BLOB NOT NULL, loc INTEGER NOT NULL);"
-	"CREATE TABLE path(dir INTEGER, name BLOB, id INTEGER, seq INTEGER, kind INTEGER, mode INTEGER, size INTEGER,"
-	" mtime INTEGER, ctime INTEGER, ino INTEGER, oid BLOB, flags INTEGER, why INTEGER, sum INTEGER,"
-	" PRIMARY KEY(dir, name)) WITHOUT ROWID;"
-	"CREATE TABLE version(path INTEGER, seq INTEGER, kind INTEGER, mode INTEGER, size INTEGER, mtime INTEGER,"
-	" flags INTEGER, why INTEGER, sum INTEGER, PRIMARY KEY(path, seq)) WITHOUT ROWID;"
-	"CREATE TABLE snapshot(seq INTEGER PRIMARY KEY, id BLOB, tree BLOB, time INTEGER, reason INTEGER, flags INTEGER,"
-	" changed INTEGER, added INTEGER, loc INTEGER, message TEXT, sum INTEGER);"
+	"CREATE TABLE path(dir INTEGER, name BLOB, id INTEGER, seq INTEGER, kind INTEGER,"
+	" mode INTEGER, size INTEGER, mtime INTEGER, ctime INTEGER, ino INTEGER, oid BLOB,"
+	" flags INTEGER, why INTEGER, sum INTEGER, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
+	"CREATE TABLE version(path INTEGER, seq INTEGER, kind INTEGER, mode INTEGER, size INTEGER,"
+	" mtime INTEGER, flags INTEGER, why INTEGER, sum INTEGER,"
+	" PRIMARY KEY(path, seq)) WITHOUT ROWID;"
+	"CREATE TABLE snapshot(seq INTEGER PRIMARY KEY, id BLOB, tree BLOB, time INTEGER,"
+	" reason INTEGER, flags INTEGER, changed INTEGER, added INTEGER, loc INTEGER,"
+	" message TEXT, sum INTEGER);"
 	"CREATE TABLE mark(name TEXT PRIMARY KEY, seq INTEGER, sum INTEGER) WITHOUT ROWID;"
-	"CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one=1), store BLOB, seg INTEGER, off INTEGER, next INTEGER,"
-	" seq INTEGER, lossy INTEGER, sum INTEGER);"
+	"CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one=1), store BLOB, seg INTEGER,"
+	" off INTEGER, next INTEGER, seq INTEGER, lossy INTEGER, sum INTEGER);"
 	"INSERT INTO path VALUES(0, x'', 1, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0);";
 
 struct step {			/* a folder on the way to the one cat_path_id saw last */
@@ -46,8 +49,8 @@ struct step {			/* a folder on the way to the one cat_path_id saw last */
 	int64_t id;
 };
 
-/* LOSSY: a snapshot record is missing. The rows of path do not show what it did: WRONG until the next snapshot's tree
- * has been asked, LATER where that could not be read either. */
+/* LOSSY: a snapshot record is missing. The rows of path do not show what it did: WRONG until the
+ * next snapshot's tree has been asked, LATER where that could not be read either. */
 enum { LOSSY = 1, ROWS_WRONG = 2, ROWS_LATER = 4 };
 
 struct catalogue {
@@ -67,7 +70,7 @@ struct catalogue {
 	ino_t ino;
 	int lossy;			/* LOSSY | ROWS_... */
 	uint64_t seq;			/* the next snapshot's */
-	uint64_t guess;			/* so much of seq stands for snapshots that may have been lost */
+	uint64_t guess; /* so much of seq stands for snapshots that may have been lost */
 	struct buf dir;			/* the folder cat_path_id saw last */
 	struct step *step;
 	size_t n_step, cap_step;
@@ -110,7 +113,8 @@ static uint32_t sum_u64(uint32_t crc, uint64_t v)
 	return (uint32_t)crc32(crc, b, 8);
 }
 
-/* owner: the folder's id for the current entry (with the name), the path's id for a version (no name). */
+/* owner: the folder's id for the current entry (with the name), the path's id for a version (no
+ * name). */
 int64_t cat_sum_entry(int64_t owner, const char *name, size_t len, const struct store_entry *e)
 {
 	static const struct oid none;
@@ -134,7 +138,8 @@ int64_t cat_sum_snapshot(const struct store_snapshot *sn, loc_t loc)
 	crc = (uint32_t)crc32(crc32(crc, sn->id.b, 20), sn->tree.b, 20);
 	crc = sum_u64(sum_u64(crc, (uint64_t)sn->time_ns), (uint64_t)sn->reason << 32 | sn->flags);
 	crc = sum_u64(sum_u64(crc, sn->changed), sn->added_bytes);
-	return (uint32_t)crc32(sum_u64(crc, loc), (const uint8_t *)sn->message, (unsigned)strlen(sn->message));
+	return (uint32_t)crc32(
+		sum_u64(crc, loc), (const uint8_t *)sn->message, (unsigned)strlen(sn->message));
 }
 
 static int64_t sum_state(struct log_pos pos, int64_t next, uint64_t seq, int lossy)
@@ -217,7 +222,8 @@ void cat_close(struct catalogue *c)
 /* The state row: whose catalogue this is and how far it got. */
 static int read_state(struct store *s, struct catalogue *c)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_GET, "SELECT store, seg, off, next, seq, lossy, sum FROM state");
+	sqlite3_stmt *st = cat_stmt(
+		c, CS_META_GET, "SELECT store, seg, off, next, seq, lossy, sum FROM state");
 	int rc, r = 0;
 
 	if (!st)
@@ -225,7 +231,8 @@ static int read_state(struct store *s, struct catalogue *c)
 	rc = sqlite3_step(st);
 	if (rc != SQLITE_ROW) {
 		r = rc == SQLITE_DONE ? -EBADMSG : cat_failed(c);
-	} else if (sqlite3_column_bytes(st, 0) != 16 || (s->have_id && memcmp(sqlite3_column_blob(st, 0), s->id, 16) != 0)) {
+	} else if (sqlite3_column_bytes(st, 0) != 16 ||
+		   (s->have_id && memcmp(sqlite3_column_blob(st, 0), s->id, 16) != 0)) {
 		r = -EBADMSG;
 	} else {
 		c->pos.seg = (uint32_t)sqlite3_column_int64(st, 1);
@@ -291,8 +298,8 @@ static int open_read(struct store *s, struct catalogue *c, const char *path)
 		if ((r = begin_reading(s, c)) == 0 || r == -EBADMSG)
 			return r;
 	}
-	/* A read-only medium: SQLite cannot make the files WAL needs, and nobody writes. What the WAL holds is
-	 * left out then: the log's tail is read instead. */
+	/* A read-only medium: SQLite cannot make the files WAL needs, and nobody writes. What
+	 * the WAL holds is left out then: the log's tail is read instead. */
 	for (int i = 0; i < CS_MAX_; i++) {
 		sqlite3_finalize(c->stmt[i]);
 		c->stmt[i] = NULL;
@@ -301,7 +308,8 @@ static int open_read(struct store *s, struct catalogue *c, const char *path)
 	c->db = NULL;
 	if (immutable_uri(path, &uri) < 0)
 		return -ENOMEM;
-	rc = sqlite3_open_v2(uri.data, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = sqlite3_open_v2(uri.data, &c->db,
+		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
 	return rc == SQLITE_OK ? begin_reading(s, c) : err_from_sqlite(rc);
 }
 
@@ -348,7 +356,8 @@ static int make_file(struct store *s, struct catalogue *c)
 	if (fd < 0 && errno == ENOENT) {
 		(void)unlinkat(s->dirfd, "catalogue.db-wal", 0);
 		(void)unlinkat(s->dirfd, "catalogue.db-shm", 0);
-		fd = openat(s->dirfd, "catalogue.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		fd = openat(
+			s->dirfd, "catalogue.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	}
 	if (fd < 0)
 		return errno == EDQUOT ? -ENOSPC : -errno;
@@ -378,8 +387,10 @@ static int open_write(struct store *s, struct catalogue *c, const char *path)
 	if (rc != SQLITE_OK)
 		return err_from_sqlite(rc);
 	sqlite3_busy_timeout(c->db, 5000);
-	/* The log is the truth: NORMAL may lose the last rows at a power cut, never the file's order. */
-	r = exec(c, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=200;"
+	/* The log is the truth: NORMAL may lose the last rows at a power cut, never the file's
+	 * order. */
+	r = exec(c,
+		"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=200;"
 		"PRAGMA journal_size_limit=0; PRAGMA cache_size=-1500; PRAGMA temp_store=MEMORY;");
 	if (r == 0 && s->opt.no_sync)
 		r = exec(c, "PRAGMA synchronous=OFF");
@@ -407,8 +418,9 @@ int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
 		return -ENOMEM;
 	}
 	if (memory) {
-		r = sqlite3_open_v2(":memory:", &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ?
-			create_schema(s, c) : -ENOMEM;
+		r = sqlite3_open_v2(":memory:", &c->db,
+			SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+		r = r == SQLITE_OK ? create_schema(s, c) : -ENOMEM;
 	} else if (!write && faccessat(s->dirfd, "catalogue.db", F_OK, 0) < 0) {
 		r = -errno;
 	} else {
@@ -433,8 +445,8 @@ int cat_refresh(struct store *s, struct catalogue *c)
 
 /* ---- transactions ---- */
 
-/* Deferred: it begins as a reader (one lock for many questions, not one each) and becomes the writer with
- * the first change. Nobody else writes, so that never fails for a newer state. */
+/* Deferred: it begins as a reader (one lock for many questions, not one each) and becomes the
+ * writer with the first change. Nobody else writes, so that never fails for a newer state. */
 int cat_begin(struct catalogue *c)
 {
 	int r;
@@ -449,7 +461,8 @@ int cat_begin(struct catalogue *c)
 
 int cat_commit(struct catalogue *c, struct log_pos pos)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_META_SET, "UPDATE state SET seg=?, off=?, next=?, seq=?, lossy=?, sum=?");
+	sqlite3_stmt *st = cat_stmt(
+		c, CS_META_SET, "UPDATE state SET seg=?, off=?, next=?, seq=?, lossy=?, sum=?");
 	int r;
 
 	if (st) {
@@ -556,7 +569,8 @@ static int64_t oid_key(const struct oid *id)
 	return (int64_t)(v ^ 1ull << 63);
 }
 
-/* Is the object at loc this one? Damage counts as yes: the caller must see it, not miss the object. */
+/* Is the object at loc this one? Damage counts as yes: the caller must see it, not miss the
+ * object. */
 static bool is_at(struct store *s, loc_t loc, const struct oid *id)
 {
 	autohead struct head *h = NULL;
@@ -582,7 +596,8 @@ static int get_loc(struct catalogue *c, sqlite3_stmt *st, loc_t *ret)
 }
 
 /* The place a table gives for a key. -ESTALE: something else is there. */
-static int find_in(struct store *s, struct catalogue *c, int slot, const char *sql, const struct oid *id, loc_t *ret)
+static int find_in(struct store *s, struct catalogue *c, int slot, const char *sql,
+	const struct oid *id, loc_t *ret)
 {
 	sqlite3_stmt *st = cat_stmt(c, slot, sql);
 	int r;
@@ -620,9 +635,11 @@ int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *
 	return r == -ENOENT ? -ESTALE : r;
 }
 
-int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg), void *arg)
+int cat_find_prefix(
+	struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg), void *arg)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_RANGE, "SELECT loc FROM object WHERE key BETWEEN ?1 AND ?2"
+	sqlite3_stmt *st = cat_stmt(c, CS_RANGE,
+		"SELECT loc FROM object WHERE key BETWEEN ?1 AND ?2"
 		" UNION ALL SELECT loc FROM recent WHERE key BETWEEN ?1 AND ?2");
 	int r = 0, rc = SQLITE_DONE;
 
@@ -660,18 +677,20 @@ static int add_collision(struct catalogue *c, const struct oid *id, loc_t loc)
 	return run(c, st);
 }
 
-/* Keys that both tables have: a sound copy of a damaged object (the newer one stays), or two ids that share
- * their first 8 bytes. */
+/* Keys that both tables have: a sound copy of a damaged object (the newer one stays), or two ids
+ * that share their first 8 bytes. */
 static int merge_conflicts(struct store *s, struct catalogue *c)
 {
 	sqlite3_stmt *st;
-	int r = prepare(c, "SELECT key, recent.loc, object.loc FROM recent JOIN object USING(key)", 0, &st);
+	int r = prepare(
+		c, "SELECT key, recent.loc, object.loc FROM recent JOIN object USING(key)", 0, &st);
 	int rc = SQLITE_DONE;
 
 	if (r < 0)
 		return r;
 	while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		loc_t now = (loc_t)sqlite3_column_int64(st, 1), old = (loc_t)sqlite3_column_int64(st, 2);
+		loc_t now = (loc_t)sqlite3_column_int64(st, 1),
+		      old = (loc_t)sqlite3_column_int64(st, 2);
 		autohead struct head *h = NULL;
 		struct oid id;
 
@@ -679,7 +698,8 @@ static int merge_conflicts(struct store *s, struct catalogue *c)
 			continue;
 		memcpy(id.b, head_id(h, loc_idx(now)), 20);
 		if (is_at(s, old, &id))
-			r = add_pair(c, CS_OBJ2, "UPDATE object SET loc=?2 WHERE key=?1", sqlite3_column_int64(st, 0), now);
+			r = add_pair(c, CS_OBJ2, "UPDATE object SET loc=?2 WHERE key=?1",
+				sqlite3_column_int64(st, 0), now);
 		else
 			r = add_collision(c, &id, now);
 	}
@@ -694,7 +714,8 @@ static int merge_recent(struct store *s, struct catalogue *c)
 	int r = merge_conflicts(s, c);
 
 	if (r == 0)
-		r = exec(c, "INSERT OR IGNORE INTO object SELECT key, loc FROM recent ORDER BY key; DELETE FROM recent");
+		r = exec(c, "INSERT OR IGNORE INTO object SELECT key, loc FROM recent ORDER BY "
+			    "key; DELETE FROM recent");
 	c->n_recent = r == 0 ? 0 : -1;
 	return r;
 }
@@ -717,7 +738,8 @@ static int count_recent(struct catalogue *c)
 static int add_recent(struct store *s, struct catalogue *c, const struct new_object *o)
 {
 	loc_t old;
-	int r = add_pair(c, CS_OBJ, "INSERT OR IGNORE INTO recent VALUES(?, ?)", oid_key(&o->id), o->loc);
+	int r = add_pair(
+		c, CS_OBJ, "INSERT OR IGNORE INTO recent VALUES(?, ?)", oid_key(&o->id), o->loc);
 
 	if (r < 0)
 		return r;
@@ -726,25 +748,29 @@ static int add_recent(struct store *s, struct catalogue *c, const struct new_obj
 		return 0;
 	}
 	if (cat_find(s, c, &o->id, &old) == 0)
-		return add_pair(c, CS_RECENT_UPD, "UPDATE recent SET loc=?2 WHERE key=?1", oid_key(&o->id), o->loc);
+		return add_pair(c, CS_RECENT_UPD, "UPDATE recent SET loc=?2 WHERE key=?1",
+			oid_key(&o->id), o->loc);
 	return add_collision(c, &o->id, o->loc);
 }
 
 static int add_direct(struct store *s, struct catalogue *c, const struct new_object *o)
 {
 	loc_t old;
-	int r = add_pair(c, CS_OBJ_INS, "INSERT OR IGNORE INTO object VALUES(?, ?)", oid_key(&o->id), o->loc);
+	int r = add_pair(c, CS_OBJ_INS, "INSERT OR IGNORE INTO object VALUES(?, ?)",
+		oid_key(&o->id), o->loc);
 
 	if (r < 0 || sqlite3_changes(c->db) == 1)
 		return r;
 	if (cat_find(s, c, &o->id, &old) == 0)
-		return add_pair(c, CS_OBJ2, "UPDATE object SET loc=?2 WHERE key=?1", oid_key(&o->id), o->loc);
+		return add_pair(c, CS_OBJ2, "UPDATE object SET loc=?2 WHERE key=?1",
+			oid_key(&o->id), o->loc);
 	return add_collision(c, &o->id, o->loc);
 }
 
 static int object_cmp(const void *pa, const void *pb)
 {
-	return memcmp(((const struct new_object *)pa)->id.b, ((const struct new_object *)pb)->id.b, 20);
+	return memcmp(
+		((const struct new_object *)pa)->id.b, ((const struct new_object *)pb)->id.b, 20);
 }
 
 int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n)
@@ -765,9 +791,11 @@ int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, 
 
 /* ---- snapshots and marks ---- */
 
-int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint64_t changed, uint64_t added)
+int cat_add_snapshot(
+	struct catalogue *c, const struct snap *sn, loc_t loc, uint64_t changed, uint64_t added)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_SNAP, "INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	sqlite3_stmt *st = cat_stmt(c, CS_SNAP,
+		"INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
 	struct store_snapshot all = sn->info;
 
@@ -795,7 +823,8 @@ int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint
 /* The commit of the newest snapshot. */
 int cat_newest_id(struct catalogue *c, struct oid *ret)
 {
-	sqlite3_stmt *st = cat_stmt(c, CS_LIST, "SELECT id FROM snapshot ORDER BY seq DESC LIMIT 1");
+	sqlite3_stmt *st =
+		cat_stmt(c, CS_LIST, "SELECT id FROM snapshot ORDER BY seq DESC LIMIT 1");
 	int rc, r = -ENOENT;
 
 	if (!st)
@@ -833,9 +862,10 @@ int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq)
 /* ---- paths ---- */
 
 #define NEW_PATH "INSERT INTO path VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-#define GET_PATH "SELECT id, seq, kind, mode, size, mtime, flags, why FROM path WHERE dir=? AND name=?"
-#define SET_PATH "UPDATE path SET seq=?3, kind=?4, mode=?5, size=?6, mtime=?7, ctime=?8, ino=?9, oid=?10, flags=?11, why=?12, sum=?13" \
-	" WHERE dir=?1 AND name=?2"
+#define GET_PATH \
+	"SELECT id, seq, kind, mode, size, mtime, flags, why FROM path WHERE dir=? AND name=?"
+#define SET_PATH "UPDATE path SET seq=?3, kind=?4, mode=?5, size=?6, mtime=?7, ctime=?8, ino=?9," \
+	" oid=?10, flags=?11, why=?12, sum=?13 WHERE dir=?1 AND name=?2"
 
 static int find_child(struct catalogue *c, int64_t dir, const char *name, size_t len, int64_t *ret)
 {
@@ -867,9 +897,11 @@ static size_t shared(const char *a, const char *b, size_t n)
 /* How many of the folders seen last lead to path too. The rest is forgotten. */
 static void keep_steps(struct catalogue *c, const char *path, size_t len)
 {
-	size_t same = shared(path, c->dir.len ? c->dir.data : "", len < c->dir.len ? len : c->dir.len), k = c->n_step;
+	size_t max = len < c->dir.len ? len : c->dir.len, k = c->n_step;
+	size_t same = shared(path, max ? c->dir.data : "", max);
 
-	while (k && (c->step[k - 1].end > same || (c->step[k - 1].end < len && path[c->step[k - 1].end] != '/')))
+	while (k && (c->step[k - 1].end > same ||
+			    (c->step[k - 1].end < len && path[c->step[k - 1].end] != '/')))
 		k--;
 	c->n_step = k;
 	c->dir.len = k ? c->step[k - 1].end : 0;
@@ -892,7 +924,8 @@ static int add_step(struct catalogue *c, const char *path, size_t end, int64_t i
 	return 0;
 }
 
-/* Questions come folder by folder: only what differs from the path asked about last is looked up. */
+/* Questions come folder by folder: only what differs from the path asked about last is looked
+ * up. */
 int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret)
 {
 	int64_t id;
@@ -912,7 +945,8 @@ int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret)
 	return 0;
 }
 
-static int64_t sum_of(int64_t dir, const char *name, size_t len, uint64_t seq, const struct store_entry *e)
+static int64_t sum_of(
+	int64_t dir, const char *name, size_t len, uint64_t seq, const struct store_entry *e)
 {
 	struct store_entry with = *e;
 
@@ -945,7 +979,8 @@ static int insert_path(struct catalogue *c, int64_t dir, const char *name, size_
 	return run(c, st);
 }
 
-static int update_path(struct catalogue *c, int64_t dir, const char *name, uint64_t seq, const struct store_entry *e)
+static int update_path(struct catalogue *c, int64_t dir, const char *name, uint64_t seq,
+	const struct store_entry *e)
 {
 	sqlite3_stmt *st = cat_stmt(c, CS_PATH_UPD, SET_PATH);
 
@@ -972,16 +1007,20 @@ static int update_path(struct catalogue *c, int64_t dir, const char *name, uint6
 static int keep_version(struct catalogue *c, sqlite3_stmt *row)
 {
 	struct store_entry e = {
-		.seq = (uint64_t)sqlite3_column_int64(row, 1), .kind = (enum store_kind)sqlite3_column_int(row, 2),
-		.mode = (uint32_t)sqlite3_column_int64(row, 3), .size = (uint64_t)sqlite3_column_int64(row, 4),
-		.mtime_ns = sqlite3_column_int64(row, 5), .flags = (uint32_t)sqlite3_column_int64(row, 6),
+		.seq = (uint64_t)sqlite3_column_int64(row, 1),
+		.kind = (enum store_kind)sqlite3_column_int(row, 2),
+		.mode = (uint32_t)sqlite3_column_int64(row, 3),
+		.size = (uint64_t)sqlite3_column_int64(row, 4),
+		.mtime_ns = sqlite3_column_int64(row, 5),
+		.flags = (uint32_t)sqlite3_column_int64(row, 6),
 		.why = (enum store_why)sqlite3_column_int(row, 7),
 	};
 	sqlite3_stmt *st;
 
 	if (sqlite3_column_int64(row, 1) == 0)	/* never recorded: a folder made for its children */
 		return 0;
-	st = cat_stmt(c, CS_VER_INS, "INSERT OR REPLACE INTO version VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	st = cat_stmt(
+		c, CS_VER_INS, "INSERT OR REPLACE INTO version VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	if (!st)
 		return c->err;
 	for (int i = 0; i < 8; i++)
@@ -1048,7 +1087,8 @@ int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t 
 
 	if (r < 0)
 		return r;
-	if (!(st = cat_stmt(c, CS_TOUCH, "UPDATE path SET ctime=?3, ino=?4 WHERE dir=?1 AND name=?2")))
+	if (!(st = cat_stmt(
+		      c, CS_TOUCH, "UPDATE path SET ctime=?3, ino=?4 WHERE dir=?1 AND name=?2")))
 		return c->err;
 	sqlite3_bind_int64(st, 1, dir);
 	sqlite3_bind_blob(st, 2, name, (int)strlen(name), SQLITE_STATIC);

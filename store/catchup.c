@@ -1,5 +1,6 @@
 /* Following the log: what whole transactions stand after a position, and feeding them into a
- * catalogue. Used when the catalogue is behind (we died between acknowledging and indexing), missing or damaged. */
+ * catalogue. Used when the catalogue is behind (we died between acknowledging and indexing),
+ * missing or damaged. */
 #include <string.h>
 
 #include "internal.h"
@@ -68,9 +69,10 @@ static int found_add(struct txn_found *t, const struct head *h)
 	return 0;
 }
 
-/* The next record at or after *pos, over segment ends and over damage. 1, or 0 at the end of the log. *gap grows
- * by what is no record. */
-static int next_record(struct store *s, struct log_pos *pos, uint32_t last, uint64_t *gap, struct head **ret)
+/* The next record at or after *pos, over segment ends and over damage. 1, or 0 at the end of the
+ * log. *gap grows by what is no record. */
+static int next_record(
+	struct store *s, struct log_pos *pos, uint32_t last, uint64_t *gap, struct head **ret)
 {
 	while (pos->seg && pos->seg <= last) {
 		uint64_t size;
@@ -83,7 +85,8 @@ static int next_record(struct store *s, struct log_pos *pos, uint32_t last, uint
 			if (r == 0) {
 				if ((*ret)->off != pos->off)
 					log_debug("segment %u: damaged from %llu to %llu", pos->seg,
-						(unsigned long long)pos->off, (unsigned long long)(*ret)->off);
+						(unsigned long long)pos->off,
+						(unsigned long long)(*ret)->off);
 				*gap += (*ret)->off - pos->off;
 				return 1;
 			}
@@ -152,8 +155,8 @@ static int descend(struct apply *a, const char *path, size_t from, size_t end)
 	return 0;
 }
 
-/* The tree of the folder that is path's first len bytes. Paths are sorted: what leads to the one before
- * leads most of the way to this one. */
+/* The tree of the folder that is path's first len bytes. Paths are sorted: what leads to the one
+ * before leads most of the way to this one. */
 static int folder_of(struct apply *a, const char *path, size_t len, struct rbuf **ret)
 {
 	size_t same = 0, at;
@@ -161,7 +164,8 @@ static int folder_of(struct apply *a, const char *path, size_t len, struct rbuf 
 
 	while (same < len && same < a->dir.len && a->dir.data[same] == path[same])
 		same++;
-	while (a->n && (a->at[a->n - 1].end > same || (a->at[a->n - 1].end < len && path[a->at[a->n - 1].end] != '/')))
+	while (a->n && (a->at[a->n - 1].end > same ||
+			       (a->at[a->n - 1].end < len && path[a->at[a->n - 1].end] != '/')))
 		rbuf_unref(a->at[--a->n].tree);
 	at = a->n ? a->at[a->n - 1].end : 0;
 	buf_reset(&a->dir);
@@ -235,7 +239,8 @@ static int check_parent(struct catalogue *c, const struct snap *sn)
 }
 
 /* with_changes false: its list of changes cannot be read, its tree may be. */
-static int apply_snapshot(struct store *s, struct catalogue *c, const struct txn_found *t, bool with_changes)
+static int apply_snapshot(
+	struct store *s, struct catalogue *c, const struct txn_found *t, bool with_changes)
 {
 	autoput(snap_release) struct snap sn = { .info = { 0 } };
 	autoput(apply_release) struct apply a = { .s = s, .c = c };
@@ -249,7 +254,8 @@ static int apply_snapshot(struct store *s, struct catalogue *c, const struct txn
 	if (with_changes)
 		r = snap_each(s, t->last, add_change, &a);
 	if (r == 0)
-		r = cat_add_snapshot(c, &sn, t->last, a.changed, log_bytes_between(s, t->start, t->end));
+		r = cat_add_snapshot(
+			c, &sn, t->last, a.changed, log_bytes_between(s, t->start, t->end));
 	if (r == 0 && (a.hurt || !with_changes))
 		cat_set_lossy(c, true);
 	if (r == 0 && cat_rows_wrong(c))
@@ -279,7 +285,8 @@ static int apply_mark(struct store *s, struct catalogue *c, const struct txn_fou
 }
 
 /* One step of apply(), all or nothing. */
-static int try_apply(struct store *s, struct catalogue *c, const struct txn_found *t, bool with_changes)
+static int try_apply(
+	struct store *s, struct catalogue *c, const struct txn_found *t, bool with_changes)
 {
 	int r = cat_savepoint(c), done;
 
@@ -306,9 +313,12 @@ static int apply_last(struct store *s, struct catalogue *c, const struct txn_fou
 		r = try_apply(s, c, t, false);
 	if (r < 0 && !is_damage(c, r))
 		return r;
-	log_warn("segment %u, offset %llu: %s (recover verify)", loc_seg(t->last), (unsigned long long)loc_off(t->last),
-		r == 0 ? "a snapshot's list of changes is damaged; its files are there, their times are not" :
-		t->type == OBJ_MARK ? "a mark is damaged; it is left out" : "a snapshot record is damaged; it is left out");
+	log_warn("segment %u, offset %llu: %s (recover verify)", loc_seg(t->last),
+		(unsigned long long)loc_off(t->last),
+		r == 0 ? "a snapshot's list of changes is damaged; its files are there, their "
+			 "times are not"
+		: t->type == OBJ_MARK ? "a mark is damaged; it is left out"
+				      : "a snapshot record is damaged; it is left out");
 	if (is_damage(c, r)) {
 		cat_lost_seqs(c, 1 + t->gap / SNAPSHOT_MIN);
 		r = 0;
@@ -328,7 +338,8 @@ static int apply(struct store *s, struct catalogue *c, struct txn_found *t)
 	return r;
 }
 
-/* Does a record follow at once? At the end of a segment, or at the start of the log, it is the next one's first. */
+/* Does a record follow at once? At the end of a segment, or at the start of the log, it is the
+ * next one's first. */
 static bool follows(struct store *s, struct log_pos before, struct log_pos rec)
 {
 	uint64_t size;
@@ -340,8 +351,8 @@ static bool follows(struct store *s, struct log_pos before, struct log_pos rec)
 	return !before.seg || (seg_size(s, before.seg, &size) == 0 && size == before.off);
 }
 
-/* Is the last transaction all there? Its sectors may have reached the disk in any order: a frame may be
- * zeroes, or a whole record may be missing in front of those that are there. */
+/* Is the last transaction all there? Its sectors may have reached the disk in any order: a frame
+ * may be zeroes, or a whole record may be missing in front of those that are there. */
 static int all_there(struct store *s, const struct txn_found *t)
 {
 	struct log_pos at = t->start;
@@ -371,10 +382,13 @@ static int apply_rest(struct store *s, struct catalogue *c, struct txn_found *t,
 {
 	int r;
 
-	while (t->n && !is_after(end, (struct log_pos){ loc_seg(t->obj[t->n - 1].loc), loc_off(t->obj[t->n - 1].loc) }))
+	while (t->n && !is_after(end, (struct log_pos){ loc_seg(t->obj[t->n - 1].loc),
+					      loc_off(t->obj[t->n - 1].loc) }))
 		t->n--;		/* of a transaction that was begun after it */
 	r = cat_add_objects(s, c, t->obj, t->n);
-	log_warn("segment %u: the last snapshot's record is damaged; it is left out (recover verify)", end.seg);
+	log_warn("segment %u: the last snapshot's record is damaged; it is left out (recover "
+		 "verify)",
+		end.seg);
 	cat_set_lossy(c, true);
 	cat_lost_seqs(c, 1 + t->gap / SNAPSHOT_MIN);
 	return r;
@@ -414,7 +428,8 @@ static int follow(struct follow *f, struct log_pos pos)
 		if (f->prev.last && (r = take_prev(f)) < 0)
 			break;
 		if (h->seg == f->acked.seg && h->off < f->acked.off && f->acked.off < h->end)
-			f->acked = (struct log_pos){ 0, 0 };	/* of another log: nothing ends there */
+			f->acked =
+				(struct log_pos){ 0, 0 }; /* of another log: nothing ends there */
 		r = found_add(&f->cur, h);
 		pos = f->cur.end = (struct log_pos){ h->seg, h->end };
 		if (r < 0 || !f->cur.last)
@@ -428,7 +443,8 @@ static int follow(struct follow *f, struct log_pos pos)
 	return r < 0 ? r : 0;
 }
 
-/* The last transaction may be torn: unless the log says that it was acknowledged, its frames are checked. */
+/* The last transaction may be torn: unless the log says that it was acknowledged, its frames are
+ * checked. */
 static int follow_end(struct follow *f)
 {
 	struct log_pos acked = f->acked;
@@ -446,7 +462,9 @@ static int follow_end(struct follow *f)
 		return 0;
 	if (seg_size(f->s, acked.seg, &size) < 0 || size < acked.off) {
 		if (f->c)
-			log_warn("%s: the log is shorter than it was: snapshots are lost (recover verify)", f->s->dir);
+			log_warn("%s: the log is shorter than it was: snapshots are lost (recover "
+				 "verify)",
+				f->s->dir);
 		return 0;
 	}
 	f->end = acked;
@@ -474,7 +492,9 @@ static int settle_rows(struct store *s, struct catalogue *c)
 
 int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, struct log_pos *ret_end)
 {
-	struct follow f = { .s = s, .c = c, .end = from, .acked = seg_acked(s) };	/* before the log: that only grows */
+	struct follow f = {
+		.s = s, .c = c, .end = from, .acked = seg_acked(s)
+	}; /* before the log: that only grows */
 	uint32_t first;
 	int r = seg_list(s, &first, &f.last);
 
@@ -526,7 +546,8 @@ static int index_head(struct store *s, const struct head *h, size_t *cap)
 		*cap = n;
 	}
 	for (uint32_t i = 0; i < h->n_objs; i++)
-		s->found[s->n_found++] = (struct found_loc){ key_of(head_id(h, i)), loc_make(h->seg, h->off, i) };
+		s->found[s->n_found++] =
+			(struct found_loc){ key_of(head_id(h, i)), loc_make(h->seg, h->off, i) };
 	return 0;
 }
 
@@ -553,7 +574,8 @@ static int index_log(struct store *s)
 	return r;
 }
 
-/* The catalogue does not say where an object is, or is wrong: the log is asked, the first time from end to end. */
+/* The catalogue does not say where an object is, or is wrong: the log is asked, the first time
+ * from end to end. */
 int log_find(struct store *s, const struct oid *id, loc_t *ret)
 {
 	size_t lo = 0, hi;

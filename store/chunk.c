@@ -5,7 +5,8 @@
 
 static uint64_t gear[256];
 
-/* The table is fixed for ever: it decides which old chunks are found again. splitmix64 from a constant. */
+/* The table is fixed for ever: it decides which old chunks are found again. splitmix64 from a
+ * constant. */
 static void gear_init(void)
 {
 	uint64_t x = 0x686f6c6466617374;	/* "holdfast" */

@@ -31,7 +31,8 @@ loc_t encode_base(struct store *s, loc_t old, size_t len)
 		autohead struct head *h = NULL;
 		const struct frame *f;
 
-		if (head_get(s, loc_seg(at), loc_off(at), &h) < 0 || !(f = head_frame(h, loc_idx(at))))
+		if (head_get(s, loc_seg(at), loc_off(at), &h) < 0 ||
+			!(f = head_frame(h, loc_idx(at))))
 			return 0;
 		/* A full chain starts again on its root, not with a whole copy. */
 		if (!f->dist || (at == old && f->depth < max))
@@ -57,11 +58,13 @@ static int cctx_ready(struct store *s)
 	if (!ZSTD_isError(r))
 		r = ZSTD_CCtx_setParameter(s->cctx, ZSTD_c_dictIDFlag, 0);
 	if (!ZSTD_isError(r))
-		r = ZSTD_CCtx_setParameter(s->cctx, ZSTD_c_compressionLevel, s->opt.level ? s->opt.level : 3);
+		r = ZSTD_CCtx_setParameter(
+			s->cctx, ZSTD_c_compressionLevel, s->opt.level ? s->opt.level : 3);
 	return ZSTD_isError(r) ? -ENOTSUP : 0;
 }
 
-static int zstd_into(struct store *s, const void *p, size_t n, const void *prefix, size_t prefix_len, struct buf *out)
+static int zstd_into(struct store *s, const void *p, size_t n, const void *prefix,
+	size_t prefix_len, struct buf *out)
 {
 	size_t bound = ZSTD_compressBound(n), r;
 	int e = cctx_ready(s);
@@ -87,8 +90,8 @@ struct plan {			/* which pends make a frame */
 };
 
 /* One object against its version before. Leaves out empty if that does not pay. */
-static int encode_delta(struct store *s, const struct pend *p, const struct rbuf *base, const uint8_t *ids, uint32_t n_ids,
-	uint8_t *ret_enc, struct buf *out)
+static int encode_delta(struct store *s, const struct pend *p, const struct rbuf *base,
+	const uint8_t *ids, uint32_t n_ids, uint8_t *ret_enc, struct buf *out)
 {
 	const uint8_t *a = base->data, *b = p->raw->data;
 	size_t max = base->len < p->raw->len ? base->len : p->raw->len;
@@ -125,8 +128,8 @@ static int encode_delta(struct store *s, const struct pend *p, const struct rbuf
 	return zstd_into(s, b + pre, mid, a, base->len, out);
 }
 
-static int encode_whole(struct store *s, uint8_t type, const void *p, size_t n, const uint8_t *ids, uint32_t n_ids,
-	uint8_t *ret_enc, struct buf *out)
+static int encode_whole(struct store *s, uint8_t type, const void *p, size_t n, const uint8_t *ids,
+	uint32_t n_ids, uint8_t *ret_enc, struct buf *out)
 {
 	int r;
 
@@ -140,8 +143,8 @@ static int encode_whole(struct store *s, uint8_t type, const void *p, size_t n, 
 	return r;
 }
 
-static int encode_single(struct store *s, const struct pend *p, const struct encoded *e, uint64_t record_off,
-	struct frame *f, struct buf *out, struct rbuf **ret_base)
+static int encode_single(struct store *s, const struct pend *p, const struct encoded *e,
+	uint64_t record_off, struct frame *f, struct buf *out, struct rbuf **ret_base)
 {
 	autoput(buf_release) struct buf whole = BUF_INIT;
 	autohead struct head *h = NULL;
@@ -149,12 +152,14 @@ static int encode_single(struct store *s, const struct pend *p, const struct enc
 	int r;
 
 	if (!p->base)
-		return encode_whole(s, p->type, p->raw->data, p->raw->len, e->ids, e->n_objs, &f->enc, out);
+		return encode_whole(
+			s, p->type, p->raw->data, p->raw->len, e->ids, e->n_objs, &f->enc, out);
 	r = obj_read(s, p->base, NULL, NULL, ret_base);
 	if (r == 0)
 		r = head_get(s, loc_seg(p->base), loc_off(p->base), &h);
 	if (r == -EBADMSG)	/* damage costs what it hits, not the version after it */
-		return encode_whole(s, p->type, p->raw->data, p->raw->len, e->ids, e->n_objs, &f->enc, out);
+		return encode_whole(
+			s, p->type, p->raw->data, p->raw->len, e->ids, e->n_objs, &f->enc, out);
 	if (r < 0)
 		return r;
 	if ((r = encode_delta(s, p, *ret_base, e->ids, e->n_objs, &f->enc, out)) < 0)
@@ -176,20 +181,23 @@ static int encode_single(struct store *s, const struct pend *p, const struct enc
 	return r;
 }
 
-/* Does the frame come back as it went in? Otherwise it is stored raw: the bytes matter, not the ratio. */
-static int verify_frame(struct store *s, struct frame *f, const struct encoded *e, const struct rbuf *want,
-	const struct rbuf *base, struct buf *out)
+/* Does the frame come back as it went in? Otherwise it is stored raw: the bytes matter, not the
+ * ratio. */
+static int verify_frame(struct store *s, struct frame *f, const struct encoded *e,
+	const struct rbuf *want, const struct rbuf *base, struct buf *out)
 {
 	autorbuf struct rbuf *got = NULL;
 	int r;
 
 	f->stored = (uint32_t)out->len;
-	r = frame_decode(s, f, e->raw, e->ids, e->n_objs, (const uint8_t *)out->data, f->dist ? base : NULL, &got);
+	r = frame_decode(s, f, e->raw, e->ids, e->n_objs, (const uint8_t *)out->data,
+		f->dist ? base : NULL, &got);
 	if (r == -ENOMEM)
 		return r;
 	if (r == 0 && got->len == want->len && memcmp(got->data, want->data, want->len) == 0)
 		return 0;
-	log_warn("store: a compressed object did not decompress to itself; it is stored uncompressed");
+	log_warn("store: a compressed object did not decompress to itself; it is stored "
+		 "uncompressed");
 	f->enc = ENC_RAW;
 	f->dist = f->bidx = f->depth = 0;
 	buf_reset(out);
@@ -199,8 +207,8 @@ static int verify_frame(struct store *s, struct frame *f, const struct encoded *
 	return 0;
 }
 
-static int encode_frame(struct store *s, const struct pend *p, const uint32_t *order, const struct plan *pl,
-	struct encoded *e, uint64_t record_off)
+static int encode_frame(struct store *s, const struct pend *p, const uint32_t *order,
+	const struct plan *pl, struct encoded *e, uint64_t record_off)
 {
 	struct frame *f = &e->frames[e->n_frames];
 	autoput(buf_release) struct buf out = BUF_INIT;
@@ -209,7 +217,9 @@ static int encode_frame(struct store *s, const struct pend *p, const uint32_t *o
 	size_t len = 0;
 	int r;
 
-	*f = (struct frame){ .type = one->type, .solid = pl->solid, .first = pl->first, .n = pl->n };
+	*f = (struct frame){
+		.type = one->type, .solid = pl->solid, .first = pl->first, .n = pl->n
+	};
 	if (!pl->solid) {
 		all = rbuf_ref(one->raw);
 		r = encode_single(s, one, e, record_off, f, &out, &base);
@@ -225,7 +235,8 @@ static int encode_frame(struct store *s, const struct pend *p, const uint32_t *o
 			memcpy(all->data + len, o->data, o->len);
 			len += o->len;
 		}
-		r = encode_whole(s, one->type, all->data, all->len, e->ids, e->n_objs, &f->enc, &out);
+		r = encode_whole(
+			s, one->type, all->data, all->len, e->ids, e->n_objs, &f->enc, &out);
 	}
 	if (r < 0 || (r = verify_frame(s, f, e, all, base, &out)) < 0)
 		return r;
@@ -241,7 +252,8 @@ static bool wants_solid(const struct pend *p, uint8_t type)
 	return p->type == type && !p->base && p->raw->len <= SOLID_MAX;
 }
 
-/* Objects without a base share frames, by type; the others follow one by one, in their order (a snapshot stays last). */
+/* Objects without a base share frames, by type; the others follow one by one, in their order (a
+ * snapshot stays last). */
 static uint32_t make_plan(const struct pend *p, uint32_t n, uint32_t *order, struct plan *pl)
 {
 	static const uint8_t solid_types[] = { OBJ_BLOB, OBJ_TREE };
@@ -273,7 +285,8 @@ static uint32_t make_plan(const struct pend *p, uint32_t n, uint32_t *order, str
 	return n_pl;
 }
 
-int encode_batch(struct store *s, const struct pend *p, uint32_t n, uint64_t record_off, struct encoded *ret)
+int encode_batch(
+	struct store *s, const struct pend *p, uint32_t n, uint64_t record_off, struct encoded *ret)
 {
 	autofree uint32_t *order = calloc(n, sizeof(*order));
 	autofree struct plan *pl = calloc(n, sizeof(*pl));

@@ -57,11 +57,13 @@ static int dctx_ready(struct store *s)
 	s->dctx = ZSTD_createDCtx();
 	if (!s->dctx)
 		return -ENOMEM;
-	return ZSTD_isError(ZSTD_DCtx_setParameter(s->dctx, ZSTD_d_format, ZSTD_f_zstd1_magicless)) ? -ENOTSUP : 0;
+	return ZSTD_isError(ZSTD_DCtx_setParameter(s->dctx, ZSTD_d_format, ZSTD_f_zstd1_magicless))
+		       ? -ENOTSUP
+		       : 0;
 }
 
-static int unzstd(struct store *s, const uint8_t *p, size_t n, const void *prefix, size_t prefix_len,
-	uint8_t *out, size_t out_len)
+static int unzstd(struct store *s, const uint8_t *p, size_t n, const void *prefix,
+	size_t prefix_len, uint8_t *out, size_t out_len)
 {
 	size_t r;
 	int e = dctx_ready(s);
@@ -78,7 +80,8 @@ static int unzstd(struct store *s, const uint8_t *p, size_t n, const void *prefi
 	return 0;
 }
 
-/* The first len bytes of what p decodes to: one small file at the front of a solid frame does not need the rest. */
+/* The first len bytes of what p decodes to: one small file at the front of a solid frame does
+ * not need the rest. */
 static int unzstd_start(struct store *s, const uint8_t *p, size_t n, uint8_t *out, size_t len)
 {
 	ZSTD_outBuffer o = { out, len, 0 };
@@ -96,7 +99,8 @@ static int unzstd_start(struct store *s, const uint8_t *p, size_t n, uint8_t *ou
 	return r;
 }
 
-static int unzdelta(struct store *s, const uint8_t *p, size_t n, const struct rbuf *base, uint8_t *out, size_t len)
+static int unzdelta(struct store *s, const uint8_t *p, size_t n, const struct rbuf *base,
+	uint8_t *out, size_t len)
 {
 	struct cursor c = { p, p + n, 0 };
 	uint64_t pre = cur_varint(&c), suf = cur_varint(&c);
@@ -107,11 +111,12 @@ static int unzdelta(struct store *s, const uint8_t *p, size_t n, const struct rb
 	memcpy(out + len - suf, base->data + base->len - suf, (size_t)suf);
 	if (pre + suf == len)
 		return c.p == c.end ? 0 : -EBADMSG;
-	return unzstd(s, c.p, (size_t)(c.end - c.p), base->data, base->len, out + pre, len - (size_t)pre - (size_t)suf);
+	return unzstd(s, c.p, (size_t)(c.end - c.p), base->data, base->len, out + pre,
+		len - (size_t)pre - (size_t)suf);
 }
 
-static int unsplice(const uint8_t *p, size_t n, const struct rbuf *base, const uint8_t *ids, uint32_t n_ids,
-	uint8_t *out, size_t len)
+static int unsplice(const uint8_t *p, size_t n, const struct rbuf *base, const uint8_t *ids,
+	uint32_t n_ids, uint8_t *out, size_t len)
 {
 	struct cursor c = { p, p + n, 0 };
 	uint64_t at = 0, done = 0;
@@ -146,8 +151,8 @@ static int unsplice(const uint8_t *p, size_t n, const struct rbuf *base, const u
 	return c.bad || done != len ? -EBADMSG : 0;
 }
 
-int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, const uint8_t *ids, uint32_t n_ids,
-	const uint8_t *stored, const struct rbuf *base, struct rbuf **ret)
+int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, const uint8_t *ids,
+	uint32_t n_ids, const uint8_t *stored, const struct rbuf *base, struct rbuf **ret)
 {
 	autorbuf struct rbuf *out = NULL;
 	uint64_t len = 0;
@@ -155,7 +160,8 @@ int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, co
 
 	for (uint32_t i = 0; i < f->n; i++)
 		len += raw[f->first + i];
-	if (len > OBJECT_MAX || ((f->enc == ENC_ZDELTA || f->enc == ENC_SPLICE) && (!base || f->solid)))
+	if (len > OBJECT_MAX ||
+		((f->enc == ENC_ZDELTA || f->enc == ENC_SPLICE) && (!base || f->solid)))
 		return -EBADMSG;
 	out = rbuf_new((size_t)len);
 	if (!out)
@@ -253,8 +259,8 @@ static void solid_keep(struct store *s, const struct head *h, uint32_t frame, st
 /* ---- one object ---- */
 
 /* The stored bytes, checked, in small or in memory of their own (*ret_big). */
-static int frame_bytes(struct store *s, const struct head *h, const struct frame *f, uint8_t *small, size_t n_small,
-	uint8_t **ret_big, const uint8_t **ret)
+static int frame_bytes(struct store *s, const struct head *h, const struct frame *f, uint8_t *small,
+	size_t n_small, uint8_t **ret_big, const uint8_t **ret)
 {
 	uint8_t *p = small;
 	int r;
@@ -269,8 +275,8 @@ static int frame_bytes(struct store *s, const struct head *h, const struct frame
 	return 0;
 }
 
-static int frame_load(struct store *s, const struct head *h, const struct frame *f, const struct rbuf *base,
-	struct rbuf **ret)
+static int frame_load(struct store *s, const struct head *h, const struct frame *f,
+	const struct rbuf *base, struct rbuf **ret)
 {
 	uint8_t small[8192];
 	autofree uint8_t *big = NULL;
@@ -290,9 +296,10 @@ static bool touched(struct store *s, loc_t frame)
 	return false;
 }
 
-/* One object at the front of a frame that nobody has asked for before. -ENOENT: decode all of it. */
-static int solid_read_start(struct store *s, const struct head *h, const struct frame *f, size_t at, size_t len,
-	struct rbuf **ret)
+/* One object at the front of a frame that nobody has asked for before. -ENOENT: decode all of
+ * it. */
+static int solid_read_start(struct store *s, const struct head *h, const struct frame *f, size_t at,
+	size_t len, struct rbuf **ret)
 {
 	uint8_t small[8192];
 	autofree uint8_t *big = NULL;
@@ -314,7 +321,8 @@ static int solid_read_start(struct store *s, const struct head *h, const struct 
 	return 0;
 }
 
-static int solid_read(struct store *s, const struct head *h, const struct frame *f, uint32_t idx, struct rbuf **ret)
+static int solid_read(struct store *s, const struct head *h, const struct frame *f, uint32_t idx,
+	struct rbuf **ret)
 {
 	uint32_t no = (uint32_t)(f - h->frames);
 	autorbuf struct rbuf *all = solid_cached(s, h, no);
@@ -338,8 +346,8 @@ static int solid_read(struct store *s, const struct head *h, const struct frame 
 	return 0;
 }
 
-static int obj_read_depth(struct store *s, loc_t loc, uint32_t max_depth, uint8_t *ret_type, struct oid *ret_id,
-	struct rbuf **ret)
+static int obj_read_depth(struct store *s, loc_t loc, uint32_t max_depth, uint8_t *ret_type,
+	struct oid *ret_id, struct rbuf **ret)
 {
 	autohead struct head *h = NULL;
 	autorbuf struct rbuf *base = NULL;
@@ -371,7 +379,8 @@ static int obj_read_depth(struct store *s, loc_t loc, uint32_t max_depth, uint8_
 			/* Depth falls along a chain, so hostile chains end. */
 			if (f->depth > max_depth)
 				return -EBADMSG;
-			r = obj_read_depth(s, loc_make(h->seg, h->off - f->dist, f->bidx), f->depth - 1, NULL, NULL, &base);
+			r = obj_read_depth(s, loc_make(h->seg, h->off - f->dist, f->bidx),
+				f->depth - 1, NULL, NULL, &base);
 			if (r < 0)
 				return r;
 		}
@@ -402,7 +411,8 @@ static bool is_object(struct store *s, loc_t loc, const struct oid *id)
 		memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0;
 }
 
-/* The catalogue knows nothing of it, or a place where it is not: if the log has it, the catalogue is wrong. */
+/* The catalogue knows nothing of it, or a place where it is not: if the log has it, the
+ * catalogue is wrong. */
 static int find_in_log(struct store *s, const struct oid *id, loc_t *ret)
 {
 	int r = log_find(s, id, ret);

@@ -69,7 +69,8 @@ static int try_lock(struct store *s, bool name_me)
 	int n;
 
 	if (s->lockfd < 0)
-		s->lockfd = openat(s->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		s->lockfd =
+			openat(s->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lockfd < 0)
 		return -errno;
 	if (fcntl(s->lockfd, F_OFD_SETLK, &fl) < 0)
@@ -98,7 +99,8 @@ static int lock_writer(struct store *s)
 	for (int i = 0; r == -EBUSY && i < 200; i++) {
 		pid_t pid = 0;
 
-		if (store_writer(s->dir, &pid) == 1 && pid > 0 && (kill(pid, 0) == 0 || errno == EPERM))
+		if (store_writer(s->dir, &pid) == 1 && pid > 0 &&
+			(kill(pid, 0) == 0 || errno == EPERM))
 			return -EBUSY;
 		sleep_ms(10);
 		r = try_lock(s, true);
@@ -108,7 +110,8 @@ static int lock_writer(struct store *s)
 
 /* ---- the catalogue against the log ---- */
 
-/* 0: pos is the end of the log's last whole transaction. 1: there are whole ones after it. -ESTALE: the log is shorter. */
+/* 0: pos is the end of the log's last whole transaction. 1: there are whole ones after it.
+ * -ESTALE: the log is shorter. */
 static int compare_log(struct store *s, struct log_pos pos)
 {
 	uint32_t first, last;
@@ -135,8 +138,8 @@ static int compare_log(struct store *s, struct log_pos pos)
 /* It is only an index: the log makes a new one. */
 static void remove_catalogue(struct store *s)
 {
-	static const char *const names[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "catalogue.db-journal",
-		CATALOGUE_BAD };
+	static const char *const names[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm",
+		"catalogue.db-journal", CATALOGUE_BAD };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)unlinkat(s->dirfd, names[i], 0);
@@ -165,13 +168,14 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 	int r = cat_open(s, true, false, &s->cat);
 
 	if (r == 0 && compare_log(s, cat_pos(s->cat)) == -ESTALE) {
-		log_warn("%s: the log is shorter than it was: snapshots are lost (recover verify)", s->dir);
+		log_warn("%s: the log is shorter than it was: snapshots are lost (recover verify)",
+			s->dir);
 		r = -EBADMSG;
 	}
 	if (r == 0 && (r = catch_up(s, s->cat, ret_end)) == 0)
 		return 0;
-	/* Damaged, of another schema, or not of this log. What else there may be (no descriptors, a lock, no
-	 * permission) says nothing against it. */
+	/* Damaged, of another schema, or not of this log. What else there may be (no
+	 * descriptors, a lock, no permission) says nothing against it. */
 	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST)
 		return r;
 	cat_close(take_ptr(s->cat));
@@ -199,7 +203,9 @@ static int learn_id(struct store *s)
 
 static int reader_try(struct store *s)
 {
-	int r = faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0 ? -EBADMSG : cat_open(s, false, false, &s->cat);
+	int r = faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0
+			? -EBADMSG
+			: cat_open(s, false, false, &s->cat);
 
 	if (r == 0)
 		r = compare_log(s, cat_pos(s->cat));
@@ -209,8 +215,9 @@ static int reader_try(struct store *s)
 	return r < 0 ? r : -ESTALE;
 }
 
-/* A reader needs a catalogue that covers the log. If it is behind, the writer is about to renew it; if there
- * is no writer, do it in its place; if that cannot be (read-only, full), index in memory. */
+/* A reader needs a catalogue that covers the log. If it is behind, the writer is about to renew
+ * it; if there is no writer, do it in its place; if that cannot be (read-only, full), index in
+ * memory. */
 static int reader_catalogue(struct store *s)
 {
 	struct log_pos end;
@@ -319,8 +326,9 @@ static bool has_tail(struct store *s, struct log_pos end)
 	return last > end.seg || (end.seg && seg_size(s, end.seg, &size) == 0 && size > end.off);
 }
 
-/* What follows the last whole transaction goes; never on the word of the index alone. What is kept is put on
- * the disk before anybody is told of it: a writer that died may not have got to that. */
+/* What follows the last whole transaction goes; never on the word of the index alone. What is
+ * kept is put on the disk before anybody is told of it: a writer that died may not have got to
+ * that. */
 static int cut_tail(struct store *s, struct log_pos end)
 {
 	struct segment *g;
@@ -329,10 +337,13 @@ static int cut_tail(struct store *s, struct log_pos end)
 	if (has_tail(s, end)) {
 		cat_close(take_ptr(s->cat));
 		remove_catalogue(s);
-		if ((r = cat_open(s, true, false, &s->cat)) < 0 || (r = catch_up(s, s->cat, &end)) < 0)
+		if ((r = cat_open(s, true, false, &s->cat)) < 0 ||
+			(r = catch_up(s, s->cat, &end)) < 0)
 			return r;
 		if (has_tail(s, end))
-			log_warn("%s: the remains of an unfinished snapshot are cut off the log (log/torn keeps them)", s->dir);
+			log_warn("%s: the remains of an unfinished snapshot are cut off the log "
+				 "(log/torn keeps them)",
+				s->dir);
 	}
 	if ((r = seg_cut(s, end)) < 0 || !end.seg)
 		return r;
@@ -396,7 +407,8 @@ static int store_open_in(struct store *s, enum store_mode mode)
 	return reader_catalogue(s);
 }
 
-int store_open(const char *dir, enum store_mode mode, const struct store_options *opt, struct store **ret)
+int store_open(
+	const char *dir, enum store_mode mode, const struct store_options *opt, struct store **ret)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	int r;

@@ -136,9 +136,10 @@ int put_flush(struct store_txn *t)
 	off = s->end.off;
 	if ((r = encode_batch(s, t->pend, t->n_pend, off, &e)) < 0)
 		return r;
-	if ((r = head_build(e.frames, e.n_frames, e.raw, e.ids, e.n_objs, seg_seed(g, off), &rec)) < 0 ||
-	    (e.stored.len && (r = buf_add(&rec, e.stored.data, e.stored.len)) < 0) ||
-	    (r = seg_append(s, rec.data, rec.len)) < 0)
+	if ((r = head_build(e.frames, e.n_frames, e.raw, e.ids, e.n_objs, seg_seed(g, off), &rec)) <
+			0 ||
+		(e.stored.len && (r = buf_add(&rec, e.stored.data, e.stored.len)) < 0) ||
+		(r = seg_append(s, rec.data, rec.len)) < 0)
 		return r;
 	for (uint32_t i = 0; i < t->n_pend; i++) {
 		struct known *k = known_find(t, &t->pend[i].id);
@@ -146,7 +147,8 @@ int put_flush(struct store_txn *t)
 		if (k && !k->loc && k->pend == i)
 			k->loc = loc_make(s->end.seg, off, e.slot[i]);
 		/* What was written last is the base of what comes next. */
-		obj_cache_put(s, loc_make(s->end.seg, off, e.slot[i]), t->pend[i].type, t->pend[i].id.b, t->pend[i].raw);
+		obj_cache_put(s, loc_make(s->end.seg, off, e.slot[i]), t->pend[i].type,
+			t->pend[i].id.b, t->pend[i].raw);
 		rbuf_unref(t->pend[i].raw);
 	}
 	t->n_pend = 0;
@@ -164,29 +166,35 @@ static int confirm(struct store_txn *t, uint8_t type, const struct oid *id, cons
 	if (r == 0)
 		r = obj_read_id(t->s, id, &have_type, &have);
 	if (r < 0)
-		return r == -ENOMEM ? r : 0;		/* not there, or damaged: store it (again) */
+		return r == -ENOMEM ? r : 0; /* not there, or damaged: store it (again) */
 	if (have_type != type)
-		return 1;	/* the same blob in pieces or whole: its bytes are confirmed on reading */
+		return 1; /* the same blob in pieces or whole: its bytes are confirmed on reading */
 	if (have->len == raw->len && memcmp(have->data, raw->data, raw->len) == 0)
 		return 1;
 	return -EEXIST;
 }
 
-int put_object(struct store_txn *t, uint8_t type, const struct oid *id, struct rbuf *raw, loc_t base)
+int put_object(
+	struct store_txn *t, uint8_t type, const struct oid *id, struct rbuf *raw, loc_t base)
 {
 	int r = raw->len > OBJECT_MAX ? -EFBIG : confirm(t, type, id, raw);
 
 	if (r != 0) {
 		if (r == -EEXIST)
-			log_error("store: two different contents have one SHA-1; the new one is not stored");
+			log_error("store: two different contents have one SHA-1; the new one is "
+				  "not stored");
 		return r < 0 ? r : 0;
 	}
-	if (t->n_pend && (t->pend_bytes + raw->len > BATCH_BYTES || t->n_pend == BATCH_OBJECTS) && (r = put_flush(t)) < 0)
+	if (t->n_pend && (t->pend_bytes + raw->len > BATCH_BYTES || t->n_pend == BATCH_OBJECTS) &&
+		(r = put_flush(t)) < 0)
 		return r;
 	if ((r = known_add(t, id, type, t->n_pend)) < 0)
 		return r;
 	t->pend[t->n_pend++] = (struct pend){
-		.type = type, .id = *id, .raw = rbuf_ref(raw), .base = encode_base(t->s, base, raw->len),
+		.type = type,
+		.id = *id,
+		.raw = rbuf_ref(raw),
+		.base = encode_base(t->s, base, raw->len),
 	};
 	t->pend_bytes += raw->len;
 	return 0;
@@ -213,8 +221,8 @@ uint32_t put_suspect(const uint8_t *p, size_t n, const struct store_entry *was)
 	if (!n)
 		return ENTRY_EMPTIED;
 	tail = nul_tail(p, n);
-	/* What a power cut leaves: a file of the right size whose end, or all, was never written. A head with NUL
-	 * bytes of its own is a binary format and may look like that. */
+	/* What a power cut leaves: a file of the right size whose end, or all, was never
+	 * written. A head with NUL bytes of its own is a binary format and may look like that. */
 	if (tail == n || (tail >= 512 && tail >= n / 2 && !memchr(p, 0, n - tail)))
 		return ENTRY_NULLED;
 	return 0;
@@ -232,7 +240,8 @@ loc_t put_old(struct store_txn *t, const struct store_entry *was, uint8_t type)
 	return head_frame(h, loc_idx(loc))->type == type ? loc : 0;
 }
 
-static int put_small(struct store_txn *t, int fd, size_t size, const struct store_entry *was, struct store_entry *e)
+static int put_small(struct store_txn *t, int fd, size_t size, const struct store_entry *was,
+	struct store_entry *e)
 {
 	autorbuf struct rbuf *raw = rbuf_new(size);
 	ssize_t n;
@@ -268,7 +277,8 @@ static int put_chunk(struct store_txn *t, const uint8_t *p, size_t n, struct buf
 }
 
 /* Read size bytes, hash them as one blob, cut them into chunks, write their list. */
-static int put_chunks(struct store_txn *t, int fd, uint64_t size, struct hash *h, struct buf *list, bool *ret_nul)
+static int put_chunks(
+	struct store_txn *t, int fd, uint64_t size, struct hash *h, struct buf *list, bool *ret_nul)
 {
 	struct buf *b = &t->io;
 	uint64_t at = 0;
@@ -310,7 +320,8 @@ static int put_chunks(struct store_txn *t, int fd, uint64_t size, struct hash *h
 	}
 }
 
-static int put_large(struct store_txn *t, int fd, uint64_t size, const struct store_entry *was, struct store_entry *e)
+static int put_large(struct store_txn *t, int fd, uint64_t size, const struct store_entry *was,
+	struct store_entry *e)
 {
 	autoput(buf_release) struct buf list = BUF_INIT;
 	autorbuf struct rbuf *raw = NULL;
@@ -336,8 +347,12 @@ static int put_large(struct store_txn *t, int fd, uint64_t size, const struct st
 static void from_stat(const struct stat *st, struct store_entry *e)
 {
 	*e = (struct store_entry){
-		.kind = KIND_FILE, .mode = st->st_mode, .size = (uint64_t)st->st_size, .mtime_ns = text_ns(&st->st_mtim),
-		.ctime_ns = text_ns(&st->st_ctim), .ino = st->st_ino,
+		.kind = KIND_FILE,
+		.mode = st->st_mode,
+		.size = (uint64_t)st->st_size,
+		.mtime_ns = text_ns(&st->st_mtim),
+		.ctime_ns = text_ns(&st->st_ctim),
+		.ino = st->st_ino,
 	};
 	if (st->st_size > 0 && (uint64_t)st->st_blocks * 512 + 4096 <= (uint64_t)st->st_size)
 		e->flags |= ENTRY_SPARSE;
@@ -345,11 +360,13 @@ static void from_stat(const struct stat *st, struct store_entry *e)
 
 static bool same_stat(const struct stat *a, const struct stat *b)
 {
-	return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-		a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+	return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* Exactly the size that fstat gave is read, so that a file that only grows is stored as it once was. */
+/* Exactly the size that fstat gave is read, so that a file that only grows is stored as it once
+ * was. */
 int put_file(struct store_txn *t, int fd, const struct store_entry *was, struct store_entry *ret)
 {
 	struct stat st, after;
@@ -377,7 +394,8 @@ int put_file(struct store_txn *t, int fd, const struct store_entry *was, struct 
 	return 0;
 }
 
-int put_bytes(struct store_txn *t, const void *p, size_t n, const struct store_entry *was, struct oid *ret)
+int put_bytes(struct store_txn *t, const void *p, size_t n, const struct store_entry *was,
+	struct oid *ret)
 {
 	autorbuf struct rbuf *raw = NULL;
 

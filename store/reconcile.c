@@ -1,7 +1,7 @@
-/* After a loss in the log the rows of the catalogue are no longer the sum of all changes: a snapshot record that
- * cannot be read may have added, changed and deleted paths. The tree of the next snapshot is whole by itself;
- * here the rows are made to say what it says. What only a manifest knows (times, modes, empty
- * folders) is lost with it. */
+/* After a loss in the log the rows of the catalogue are no longer the sum of all changes: a
+ * snapshot record that cannot be read may have added, changed and deleted paths. The tree of the
+ * next snapshot is whole by itself; here the rows are made to say what it says. What only a
+ * manifest knows (times, modes, empty folders) is lost with it. */
 #include <string.h>
 
 #include "internal.h"
@@ -125,7 +125,9 @@ static void entry_of(struct reconcile *x, const struct tree_entry *t, const stru
 {
 	uint64_t size = 0;
 
-	*ret = (struct store_entry){ .kind = kind_of(t), .mode = t->mode, .mtime_ns = x->sn->time_ns };
+	*ret = (struct store_entry){
+		.kind = kind_of(t), .mode = t->mode, .mtime_ns = x->sn->time_ns
+	};
 	if (ret->kind == KIND_DIR) {
 		ret->mode = S_IFDIR | 0755;
 		return;
@@ -139,13 +141,15 @@ static void entry_of(struct reconcile *x, const struct tree_entry *t, const stru
 	if (was->kind == ret->kind && oid_zero(&was->oid) && was->size == size) {
 		*ret = *was;
 		ret->oid = t->oid;
-	} else if (was->kind == KIND_FILE && ret->kind == KIND_FILE && !(was->mode & 0100) == !(t->mode & 0100)) {
+	} else if (was->kind == KIND_FILE && ret->kind == KIND_FILE &&
+		   !(was->mode & 0100) == !(t->mode & 0100)) {
 		ret->mode = was->mode;
 	}
 }
 
 /* One name, in the rows or in the tree or in both. */
-static int settle(struct reconcile *x, const char *path, const struct row *row, const struct tree_entry *t)
+static int settle(
+	struct reconcile *x, const char *path, const struct row *row, const struct tree_entry *t)
 {
 	static const struct store_entry gone = { .kind = KIND_GONE };
 	const struct store_entry *was = row ? &row->e : &gone;
@@ -185,8 +189,8 @@ static int merge(struct reconcile *x, const char *dir)
 			t = NULL;
 		i += c <= 0;
 		k += c >= 0;
-		if (asprintf(&path, "%s%s%.*s", dir, *dir ? "/" : "", t ? (int)t->len : (int)key.len,
-		    t ? t->name : key.name) < 0) {
+		if (asprintf(&path, "%s%s%.*s", dir, *dir ? "/" : "",
+			    t ? (int)t->len : (int)key.len, t ? t->name : key.name) < 0) {
 			path = NULL;
 			return -ENOMEM;
 		}

@@ -14,7 +14,8 @@ void head_unref(struct head *h)
 	}
 }
 
-static int parse_frame(struct cursor *c, struct head *h, struct frame *f, uint32_t *n_raw, uint32_t max_raw)
+static int parse_frame(
+	struct cursor *c, struct head *h, struct frame *f, uint32_t *n_raw, uint32_t max_raw)
 {
 	uint8_t tag = cur_u8(c);
 	uint64_t n = 1, sum = 0, stored = cur_varint(c);
@@ -147,7 +148,8 @@ static int head_load(struct store *s, uint32_t seg, uint64_t off, struct head **
 		if (n < 0)
 			r = (int)n;
 		else if (r == 0)
-			r = (size_t)n < need ? -EBADMSG : parse_head(h, seg_seed(g, off), big, need, &need);
+			r = (size_t)n < need ? -EBADMSG
+					     : parse_head(h, seg_seed(g, off), big, need, &need);
 	}
 	if (r == 1)
 		r = -EBADMSG;
@@ -274,5 +276,6 @@ int head_build(const struct frame *f, uint32_t n_frames, const uint32_t *raw, co
 	r |= buf_add(out, body.data, body.len);
 	if (r)
 		return -ENOMEM;
-	return buf_add_u32(out, (uint32_t)crc32(seed, (const uint8_t *)out->data, (unsigned)out->len));
+	return buf_add_u32(
+		out, (uint32_t)crc32(seed, (const uint8_t *)out->data, (unsigned)out->len));
 }

@@ -95,8 +95,8 @@ static bool header_right(const uint8_t *h)
 	return memcmp(h, magic, 8) == 0 && (uint32_t)crc32(0, h, 60) == get_u32(h + 60);
 }
 
-/* Without the salt no record can be found: one flipped bit must not cost a whole segment. The check says which
- * one it was. In memory only; verify reports it. */
+/* Without the salt no record can be found: one flipped bit must not cost a whole segment. The
+ * check says which one it was. In memory only; verify reports it. */
 static int mend_header(uint8_t *h)
 {
 	for (int i = 0; i < SEG_HEADER * 8; i++) {
@@ -293,8 +293,8 @@ void seg_forget_all(struct store *s)
 	obj_cache_clear(s);
 }
 
-/* What is cut may be wanted by somebody after all (a flipped bit in the last transaction looks like a torn
- * one): the newest remains stay in log/torn. */
+/* What is cut may be wanted by somebody after all (a flipped bit in the last transaction looks
+ * like a torn one): the newest remains stay in log/torn. */
 static void keep_tail(struct store *s, const char *name, uint64_t from)
 {
 	autoclose int in = openat(s->logfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out = -1;
@@ -364,8 +364,8 @@ struct log_pos seg_acked(struct store *s)
 	struct segment *g;
 	uint8_t p[16];
 
-	if (fd < 0 || io_pread_full(fd, p, sizeof(p), 0) != (ssize_t)sizeof(p) || seg_get(s, get_u32(p), &g) < 0 ||
-	    get_u32(p + 12) != acked_sum(g, p))
+	if (fd < 0 || io_pread_full(fd, p, sizeof(p), 0) != (ssize_t)sizeof(p) ||
+		seg_get(s, get_u32(p), &g) < 0 || get_u32(p + 12) != acked_sum(g, p))
 		return (struct log_pos){ 0, 0 };
 	return (struct log_pos){ get_u32(p), get_u32(p + 4) | (uint64_t)get_u32(p + 8) << 32 };
 }
@@ -377,7 +377,8 @@ void seg_set_acked(struct store *s)
 	uint8_t p[16];
 
 	if (s->ackfd < 0)
-		s->ackfd = openat(s->logfd, "acked", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		s->ackfd = openat(
+			s->logfd, "acked", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->ackfd < 0 || seg_get(s, s->end.seg, &g) < 0)
 		return;
 	put_u32(p, s->end.seg);

@@ -12,9 +12,14 @@ static const char *const reasons[REASON_MAX_] = {
 };
 
 static const char *const whys[WHY_MAX_] = {
-	[WHY_NONE] = "", [WHY_TOO_LARGE] = "too large", [WHY_SPECIAL] = "special file",
-	[WHY_IGNORED] = "ignored by .gitignore", [WHY_OTHER_FS] = "other file system",
-	[WHY_UNREADABLE] = "unreadable", [WHY_NAME] = "name git cannot hold", [WHY_EXCLUDED] = "excluded",
+	[WHY_NONE] = "",
+	[WHY_TOO_LARGE] = "too large",
+	[WHY_SPECIAL] = "special file",
+	[WHY_IGNORED] = "ignored by .gitignore",
+	[WHY_OTHER_FS] = "other file system",
+	[WHY_UNREADABLE] = "unreadable",
+	[WHY_NAME] = "name git cannot hold",
+	[WHY_EXCLUDED] = "excluded",
 };
 
 const char *store_reason_name(enum store_reason r)
@@ -63,8 +68,10 @@ int snap_commit_text(const struct store_snapshot *info, const struct oid *parent
 		r |= buf_printf(out, "parent %s\n", hex);
 	}
 	r |= buf_printf(out, "author Holdfast <holdfast@localhost> %lld +0000\n", (long long)sec);
-	r |= buf_printf(out, "committer Holdfast <holdfast@localhost> %lld +0000\n\n", (long long)sec);
-	r |= buf_printf(out, "%s%s%s\n", store_reason_name(info->reason), *info->message ? ": " : "", info->message);
+	r |= buf_printf(
+		out, "committer Holdfast <holdfast@localhost> %lld +0000\n\n", (long long)sec);
+	r |= buf_printf(out, "%s%s%s\n", store_reason_name(info->reason),
+		*info->message ? ": " : "", info->message);
 	return r ? -ENOMEM : 0;
 }
 
@@ -85,7 +92,8 @@ static bool has_size(uint8_t kind)
 	return kind == KIND_FILE || kind == KIND_LINK || kind == KIND_SKIPPED;
 }
 
-int snap_add_entry(struct buf *b, const char *path, const char *prev, const struct store_entry *e, int64_t time_ns)
+int snap_add_entry(struct buf *b, const char *path, const char *prev, const struct store_entry *e,
+	int64_t time_ns)
 {
 	size_t shared = 0, len = strlen(path);
 	int r;
@@ -98,7 +106,8 @@ int snap_add_entry(struct buf *b, const char *path, const char *prev, const stru
 	r |= buf_add(b, path + shared, len - shared);
 	if (e->kind != KIND_GONE) {
 		r |= buf_add_varint(b, e->mode);
-		r |= buf_add_varint(b, zigzag((int64_t)((uint64_t)e->mtime_ns - (uint64_t)time_ns)));
+		r |= buf_add_varint(
+			b, zigzag((int64_t)((uint64_t)e->mtime_ns - (uint64_t)time_ns)));
 		r |= buf_add_varint(b, e->flags);
 		if (has_size(e->kind))
 			r |= buf_add_varint(b, e->size);
@@ -114,7 +123,8 @@ static int entry_path(struct cursor *c, struct buf *path)
 	uint64_t shared = cur_varint(c), rest = cur_varint(c);
 	const uint8_t *p;
 
-	if (c->bad || shared > path->len || rest > (uint64_t)(c->end - c->p) || shared + rest > PATH_BYTES_MAX)
+	if (c->bad || shared > path->len || rest > (uint64_t)(c->end - c->p) ||
+		shared + rest > PATH_BYTES_MAX)
 		return -EBADMSG;
 	p = cur_bytes(c, (size_t)rest);
 	if (rest && memchr(p, 0, (size_t)rest))
@@ -139,7 +149,8 @@ bool snap_path_ok(const char *p, bool in_tree)
 	}
 }
 
-int snap_entries(const uint8_t *p, size_t n, uint64_t count, int64_t time_ns, snap_entry_fn fn, void *arg)
+int snap_entries(
+	const uint8_t *p, size_t n, uint64_t count, int64_t time_ns, snap_entry_fn fn, void *arg)
 {
 	struct cursor c = { p, p + n, 0 };
 	autoput(buf_release) struct buf path = BUF_INIT;
@@ -156,7 +167,8 @@ int snap_entries(const uint8_t *p, size_t n, uint64_t count, int64_t time_ns, sn
 			return r;
 		if (e.kind != KIND_GONE) {
 			e.mode = (uint32_t)cur_varint(&c);
-			e.mtime_ns = (int64_t)((uint64_t)unzigzag(cur_varint(&c)) + (uint64_t)time_ns);
+			e.mtime_ns =
+				(int64_t)((uint64_t)unzigzag(cur_varint(&c)) + (uint64_t)time_ns);
 			e.flags = (uint32_t)cur_varint(&c);
 			if (has_size((uint8_t)e.kind))
 				e.size = cur_varint(&c);
@@ -174,8 +186,9 @@ int snap_entries(const uint8_t *p, size_t n, uint64_t count, int64_t time_ns, sn
 
 /* ---- the record ---- */
 
-int snap_build(const struct store_snapshot *info, const struct oid *parent, const struct snap_manifest *m, uint32_t n_m,
-	uint32_t rec_seg, uint64_t rec_off, const struct change *c, size_t n, struct buf *out)
+int snap_build(const struct store_snapshot *info, const struct oid *parent,
+	const struct snap_manifest *m, uint32_t n_m, uint32_t rec_seg, uint64_t rec_off,
+	const struct change *c, size_t n, struct buf *out)
 {
 	size_t len = strlen(info->message);
 	int r = buf_addch(out, 1);
@@ -203,11 +216,13 @@ int snap_build(const struct store_snapshot *info, const struct oid *parent, cons
 	}
 	r |= buf_add_varint(out, n);
 	for (size_t i = 0; i < n && !r; i++)
-		r |= snap_add_entry(out, c[i].path, i ? c[i - 1].path : NULL, &c[i].e, info->time_ns);
+		r |= snap_add_entry(
+			out, c[i].path, i ? c[i - 1].path : NULL, &c[i].e, info->time_ns);
 	return r ? -ENOMEM : 0;
 }
 
-static int parse_manifest_refs(struct cursor *c, uint32_t rec_seg, uint64_t rec_off, struct snap *sn)
+static int parse_manifest_refs(
+	struct cursor *c, uint32_t rec_seg, uint64_t rec_off, struct snap *sn)
 {
 	uint64_t n = cur_varint(c);
 
@@ -257,8 +272,8 @@ int snap_parse(const uint8_t *p, size_t n, uint32_t rec_seg, uint64_t rec_off, s
 	sn.info.reason = cur_u8(&c);
 	sn.info.flags = (uint32_t)cur_varint(&c);
 	len = cur_varint(&c);
-	if (c.bad || len > (uint64_t)(c.end - c.p) || sn.info.reason < 1 || sn.info.reason >= REASON_MAX_ ||
-	    !sn.info.seq || sn.info.seq >> 62)
+	if (c.bad || len > (uint64_t)(c.end - c.p) || sn.info.reason < 1 ||
+		sn.info.reason >= REASON_MAX_ || !sn.info.seq || sn.info.seq >> 62)
 		return -EBADMSG;
 	sn.info.message = strndup(len ? (const char *)cur_bytes(&c, (size_t)len) : "", (size_t)len);
 	if (!sn.info.message)
@@ -306,11 +321,16 @@ int snap_each(struct store *s, loc_t loc, snap_entry_fn fn, void *arg)
 		autorbuf struct rbuf *part = NULL;
 		uint8_t type;
 
-		r = obj_read(s, loc_make(sn.manifest[i].seg, sn.manifest[i].off, sn.manifest[i].idx), &type, NULL, &part);
+		r = obj_read(s,
+			loc_make(sn.manifest[i].seg, sn.manifest[i].off, sn.manifest[i].idx), &type,
+			NULL, &part);
 		if (r == 0)
-			r = type == OBJ_MANIFEST ? snap_entries(part->data, part->len, ~0ull, 0, fn, arg) : -EBADMSG;
+			r = type == OBJ_MANIFEST
+				    ? snap_entries(part->data, part->len, ~0ull, 0, fn, arg)
+				    : -EBADMSG;
 	}
 	if (r == 0)
-		r = snap_entries(raw->data + sn.entries_at, raw->len - sn.entries_at, sn.n_entries, sn.info.time_ns, fn, arg);
+		r = snap_entries(raw->data + sn.entries_at, raw->len - sn.entries_at, sn.n_entries,
+			sn.info.time_ns, fn, arg);
 	return r;
 }

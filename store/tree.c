@@ -9,7 +9,8 @@
 /* Names from a store are hostile (DESIGN.md section 12). */
 static bool name_ok(const char *p, size_t n)
 {
-	if (*p == '.' && (n == 1 || (n == 2 && p[1] == '.') || (n == 4 && strncasecmp(p, ".git", 4) == 0)))
+	if (*p == '.' &&
+		(n == 1 || (n == 2 && p[1] == '.') || (n == 4 && strncasecmp(p, ".git", 4) == 0)))
 		return false;
 	return !memchr(p, '/', n);
 }
@@ -87,9 +88,9 @@ static int add_edit(struct buf *out, const struct tree_edit *e)
 	return r | buf_add(out, e->oid.b, 20) ? -ENOMEM : 0;
 }
 
-/* Two orders meet here: base is in git's, which depends on the kind an entry has, and an edit may
- * change the kind. So edits are found by name to drop the old entry, and merged in git's order to add
- * the new one. */
+/* Two orders meet here: base is in git's, which depends on the kind an entry has, and an edit
+ * may change the kind. So edits are found by name to drop the old entry, and merged in git's
+ * order to add the new one. */
 static size_t one_per_name(struct tree_edit *e, size_t n)
 {
 	size_t k = 0;
@@ -122,12 +123,14 @@ int tree_patch(const struct rbuf *base, struct tree_edit *e, size_t n, struct bu
 	while (base && (r = tree_next(&p, end, &t)) == 1) {
 		struct tree_edit key = { .name = t.name, .len = t.len };
 
-		while (i < n && entry_cmp(e[i].name, e[i].len, e[i].mode == 040000, t.name, t.len, t.mode == 040000) <= 0) {
+		while (i < n && entry_cmp(e[i].name, e[i].len, e[i].mode == 040000, t.name, t.len,
+					t.mode == 040000) <= 0) {
 			if (e[i].mode && (r = add_edit(out, &e[i])) < 0)
 				return r;
 			i++;
 		}
-		if (!bsearch(&key, by_name, n, sizeof(*e), edit_name_cmp) && buf_add(out, t.raw, t.raw_len) < 0)
+		if (!bsearch(&key, by_name, n, sizeof(*e), edit_name_cmp) &&
+			buf_add(out, t.raw, t.raw_len) < 0)
 			return -ENOMEM;
 	}
 	if (r < 0)
@@ -188,7 +191,8 @@ static void ops_id(struct ops *o, const uint8_t *id, const uint8_t *ids, uint32_
 	ops_literal(o, id, 20);
 }
 
-int tree_splice(const struct rbuf *base, const uint8_t *p, size_t n, const uint8_t *ids, uint32_t n_ids, struct buf *out)
+int tree_splice(const struct rbuf *base, const uint8_t *p, size_t n, const uint8_t *ids,
+	uint32_t n_ids, struct buf *out)
 {
 	const uint8_t *end = p + n, *q = base->data, *qend = q + base->len;
 	struct ops o = { .out = out };

@@ -1,5 +1,5 @@
-/* A transaction: changes collected by path, then trees, manifest and snapshot record, one fdatasync,
- * the acknowledgement, and only then the catalogue. */
+/* A transaction: changes collected by path, then trees, manifest and snapshot record, one
+ * fdatasync, the acknowledgement, and only then the catalogue. */
 #include <string.h>
 #include <stdio.h>
 
@@ -75,8 +75,8 @@ void store_txn_abort(struct store_txn *t)
 		return;
 	s = t->s;
 	if (s->end.seg != t->start.seg || s->end.off != t->start.off || wrote_more(s)) {
-		/* What was written was never acknowledged. If it cannot be cut now, the tail must be looked at
-		 * before anything follows it. */
+		/* What was written was never acknowledged. If it cannot be cut now, the tail
+		 * must be looked at before anything follows it. */
 		if (seg_cut(s, t->start) < 0)
 			s->broken = 1;
 	}
@@ -91,7 +91,8 @@ static const char *change_path(const struct store_txn *t, const struct txn_chang
 	return t->paths.data + c->path;
 }
 
-int txn_add_change(struct store_txn *t, const char *path, const struct store_entry *e, const struct store_entry *was)
+int txn_add_change(struct store_txn *t, const char *path, const struct store_entry *e,
+	const struct store_entry *was)
 {
 	struct txn_change *c;
 
@@ -107,9 +108,11 @@ int txn_add_change(struct store_txn *t, const char *path, const struct store_ent
 	c = &t->change[t->n_change];
 	*c = (struct txn_change){ .path = t->paths.len, .order = (uint32_t)t->n_change, .e = *e };
 	c->known = was->kind != KIND_GONE;
-	c->noop = was->kind == e->kind && was->mode == e->mode && was->size == e->size && was->mtime_ns == e->mtime_ns &&
-		was->why == e->why && oid_eq(&was->oid, &e->oid) &&
-		(was->flags & (ENTRY_KEPT | ENTRY_UNSTABLE)) == (e->flags & (ENTRY_KEPT | ENTRY_UNSTABLE));
+	c->noop = was->kind == e->kind && was->mode == e->mode && was->size == e->size &&
+		  was->mtime_ns == e->mtime_ns && was->why == e->why &&
+		  oid_eq(&was->oid, &e->oid) &&
+		  (was->flags & (ENTRY_KEPT | ENTRY_UNSTABLE)) ==
+			  (e->flags & (ENTRY_KEPT | ENTRY_UNSTABLE));
 	if (buf_add(&t->paths, path, strlen(path) + 1) < 0)
 		return -ENOMEM;
 	t->n_change++;
@@ -128,8 +131,8 @@ static int current(struct store_txn *t, const char *path, struct store_entry *re
 	return r;
 }
 
-/* Names that must not get into a tree: the caller's mistake, or a hostile import. What is in no tree may be called
- * as git's own folder: it is named in the manifest, nothing else. */
+/* Names that must not get into a tree: the caller's mistake, or a hostile import. What is in no
+ * tree may be called as git's own folder: it is named in the manifest, nothing else. */
 static int check_path(const char *p, bool in_tree)
 {
 	if (strlen(p) > PATH_BYTES_MAX)
@@ -153,7 +156,8 @@ static int gone_child(const char *name, const struct store_entry *e, void *arg)
 	if ((len && buf_addch(&a->dir, '/') < 0) || buf_addstr(&a->dir, name) < 0)
 		return -ENOMEM;
 	if (e->kind == KIND_DIR)
-		r = buf_addch(&a->todo, 0) | buf_add(&a->todo, a->dir.data, a->dir.len) ? -ENOMEM : 0;
+		r = buf_addch(&a->todo, 0) | buf_add(&a->todo, a->dir.data, a->dir.len) ? -ENOMEM
+											: 0;
 	if (r == 0)
 		r = txn_add_change(a->t, a->dir.data, &gone, e);
 	a->dir.len = len;
@@ -212,8 +216,8 @@ static void from_stat(const struct stat *st, enum store_kind kind, struct store_
 	e->ino = st->st_ino;
 }
 
-static int put_content(struct store_txn *t, const char *path, const struct stat *st, enum store_kind kind,
-	const void *p, size_t n)
+static int put_content(struct store_txn *t, const char *path, const struct stat *st,
+	enum store_kind kind, const void *p, size_t n)
 {
 	struct store_entry was, e;
 	int r = check_path(path, true);
@@ -234,7 +238,8 @@ static int put_content(struct store_txn *t, const char *path, const struct stat 
 	return txn_add_change(t, path, &e, &was);
 }
 
-int store_txn_bytes(struct store_txn *t, const char *path, const struct stat *st, const void *p, size_t n)
+int store_txn_bytes(
+	struct store_txn *t, const char *path, const struct stat *st, const void *p, size_t n)
 {
 	return put_content(t, path, st, KIND_FILE, p, n);
 }
@@ -275,7 +280,8 @@ int store_txn_skip(struct store_txn *t, const char *path, const struct stat *st,
 	struct store_entry was, e;
 	int r = check_path(path, false);
 
-	if (r < 0 || (r = current(t, path, &was)) < 0 || (was.kind == KIND_DIR && (r = gone_below(t, path)) < 0))
+	if (r < 0 || (r = current(t, path, &was)) < 0 ||
+		(was.kind == KIND_DIR && (r = gone_below(t, path)) < 0))
 		return r;
 	from_stat(st, KIND_SKIPPED, &e);
 	e.why = why;
@@ -311,9 +317,11 @@ static int change_cmp(const void *pa, const void *pb, void *arg)
 	return r ? r : a->order < b->order ? -1 : 1;
 }
 
-/* What is no folder (any more) has nothing below it: earlier changes below a path are void where a later one
- * says that the path is gone or something else. What is below it is change[*ret_lo .. *ret_hi). */
-static void void_below(struct store_txn *t, const struct txn_change *x, size_t *ret_lo, size_t *ret_hi)
+/* What is no folder (any more) has nothing below it: earlier changes below a path are void where
+ * a later one says that the path is gone or something else. What is below it is change[*ret_lo
+ * .. *ret_hi). */
+static void void_below(
+	struct store_txn *t, const struct txn_change *x, size_t *ret_lo, size_t *ret_hi)
 {
 	const char *path = change_path(t, x);
 	size_t len = strlen(path), lo = (size_t)(x - t->change), hi = t->n_change;
@@ -351,15 +359,16 @@ static void void_all_below(struct store_txn *t)
 		const struct txn_change *x = &t->change[i];
 
 		/* Below a path that has gone later than this one all of it is done. */
-		if (x->e.kind == KIND_DIR || !*change_path(t, x) || (i >= lo && i < hi && x->order < order))
+		if (x->e.kind == KIND_DIR || !*change_path(t, x) ||
+			(i >= lo && i < hi && x->order < order))
 			continue;
 		order = x->order;
 		void_below(t, x, &lo, &hi);
 	}
 }
 
-/* Sorted by path, the last word on each. Entries that say what the store says already are moved to the
- * end: *ret_n counts the real ones. */
+/* Sorted by path, the last word on each. Entries that say what the store says already are moved
+ * to the end: *ret_n counts the real ones. */
 static int sort_changes(struct store_txn *t, struct change **ret, size_t *ret_n, size_t *ret_noop)
 {
 	size_t n = 0, noop = 0;
@@ -400,8 +409,8 @@ static int path_key_cmp(const void *key, const void *elem)
 	return strcmp(key, ((const struct change *)elem)->path);
 }
 
-/* Folders of stored paths that nobody told us about (bytes from memory), NUL-terminated one after the
- * other. c is sorted. */
+/* Folders of stored paths that nobody told us about (bytes from memory), NUL-terminated one
+ * after the other. c is sorted. */
 static int missing_parents(struct store_txn *t, const struct change *c, size_t n, struct buf *out)
 {
 	autoput(buf_release) struct buf dir = BUF_INIT;
@@ -413,7 +422,8 @@ static int missing_parents(struct store_txn *t, const struct change *c, size_t n
 		if (c[i].e.kind == KIND_GONE || !slash)
 			continue;
 		if (i && strncmp(c[i - 1].path, c[i].path, (size_t)(slash - c[i].path) + 1) == 0 &&
-		    c[i - 1].e.kind != KIND_GONE && !strchr(c[i - 1].path + (slash - c[i].path) + 1, '/'))
+			c[i - 1].e.kind != KIND_GONE &&
+			!strchr(c[i - 1].path + (slash - c[i].path) + 1, '/'))
 			continue;	/* the same folder as the one before */
 		buf_reset(&dir);
 		if (buf_add(&dir, c[i].path, (size_t)(slash - c[i].path)) < 0)
@@ -425,7 +435,7 @@ static int missing_parents(struct store_txn *t, const struct change *c, size_t n
 
 			*end = 0;
 			x = bsearch(dir.data, c, n, sizeof(*c), path_key_cmp);
-			if (x && x->e.kind == KIND_DIR)		/* what is above it is its own affair */
+			if (x && x->e.kind == KIND_DIR) /* what is above it is its own affair */
 				break;
 			if (x)
 				continue;
@@ -448,7 +458,8 @@ static int add_parents(struct store_txn *t, const struct change *c, size_t n, in
 
 	/* Only now: adding a change moves the paths that c points to. */
 	for (size_t at = 0; r == 0 && at < dirs.len; at += strlen(dirs.data + at) + 1) {
-		struct store_entry was, e = { .kind = KIND_DIR, .mode = S_IFDIR | 0755, .mtime_ns = now };
+		struct store_entry was,
+			e = { .kind = KIND_DIR, .mode = S_IFDIR | 0755, .mtime_ns = now };
 
 		if ((r = current(t, dirs.data + at, &was)) == 0)
 			r = txn_add_change(t, dirs.data + at, &e, &was);
@@ -456,7 +467,8 @@ static int add_parents(struct store_txn *t, const struct change *c, size_t n, in
 	return r < 0 ? r : dirs.len > 0;
 }
 
-static int collect(struct store_txn *t, int64_t now, struct change **ret, size_t *ret_n, size_t *ret_noop)
+static int collect(
+	struct store_txn *t, int64_t now, struct change **ret, size_t *ret_n, size_t *ret_noop)
 {
 	int r = sort_changes(t, ret, ret_n, ret_noop);
 
@@ -469,7 +481,8 @@ static int collect(struct store_txn *t, int64_t now, struct change **ret, size_t
 /* ---- the end ---- */
 
 /* Long manifests go out as objects before the snapshot record. */
-static int put_manifests(struct store_txn *t, const struct change *c, size_t n, struct snap_manifest **ret, uint32_t *ret_n)
+static int put_manifests(struct store_txn *t, const struct change *c, size_t n,
+	struct snap_manifest **ret, uint32_t *ret_n)
 {
 	autofree struct oid *ids = NULL;
 	struct snap_manifest *m;
@@ -537,17 +550,21 @@ static int put_snapshot(struct store_txn *t, struct store_snapshot *info, const 
 	if (manifest_size(c, n) > INLINE_MANIFEST && (r = put_manifests(t, c, n, &m, &n_m)) < 0)
 		return r;
 	/* The record refers to earlier ones by distance: from here on its place is fixed. */
-	if ((t->n_pend && t->pend_bytes > BATCH_BYTES && (r = put_flush(t)) < 0) || (r = put_ready(t)) < 0)
+	if ((t->n_pend && t->pend_bytes > BATCH_BYTES && (r = put_flush(t)) < 0) ||
+		(r = put_ready(t)) < 0)
 		return r;
-	if ((r = snap_build(info, parent, m, n_m, t->s->end.seg, t->s->end.off, c, n_m ? 0 : n, &out)) < 0 ||
-	    (r = snap_commit_text(info, parent, &text)) < 0)
+	if ((r = snap_build(info, parent, m, n_m, t->s->end.seg, t->s->end.off, c, n_m ? 0 : n,
+		     &out)) < 0 ||
+		(r = snap_commit_text(info, parent, &text)) < 0)
 		return r;
 	store_hash("commit", text.data, text.len, &info->id);
 	if (!(raw = rbuf_new(out.len)))
 		return -ENOMEM;
 	memcpy(raw->data, out.data, out.len);
-	/* Not put_object: two snapshots may have one commit id (same tree, second and text, no parent); each is a record. */
-	t->pend[t->n_pend++] = (struct pend){ .type = OBJ_SNAPSHOT, .id = info->id, .raw = take_ptr(raw) };
+	/* Not put_object: two snapshots may have one commit id (same tree, second and text, no
+	 * parent); each is a record. */
+	t->pend[t->n_pend++] =
+		(struct pend){ .type = OBJ_SNAPSHOT, .id = info->id, .raw = take_ptr(raw) };
 	*ret = loc_make(t->s->end.seg, t->s->end.off, t->n_pend - 1);
 	return put_flush(t);
 }
@@ -579,8 +596,8 @@ static int index_objects(struct store_txn *t, const struct store_snapshot *info,
 	return cat_add_objects(t->s, t->s->cat, o, n);
 }
 
-static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc_t loc, uint64_t added,
-	const struct change *c, size_t n, size_t noop)
+static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc_t loc,
+	uint64_t added, const struct change *c, size_t n, size_t noop)
 {
 	struct store *s = t->s;
 	struct snap sn = { .info = *info };
@@ -612,22 +629,26 @@ static void slim(struct store *s)
 	}
 }
 
-static int commit_snapshot(struct store_txn *t, const struct store_commit *how, struct store_snapshot *last, bool have_last,
-	const struct change *c, size_t n, size_t noop, struct store_snapshot *info)
+static int commit_snapshot(struct store_txn *t, const struct store_commit *how,
+	struct store_snapshot *last, bool have_last, const struct change *c, size_t n, size_t noop,
+	struct store_snapshot *info)
 {
 	struct store *s = t->s;
 	loc_t loc = 0;
 	uint64_t added;
 	int r;
 
-	*info = (struct store_snapshot){ .seq = cat_next_seq(s->cat), .time_ns = how->time_ns, .reason = how->reason };
+	*info = (struct store_snapshot){
+		.seq = cat_next_seq(s->cat), .time_ns = how->time_ns, .reason = how->reason
+	};
 	for (size_t i = 0; i < n; i++)
 		info->flags |= c[i].e.flags;
 	info->changed = n;
 	info->message = strdup(how->message ? how->message : "");
 	if (!info->message)
 		return -ENOMEM;
-	r = info->seq >> 62 ? -EOVERFLOW : build_tree(t, c, n, have_last ? &last->tree : NULL, &info->tree);
+	r = info->seq >> 62 ? -EOVERFLOW
+			    : build_tree(t, c, n, have_last ? &last->tree : NULL, &info->tree);
 	if (r == 0)
 		r = put_snapshot(t, info, have_last ? &last->id : NULL, c, n, &loc);
 	if (r == 0)
@@ -636,7 +657,8 @@ static int commit_snapshot(struct store_txn *t, const struct store_commit *how, 
 		store_snapshot_release(info);
 		return r;
 	}
-	/* Acknowledged from here on. The catalogue follows; if it cannot, it is brought up to date later. */
+	/* Acknowledged from here on. The catalogue follows; if it cannot, it is brought up to
+	 * date later. */
 	info->added_bytes = added = log_bytes_between(s, t->start, s->end);
 	if ((r = index_txn(t, info, loc, added, c, n, noop)) < 0) {
 		log_warn_errno(r, "%s: catalogue not updated", s->dir);
@@ -645,7 +667,8 @@ static int commit_snapshot(struct store_txn *t, const struct store_commit *how, 
 	return 1;
 }
 
-int store_txn_commit(struct store_txn *t, const struct store_commit *how, struct store_snapshot *ret)
+int store_txn_commit(
+	struct store_txn *t, const struct store_commit *how, struct store_snapshot *ret)
 {
 	struct store *s = t->s;
 	struct store_commit h = *how;
@@ -677,7 +700,7 @@ int store_txn_commit(struct store_txn *t, const struct store_commit *how, struct
 		return 0;
 	}
 	r = commit_snapshot(t, &h, &last, have_last, c, n, noop, &info);
-	if (r == -ESTALE) {	/* a damaged tree has cost some paths: once more with what is said of them now */
+	if (r == -ESTALE) {	/* a damaged tree has cost some paths: once more, without them */
 		free(take_ptr(c));
 		if ((r = collect(t, h.time_ns, &c, &n, &noop)) == 0)
 			r = commit_snapshot(t, &h, &last, have_last, c, n, noop, &info);
