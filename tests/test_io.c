@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/auto.h"
@@ -208,6 +210,39 @@ START_TEST(pread__stops_at_the_end)
 }
 END_TEST
 
+/* What the code under test syncs, by inode: ours comes before libc's. */
+static ino_t synced[16];
+static size_t n_synced;
+
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (n_synced < 16 && fstat(fd, &st) == 0)
+		synced[n_synced++] = st.st_ino;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+START_TEST(mkdir_p__puts_each_folder_on_the_disk)
+{
+	static const char *const above[] = { ".", "x", "x/y" };
+	struct stat st;
+	int dir;
+
+	(void)check_dir(&dir);
+	n_synced = 0;
+	ck_assert_int_eq(io_mkdir_p(dir, "x/y/z", 0700), 0);
+	ck_assert_uint_eq(n_synced, 3);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(fstatat(dir, above[i], &st, 0), 0);
+		ck_assert_uint_eq(synced[i], st.st_ino);
+	}
+	n_synced = 0;
+	ck_assert_int_eq(io_mkdir_p(dir, "x/y/z", 0700), 0);
+	ck_assert_uint_eq(n_synced, 0);
+}
+END_TEST
+
 START_TEST(mkdir_p__makes_what_is_missing)
 {
 	struct stat st;
@@ -365,6 +400,7 @@ CHECK_MAIN("io", replace__has_the_exact_mode_and_leaves_nothing_beside,
 	replace__takes_a_name_of_255_bytes, replace__undoes_what_it_cannot_finish,
 	replace__a_link_is_replaced_not_followed, read_file__max_is_a_bound,
 	read_file__has_no_need_of_a_size, write_all__survives_short_writes_and_signals,
-	pread__stops_at_the_end, mkdir_p__makes_what_is_missing, beneath__the_kernel_keeps_the_laws,
+	pread__stops_at_the_end, mkdir_p__makes_what_is_missing,
+	mkdir_p__puts_each_folder_on_the_disk, beneath__the_kernel_keeps_the_laws,
 	beneath__the_walk_keeps_the_same_laws, beneath__stays_on_its_file_system,
 	beneath__cannot_be_raced_out, random_hex__is_never_the_same)

@@ -238,7 +238,28 @@ START_TEST(hex__reads_back_and_refuses_the_rest)
 }
 END_TEST
 
-CHECK_MAIN("text", duration__knows_its_units, size__is_powers_of_1024,
+START_TEST(ns__clamps_what_does_not_fit)
+{
+	static const struct {
+		struct timespec ts;
+		int64_t want;
+	} x[] = {
+		{ { 0, 0 }, 0 },
+		{ { -1, 1 }, -999999999 },
+		{ { 9223372036, 854775806 }, INT64_MAX - 1 },
+		{ { 9223372036, 854775808 }, INT64_MAX },
+		{ { INT64_MAX, 999999999 }, INT64_MAX },
+		{ { -9223372037, 145224193 }, INT64_MIN + 1 },
+		{ { -9223372037, 145224191 }, INT64_MIN },
+		{ { INT64_MIN, 0 }, INT64_MIN },
+	};
+
+	for (size_t i = 0; i < sizeof(x) / sizeof(*x); i++)
+		ck_assert_int_eq(text_ns(&x[i].ts), x[i].want);
+}
+END_TEST
+
+CHECK_MAIN("text", ns__clamps_what_does_not_fit, duration__knows_its_units, size__is_powers_of_1024,
 	size__is_short_and_close_to_the_number, duration__says_the_largest_unit,
 	time__has_the_offset_of_the_place, now__can_be_set, quote__as_git_does, quote__can_be_undone,
 	utf8__is_that_of_rfc_3629, hex__reads_back_and_refuses_the_rest)
