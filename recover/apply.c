@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../lib/auto.h"
@@ -411,6 +412,32 @@ static void read_back(struct apply *a)
 	}
 }
 
+/* A folder that was moved away while its files were written has their temporaries in it: as soon as
+ * it is back they go, and if it stays away they are named. */
+static void drop_stranded(struct apply *a)
+{
+	struct timespec pause = { .tv_nsec = 5000000 };
+	size_t left = 0;
+
+	for (int tries = 0; tries < 50 && (!tries || left); tries++) {
+		if (tries)
+			(void)nanosleep(&pause, NULL);
+		left = 0;
+		for (size_t i = 0; i < a->plan->n; i++) {
+			struct plan_item *it = &a->plan->item[i];
+
+			if (!it->temp || !it->error)
+				continue;
+			folder_forget(&a->at);
+			left += !write_drop(&a->at, it, a->opt->op);
+		}
+	}
+	for (size_t i = 0; i < a->plan->n && left; i++)
+		if (a->plan->item[i].temp && a->plan->item[i].error)
+			log_warn("%s: its folder was moved away in the middle; a temporary .NAME.hf-* is left there",
+				a->plan->item[i].path);
+}
+
 /* After an end in the middle what was not reached is an error of its own. */
 static void blame(struct apply *a, int why)
 {
@@ -443,6 +470,7 @@ int apply_plan(struct store *s, int root, struct plan *p, const struct apply_opt
 		delete_the_rest(&a);
 	folder_forget(&a.at);
 	finish_folders(&a);
+	drop_stranded(&a);
 	if (opt->verify && !interrupted)
 		read_back(&a);
 	folder_release(&a.at);

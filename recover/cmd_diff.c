@@ -55,6 +55,24 @@ static int terminal_width(void)
 	return 80;
 }
 
+/* As git: 90% and 90 are nine tenths, 5 is a half, 05% a twentieth. Of SCORE_MAX; -EINVAL. */
+static int read_score(const char *s)
+{
+	uint64_t n = 0, of = 1;
+
+	for (; *s >= '0' && *s <= '9'; s++) {
+		if (of < 100000) {
+			n = n * 10 + (uint64_t)(*s - '0');
+			of *= 10;
+		}
+	}
+	if (of == 1 || (*s == '%' ? s[1] : s[0]))
+		return -EINVAL;
+	if (*s == '%')
+		of = 100;
+	return n >= of ? SCORE_MAX : (int)(SCORE_MAX * n / of);
+}
+
 static int read_options(const struct recover *r, const struct args *a, struct patch_options *o)
 {
 	uint64_t n;
@@ -76,12 +94,9 @@ static int read_options(const struct recover *r, const struct args *a, struct pa
 			return EXIT_USAGE;
 		o->context = (int)n;
 	}
-	if (a->value[D_RENAMES]) {
-		autofree char *s = xstrndup(a->value[D_RENAMES], strcspn(a->value[D_RENAMES], "%"));
-
-		if (args_number("--find-renames", s, 100, &n) < 0)
-			return EXIT_USAGE;
-		o->rename_percent = (int)n;
+	if (a->value[D_RENAMES] && (o->rename_least = read_score(a->value[D_RENAMES])) < 0) {
+		log_error("--find-renames: '%s' is no percentage", a->value[D_RENAMES]);
+		return EXIT_USAGE;
 	}
 	return EXIT_DONE;
 }
@@ -149,15 +164,33 @@ static int open_sides(struct recover *r, const struct strs *paths, struct wtree_
 	return EXIT_DONE;
 }
 
-static void say_unknown(const struct recover *r, const struct wtree_notes *notes)
+/* What could not be compared. All of it is named: who reads the diff must not take it for unchanged. */
+static size_t say_unread(const struct recover *r, const struct wtree_notes *notes)
 {
-	if (r->quiet)
-		return;
-	for (size_t i = 0; i < notes->unknown.n && i < 10; i++)
-		log_warn("%s: is in the snapshot but cannot be looked at now (ignored, too large or unreadable)",
-			notes->unknown.s[i]);
-	if (notes->unknown.n > 10)
-		log_warn("... and %zu more", notes->unknown.n - 10);
+	for (size_t i = 0; i < notes->unread.n; i++)
+		log_error("%s: cannot be read now, so it is not compared", notes->unread.s[i]);
+	for (size_t i = 0; i < notes->left_out.n && !r->quiet; i++)
+		log_warn("%s: is in the snapshot, but not stored any more (ignored, excluded or too large): not compared",
+			notes->left_out.s[i]);
+	return notes->unread.n;
+}
+
+struct missing {
+	struct wtree_notes *notes;
+	size_t n;
+};
+
+static void on_unread(const struct pair *p, void *arg)
+{
+	struct missing *m = arg;
+	const git_error *e = git_error_last();
+
+	if (m->notes->stale)
+		log_error("%s: changed while it was compared; try again", p->b.path);
+	else
+		log_error("%s: %s; recover verify names what is damaged", p->b.path, e ? e->message : "cannot be read");
+	m->notes->stale = NULL;
+	m->n++;
 }
 
 int cmd_diff(struct recover *r, const struct args *a)
@@ -165,6 +198,7 @@ int cmd_diff(struct recover *r, const struct args *a)
 	static struct wtree_notes notes;	/* as long-lived as the store's object backends */
 	autoput(sides_release) struct sides s = { 0 };
 	autoput(strs_release) struct strs paths = { 0 };
+	struct missing missing = { .notes = &notes };
 	struct patch_options opt;
 	git_repository *repo;
 	git_odb *odb;
@@ -177,19 +211,20 @@ int cmd_diff(struct recover *r, const struct args *a)
 	if ((rc = read_revs(r, a, &s)) || (rc = open_sides(r, &paths, &notes, &s)))
 		return rc;
 	opt.width = terminal_width();
-	say_unknown(r, &notes);
+	opt.unread = on_unread;
+	opt.arg = &missing;
 	pager_start(r);
 	if ((e = color_wanted(r, a->on[D_COLOR] || a->on[D_NO_COLOR], a->on[D_NO_COLOR] ? "never" : a->value[D_COLOR])) < 0)
 		return EXIT_USAGE;
 	opt.color = e;
+	missing.n = say_unread(r, &notes);
 	if ((e = store_git(r->store, &repo, &odb)) < 0)
 		return context_failed(r, e, "diff");
+	notes.stale = NULL;
 	e = patch_trees(repo, s.from, s.to, &paths, &opt);
-	if (e < 0 && notes.stale) {
-		log_error("%s: changed while it was compared; try again", notes.stale);
-		return EXIT_ENV;
-	}
 	if (e < 0)
 		return context_failed(r, err_from_git(e), git_error_last() ? git_error_last()->message : "diff");
+	if (missing.n)
+		return EXIT_PART;
 	return e > 0 && a->on[D_EXIT_CODE] ? EXIT_NO : EXIT_DONE;
 }

@@ -1,5 +1,6 @@
 #include "patch.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,38 +42,110 @@ void patch_quote(const char *name, const char *prefix, struct buf *ret)
 	(void)buf_addch(ret, '"');
 }
 
-/* ---- text ------------------------------------------------------------ */
+/* ---- headers ---------------------------------------------------------- */
 
-/* A name with white space in it is ended by a tab in the --- and +++ lines, for patch(1) and git apply. */
-static bool needs_tab(const char *line, size_t n, const git_diff_delta *d)
+/* One pair while it is printed. */
+struct printing {
+	const struct patch_options *opt;
+	char status;
+	int score;
+	const struct side *a, *b;
+	char *from, *to;	/* "a/NAME", quoted; "/dev/null" where a side is missing */
+	bool binary;
+	bool headed, sided;	/* the header, the lines --- and +++ are out */
+};
+
+static void line_start(const struct printing *p)
 {
-	const char *path = *line == '-' ? d->old_file.path : d->new_file.path;
-
-	if (n <= 4 || (memcmp(line, "--- ", 4) && memcmp(line, "+++ ", 4)) || line[4] == '/')
-		return false;
-	return path && strchr(path, ' ');	/* the others are quoted away */
+	if (p->opt->color)
+		fputs(BOLD, stdout);
 }
 
-/* The lines of a header, each in bold as git does it. */
-static void print_header(const git_diff_delta *d, const char *p, size_t n, bool color)
+static void line_end(const struct printing *p, bool tab)
 {
-	while (n) {
-		const char *nl = memchr(p, '\n', n);
-		size_t len = nl ? (size_t)(nl - p) : n;
+	if (p->opt->color)
+		fputs(RESET, stdout);
+	fputs(tab ? "\t\n" : "\n", stdout);
+}
 
-		if (color)
-			fputs(BOLD, stdout);
-		fwrite(p, 1, len, stdout);
-		if (color)
-			fputs(RESET, stdout);
-		if (needs_tab(p, len, d))
-			fputc('\t', stdout);
-		if (nl)
-			fputc('\n', stdout);
-		p += len + (nl != NULL);
-		n -= len + (nl != NULL);
+static void __attribute__((format(printf, 2, 3))) header_line(const struct printing *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	line_start(p);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	line_end(p, false);
+}
+
+static char *quoted(const char *name, const char *prefix)
+{
+	struct buf b = BUF_INIT;
+
+	patch_quote(name, prefix, &b);
+	return b.data ? buf_detach(&b, NULL) : xstrdup("");
+}
+
+static void print_index(const struct printing *p)
+{
+	char a[41], b[41];
+	int len = p->opt->full_index || (p->binary && p->opt->binary) ? 40 : 7;
+
+	if (git_oid_equal(&p->a->id, &p->b->id))
+		return;
+	git_oid_tostr(a, sizeof(a), &p->a->id);
+	git_oid_tostr(b, sizeof(b), &p->b->id);
+	if (p->a->mode == p->b->mode)
+		header_line(p, "index %.*s..%.*s %06o", len, a, len, b, p->b->mode);
+	else
+		header_line(p, "index %.*s..%.*s", len, a, len, b);
+}
+
+static void print_header(struct printing *p)
+{
+	autofree char *a = quoted(p->a->path, "a/"), *b = quoted(p->b->path, "b/");
+	autofree char *from = quoted(p->a->path, ""), *to = quoted(p->b->path, "");
+
+	if (p->headed)
+		return;
+	p->headed = true;
+	header_line(p, "diff --git %s %s", a, b);
+	if (!p->a->mode)
+		header_line(p, "new file mode %06o", p->b->mode);
+	else if (!p->b->mode)
+		header_line(p, "deleted file mode %06o", p->a->mode);
+	else if (p->a->mode != p->b->mode) {
+		header_line(p, "old mode %06o", p->a->mode);
+		header_line(p, "new mode %06o", p->b->mode);
 	}
+	if (p->status == 'R') {
+		header_line(p, "similarity index %d%%", p->score * 100 / SCORE_MAX);
+		header_line(p, "rename from %s", from);
+		header_line(p, "rename to %s", to);
+	}
+	print_index(p);
 }
+
+/* A name with a space in it is ended by a tab, for patch(1) and git apply; other white space is quoted away. */
+static void print_side(const struct printing *p, const char *sign, const char *name)
+{
+	line_start(p);
+	printf("%s %s", sign, name);
+	line_end(p, strchr(name, ' '));
+}
+
+static void print_sides(struct printing *p)
+{
+	print_header(p);
+	if (p->sided)
+		return;
+	p->sided = true;
+	print_side(p, "---", p->from);
+	print_side(p, "+++", p->to);
+}
+
+/* ---- text ------------------------------------------------------------ */
 
 static void print_hunk_header(const char *p, size_t n, bool color)
 {
@@ -184,47 +257,34 @@ static void print_no_newline(const char *p, size_t n, bool color)
 	fputc('\n', stdout);
 }
 
-static bool same_blob(const git_diff_delta *d)
-{
-	return git_oid_equal(&d->old_file.id, &d->new_file.id);
-}
-
-/* An empty file that comes or goes has no lines, so git names no sides. */
-static size_t header_length(const git_diff_delta *d, const git_diff_line *line)
-{
-	static const unsigned char empty[GIT_OID_RAWSZ] = {
-		0xe6, 0x9d, 0xe2, 0x9b, 0xb2, 0xd1, 0xd6, 0x43, 0x4b, 0x8b,
-		0x29, 0xae, 0x77, 0x5a, 0xd8, 0xc2, 0xe4, 0x8c, 0x53, 0x91,
-	};
-	const git_oid *id = d->status == GIT_DELTA_ADDED ? &d->new_file.id : &d->old_file.id;
-	const char *sides;
-
-	if ((d->status != GIT_DELTA_ADDED && d->status != GIT_DELTA_DELETED) || memcmp(id->id, empty, sizeof(empty)))
-		return line->content_len;
-	sides = memmem(line->content, line->content_len, "\n--- ", 5);
-	return sides ? (size_t)(sides - line->content) + 1 : line->content_len;
-}
-
 static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *arg)
 {
-	const struct patch_options *opt = arg;
+	struct printing *p = arg;
+	bool color = p->opt->color;
 	char o = line->origin;
 
-	(void)hunk;
-	if (o == GIT_DIFF_LINE_BINARY && same_blob(delta))
-		return 0;	/* only renamed: git says no more of it */
+	(void)hunk, (void)delta;
+	if (o == GIT_DIFF_LINE_FILE_HDR)
+		return 0;
+	if (o == GIT_DIFF_LINE_BINARY && !p->opt->binary) {
+		print_header(p);
+		printf("Binary files %s and %s differ\n", p->from, p->to);
+		return ferror(stdout) ? -1 : 0;
+	}
+	if (o == GIT_DIFF_LINE_BINARY)
+		print_header(p);
+	else
+		print_sides(p);
 	if (o == GIT_DIFF_LINE_CONTEXT_EOFNL || o == GIT_DIFF_LINE_ADD_EOFNL || o == GIT_DIFF_LINE_DEL_EOFNL) {
-		print_no_newline(line->content, line->content_len, opt->color);
+		print_no_newline(line->content, line->content_len, color);
 	} else if (o == GIT_DIFF_LINE_HUNK_HDR) {
 		size_t n = line->content_len;
 
 		/* the function's name is cut at 80 bytes: git drops white space before the cut */
 		while (n && strchr(" \t\r\n\f\v", line->content[n - 1]))
 			n--;
-		print_hunk_header(line->content, n, opt->color);
-	} else if (o == GIT_DIFF_LINE_FILE_HDR) {
-		print_header(delta, line->content, header_length(delta, line), opt->color);
-	} else if (!opt->color) {
+		print_hunk_header(line->content, n, color);
+	} else if (!color) {
 		if (o == '+' || o == '-' || o == ' ')
 			fputc(o, stdout);
 		fwrite(line->content, 1, line->content_len, stdout);
@@ -236,153 +296,131 @@ static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, co
 	return ferror(stdout) ? -1 : 0;
 }
 
-/* ---- names -------------------------------------------------------------- */
-
-static void print_name_status(git_diff *diff)
+static void free_blob(git_blob **b)
 {
-	for (size_t i = 0; i < git_diff_num_deltas(diff); i++) {
-		const git_diff_delta *d = git_diff_get_delta(diff, i);
-		autoput(buf_release) struct buf b = BUF_INIT;
-
-		if (d->status == GIT_DELTA_RENAMED || d->status == GIT_DELTA_COPIED) {
-			(void)buf_printf(&b, "%c%03d\t", git_diff_status_char(d->status), d->similarity);
-			patch_quote(d->old_file.path, "", &b);
-			(void)buf_addch(&b, '\t');
-		} else {
-			(void)buf_printf(&b, "%c\t", git_diff_status_char(d->status));
-		}
-		patch_quote(d->status == GIT_DELTA_DELETED ? d->old_file.path : d->new_file.path, "", &b);
-		puts(b.data);
-	}
+	git_blob_free(*b);
 }
 
-static void print_names(git_diff *diff)
+int patch_of(git_repository *repo, const struct pair *p, int side, const struct patch_options *opt, git_patch **ret)
 {
-	for (size_t i = 0; i < git_diff_num_deltas(diff); i++) {
-		const git_diff_delta *d = git_diff_get_delta(diff, i);
-		autoput(buf_release) struct buf b = BUF_INIT;
-
-		patch_quote(d->status == GIT_DELTA_DELETED ? d->old_file.path : d->new_file.path, "", &b);
-		puts(b.data);
-	}
-}
-
-/* ---- the whole ------------------------------------------------------------ */
-
-static int make_diff(git_repository *repo, git_tree *a, git_tree *b, const struct strs *paths,
-	const struct patch_options *opt, git_diff **ret)
-{
+	autoput(free_blob) git_blob *a = NULL, *b = NULL;
 	git_diff_options o;
-	git_diff_find_options f;
-	git_diff_similarity_metric metric = *patch_metric();
-	autoput(strs_release) struct strs never = { 0 };
-	int r;
+	int r = 0;
 
 	(void)git_diff_options_init(&o, GIT_DIFF_OPTIONS_VERSION);
-	(void)git_diff_find_options_init(&f, GIT_DIFF_FIND_OPTIONS_VERSION);
-	o.flags = GIT_DIFF_DISABLE_PATHSPEC_MATCH | GIT_DIFF_INDENT_HEURISTIC | GIT_DIFF_INCLUDE_TYPECHANGE;
+	o.flags = GIT_DIFF_INDENT_HEURISTIC;
 	if (opt->binary)
 		o.flags |= GIT_DIFF_SHOW_BINARY;
 	if (opt->ignore_space)
 		o.flags |= GIT_DIFF_IGNORE_WHITESPACE;
 	if (opt->ignore_space_change)
 		o.flags |= GIT_DIFF_IGNORE_WHITESPACE_CHANGE;
-	if (opt->full_index)
-		o.id_abbrev = 40;
 	o.context_lines = (uint32_t)opt->context;
-	if (paths && paths->n && **paths->s) {
-		o.pathspec.strings = paths->s;
-		o.pathspec.count = paths->n;
-	}
-	if ((r = git_diff_tree_to_tree(ret, repo, a, b, &o)) < 0 || opt->no_renames)
-		return r;
-	for (size_t i = 0; i < git_diff_num_deltas(*ret); i++) {
-		const git_diff_delta *d = git_diff_get_delta(*ret, i);
-
-		if (d->status == GIT_DELTA_TYPECHANGE)
-			strs_add(&never, xstrdup(d->new_file.path));
-	}
-	metric.payload = &never;
-	f.flags = GIT_DIFF_FIND_RENAMES;
-	f.rename_threshold = (uint16_t)(opt->rename_percent ? opt->rename_percent : 50);
-	f.rename_limit = 1000;
-	f.metric = &metric;
-	return git_diff_find_similar(*ret, &f);
+	if (p->a.mode && side <= 0)
+		r = git_blob_lookup(&a, repo, &p->a.id);
+	if (p->b.mode && side >= 0 && r >= 0)
+		r = git_blob_lookup(&b, repo, &p->b.id);
+	return r < 0 ? r : git_patch_from_blobs(ret, a, p->a.path, b, p->b.path, &o);
 }
 
-static void free_diff(git_diff **d)
+static void printing_release(struct printing *p)
 {
-	git_diff_free(*d);
+	free(p->from);
+	free(p->to);
 }
 
-/* A file that became a link (or back): git deletes the one and creates the other. */
-static int print_typechange(git_repository *repo, git_tree *a, git_tree *b, const git_diff_delta *d,
-	const struct patch_options *opt)
+/* 1: something was printed. */
+static int print_half(git_repository *repo, const struct pair *pair, int side, const struct patch_options *opt)
 {
-	struct strs one = { .s = (char *[]){ (char *)(uintptr_t)d->new_file.path, NULL }, .n = 1 };
+	struct side no_a = { .path = pair->b.path }, no_b = { .path = pair->a.path };
+	autoput(printing_release) struct printing p = {
+		.opt = opt, .status = pair->status, .score = pair->score,
+		.a = side > 0 ? &no_a : &pair->a, .b = side < 0 ? &no_b : &pair->b,
+	};
+	git_patch *patch = NULL;
 	int r = 0;
 
-	for (int side = 0; side < 2 && r >= 0; side++) {
-		autoput(free_diff) git_diff *diff = NULL;
-
-		r = make_diff(repo, side ? NULL : a, side ? b : NULL, &one, opt, &diff);
-		if (r >= 0)
-			r = git_diff_print(diff, GIT_DIFF_FORMAT_PATCH, print_line, (void *)(uintptr_t)opt);
-	}
-	return r;
-}
-
-/* With -w or -b: all that differs is ignored. */
-static bool only_space(const git_patch *patch, const struct patch_options *opt)
-{
-	const git_diff_delta *d = git_patch_get_delta(patch);
-
-	return (opt->ignore_space || opt->ignore_space_change) && d->status == GIT_DELTA_MODIFIED &&
-		!(d->flags & GIT_DIFF_FLAG_BINARY) && d->old_file.mode == d->new_file.mode &&
-		!git_patch_num_hunks(patch);
-}
-
-static int print_patches(git_repository *repo, git_tree *a, git_tree *b, git_diff *diff,
-	const struct patch_options *opt)
-{
-	for (size_t i = 0; i < git_diff_num_deltas(diff); i++) {
-		const git_diff_delta *d = git_diff_get_delta(diff, i);
-		git_patch *patch = NULL;
-		int r;
-
-		if (d->status == GIT_DELTA_TYPECHANGE) {
-			r = print_typechange(repo, a, b, d, opt);
-		} else {
-			r = git_patch_from_diff(&patch, diff, i);
-			if (r >= 0 && patch && !only_space(patch, opt))
-				r = git_patch_print(patch, print_line, (void *)(uintptr_t)opt);
-			git_patch_free(patch);
-		}
-		if (r < 0)
+	p.from = p.a->mode ? quoted(p.a->path, "a/") : xstrdup("/dev/null");
+	p.to = p.b->mode ? quoted(p.b->path, "b/") : xstrdup("/dev/null");
+	if (!git_oid_equal(&p.a->id, &p.b->id)) {
+		if ((r = patch_of(repo, pair, side, opt, &patch)) < 0)
 			return r;
+		p.binary = patch && git_patch_get_delta(patch)->flags & GIT_DIFF_FLAG_BINARY;
 	}
-	return 0;
+	/* of what was only modified nothing is said when all that differs is ignored */
+	if (p.a->mode != p.b->mode || p.status == 'R')
+		print_header(&p);
+	if (patch)
+		r = git_patch_print(patch, print_line, &p);
+	git_patch_free(patch);
+	return r < 0 ? r : p.headed;
+}
+
+/* ---- names -------------------------------------------------------------- */
+
+static const char *pair_name(const struct pair *p)
+{
+	return p->status == 'D' ? p->a.path : p->b.path;
+}
+
+static void print_names(const struct pairs *l, bool with_status)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct pair *p = &l->p[i];
+		autofree char *name = quoted(pair_name(p), ""), *from = quoted(p->a.path, "");
+
+		if (with_status && p->status == 'R')
+			printf("R%03d\t%s\t", p->score * 100 / SCORE_MAX, from);
+		else if (with_status)
+			printf("%c\t", p->status);
+		puts(name);
+	}
+}
+
+/* ---- the whole ------------------------------------------------------------ */
+
+/* A file that became a link (or back): git deletes the one and creates the other. */
+static int print_pair(git_repository *repo, const struct pair *p, const struct patch_options *opt)
+{
+	int r;
+
+	if (p->status != 'T')
+		return print_half(repo, p, 0, opt);
+	r = print_half(repo, p, -1, opt);
+	return r < 0 ? r : print_half(repo, p, 1, opt);
 }
 
 int patch_trees(git_repository *repo, git_tree *a, git_tree *b, const struct strs *paths,
 	const struct patch_options *opt)
 {
-	autoput(free_diff) git_diff *diff = NULL;
+	autoput(pairs_release) struct pairs l = { 0 };
 	unsigned format = opt->format ? opt->format : PATCH_TEXT;
+	bool differ;
 	int r;
 
-	if ((r = make_diff(repo, a, b, paths, opt, &diff)) < 0)
+	if ((r = pairs_collect(repo, a, b, paths, &l)) < 0)
 		return r;
-	if (format & PATCH_NAME_STATUS)
-		print_name_status(diff);
-	else if (format & PATCH_NAME_ONLY)
-		print_names(diff);
+	if (!opt->no_renames &&
+	    (r = pairs_find_renames(repo, &l, opt->rename_least ? opt->rename_least : SCORE_MAX / 2)) < 0)
+		return r;
+	if (format & (PATCH_NAME_STATUS | PATCH_NAME_ONLY))
+		print_names(&l, format & PATCH_NAME_STATUS);
 	if (format & (PATCH_STAT | PATCH_NUMSTAT | PATCH_SHORTSTAT | PATCH_SUMMARY))
-		if ((r = patch_stat(repo, diff, opt)) < 0)
+		if ((r = patch_stat(repo, &l, opt)) < 0)
 			return r;
-	if ((format & PATCH_TEXT) && (format & ~(unsigned)PATCH_TEXT) && git_diff_num_deltas(diff))
+	differ = l.n > 0;
+	if (!(format & PATCH_TEXT))
+		return differ;
+	if ((format & ~(unsigned)PATCH_TEXT) && l.n)
 		fputc('\n', stdout);
-	if ((format & PATCH_TEXT) && (r = print_patches(repo, a, b, diff, opt)) < 0)
-		return r;
-	return git_diff_num_deltas(diff) > 0;
+	if (opt->ignore_space || opt->ignore_space_change)
+		differ = false;
+	for (size_t i = 0; i < l.n; i++) {
+		if ((r = print_pair(repo, &l.p[i], opt)) < 0 && !opt->unread)
+			return r;
+		if (r < 0)
+			opt->unread(&l.p[i], opt->arg);
+		differ |= r != 0;
+	}
+	return differ;
 }

@@ -12,7 +12,7 @@ struct line {
 	char *name;
 	size_t added, deleted;	/* lines, or bytes of a binary file */
 	bool binary;
-	const git_diff_delta *delta;
+	const struct pair *pair;
 };
 
 /* dir/{old => new}/name */
@@ -57,81 +57,64 @@ static int digits(uint64_t v)
 	return n;
 }
 
-/* All of a file that became a link, or the other way round: every line goes and comes. */
-static int count_blob(git_repository *repo, const git_oid *id, size_t *ret_lines, size_t *ret_bytes, bool *binary)
+static int look_at_side(git_repository *repo, const struct side *s, size_t *ret_bytes, bool *binary)
 {
 	git_blob *blob = NULL;
-	int r = git_blob_lookup(&blob, repo, id);
-	const char *p, *end;
+	int r;
 
-	if (r < 0)
+	*ret_bytes = 0;
+	if (!s->mode)
+		return 0;
+	if ((r = git_blob_lookup(&blob, repo, &s->id)) < 0)
 		return r;
-	p = git_blob_rawcontent(blob);
 	*ret_bytes = (size_t)git_blob_rawsize(blob);
-	end = p + *ret_bytes;
-	*binary |= *ret_bytes && memchr(p, 0, *ret_bytes < 8000 ? *ret_bytes : 8000);
-	for (*ret_lines = 0; p < end; ++*ret_lines) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
-
-		p = nl ? nl + 1 : end;
-	}
+	*binary |= *ret_bytes && memchr(git_blob_rawcontent(blob), 0, *ret_bytes < 8000 ? *ret_bytes : 8000);
 	git_blob_free(blob);
 	return 0;
 }
 
-static int count_typechange(git_repository *repo, struct line *l)
+static int count(git_repository *repo, const struct patch_options *opt, struct line *l)
 {
-	size_t old_lines = 0, new_lines = 0, old_bytes = 0, new_bytes = 0;
-	int r = count_blob(repo, &l->delta->old_file.id, &old_lines, &old_bytes, &l->binary);
-
-	if (r >= 0)
-		r = count_blob(repo, &l->delta->new_file.id, &new_lines, &new_bytes, &l->binary);
-	l->added = l->binary ? new_bytes : new_lines;
-	l->deleted = l->binary ? old_bytes : old_lines;
-	return r;
-}
-
-static int load(git_repository *repo, git_diff *diff, size_t i, struct line *l)
-{
-	autoput(buf_release) struct buf b = BUF_INIT;
+	const struct pair *p = l->pair;
+	size_t old_bytes, new_bytes;
 	git_patch *patch = NULL;
 	int r;
 
-	l->delta = git_diff_get_delta(diff, i);
-	if (l->delta->status == GIT_DELTA_TYPECHANGE) {
-		patch_quote(l->delta->new_file.path, "", &b);
-		l->name = buf_detach(&b, NULL);
-		return count_typechange(repo, l);
-	}
-	if ((r = git_patch_from_diff(&patch, diff, i)) < 0)
+	if ((r = look_at_side(repo, &p->a, &old_bytes, &l->binary)) < 0 ||
+	    (r = look_at_side(repo, &p->b, &new_bytes, &l->binary)) < 0)
 		return r;
-	/* the flags are known only once the content was looked at */
-	l->delta = git_diff_get_delta(diff, i);
-	l->binary = l->delta->flags & GIT_DIFF_FLAG_BINARY;
-	if (patch)
-		l->binary |= git_patch_get_delta(patch)->flags & GIT_DIFF_FLAG_BINARY;
-	if (git_oid_equal(&l->delta->old_file.id, &l->delta->new_file.id)) {
-		/* its content was not looked at: nothing changed in it */
-		size_t lines, bytes;
-
-		l->binary = false;
-		r = count_blob(repo, &l->delta->new_file.id, &lines, &bytes, &l->binary);
-	} else if (l->binary) {
-		const git_diff_delta *d = patch ? git_patch_get_delta(patch) : l->delta;
-
-		l->added = d->new_file.size;
-		l->deleted = d->old_file.size;
-	} else if (patch) {
-		r = git_patch_line_stats(NULL, &l->added, &l->deleted, patch);
+	if (git_oid_equal(&p->a.id, &p->b.id))
+		return 0;
+	if (l->binary) {
+		l->added = new_bytes;
+		l->deleted = old_bytes;
+		return 0;
 	}
+	if ((r = patch_of(repo, p, 0, opt, &patch)) < 0)
+		return r;
+	r = git_patch_line_stats(NULL, &l->added, &l->deleted, patch);
 	git_patch_free(patch);
-	if (l->delta->status == GIT_DELTA_RENAMED || l->delta->status == GIT_DELTA_COPIED) {
-		l->name = rename_name(l->delta->old_file.path, l->delta->new_file.path);
+	return r;
+}
+
+static int load(git_repository *repo, const struct patch_options *opt, struct line *l)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	if (l->pair->status == 'R') {
+		l->name = rename_name(l->pair->a.path, l->pair->b.path);
 	} else {
-		patch_quote(l->delta->new_file.path, "", &b);
+		patch_quote(l->pair->b.path, "", &b);
 		l->name = buf_detach(&b, NULL);
 	}
-	return r;
+	return count(repo, opt, l);
+}
+
+/* What was only modified, and only in what is ignored, is not counted. */
+static bool nothing_left(const struct line *l)
+{
+	return l->pair->status == 'M' && !l->binary && !l->added && !l->deleted &&
+		l->pair->a.mode == l->pair->b.mode;
 }
 
 struct widths {
@@ -271,45 +254,59 @@ static void print_numstat(const struct line *l, size_t n)
 	}
 }
 
-static void print_summary(const struct line *l, size_t n)
+static void print_summary(const struct pairs *all)
 {
-	for (size_t i = 0; i < n; i++) {
-		const git_diff_delta *d = l[i].delta;
-		unsigned a = d->old_file.mode, b = d->new_file.mode;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct pair *p = &all->p[i];
+		unsigned a = p->a.mode, b = p->b.mode;
+		autoput(buf_release) struct buf name = BUF_INIT;
+		autofree char *both = p->status == 'R' ? rename_name(p->a.path, p->b.path) : NULL;
 
-		if (d->status == GIT_DELTA_ADDED)
-			printf(" create mode %06o %s\n", b, l[i].name);
-		else if (d->status == GIT_DELTA_DELETED)
-			printf(" delete mode %06o %s\n", a, l[i].name);
-		else if (d->status == GIT_DELTA_RENAMED)
-			printf(" rename %s (%d%%)\n", l[i].name, d->similarity);
-		if (d->status == GIT_DELTA_RENAMED && a != b)
+		patch_quote(p->b.path, "", &name);
+		if (p->status == 'A')
+			printf(" create mode %06o %s\n", b, name.data);
+		else if (p->status == 'D')
+			printf(" delete mode %06o %s\n", a, name.data);
+		else if (both)
+			printf(" rename %s (%d%%)\n", both, p->score * 100 / SCORE_MAX);
+		if (a == b || !a || !b)
+			continue;
+		if (both)
 			printf(" mode change %06o => %06o\n", a, b);
-		else if (a != b && a && b)
-			printf(" mode change %06o => %06o %s\n", a, b, l[i].name);
+		else
+			printf(" mode change %06o => %06o %s\n", a, b, name.data);
 	}
 }
 
-int patch_stat(git_repository *repo, git_diff *diff, const struct patch_options *opt)
+int patch_stat(git_repository *repo, const struct pairs *all, const struct patch_options *opt)
 {
-	size_t n = git_diff_num_deltas(diff);
-	struct line *l = xcalloc(n, sizeof(*l));
+	struct line *l = xcalloc(all->n, sizeof(*l));
+	size_t n = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < n && r >= 0; i++)
-		r = load(repo, diff, i, &l[i]);
+	for (size_t i = 0; i < all->n && r >= 0 && (opt->format & ~(unsigned)PATCH_SUMMARY); i++) {
+		l[n] = (struct line){ .pair = &all->p[i] };
+		if ((r = load(repo, opt, &l[n])) < 0 && opt->unread) {
+			opt->unread(&all->p[i], opt->arg);
+			free(l[n].name);
+			r = 0;
+		} else if (r >= 0 && nothing_left(&l[n])) {
+			free(l[n].name);
+		} else {
+			n++;
+		}
+	}
 	if (r >= 0) {
 		struct widths w = measure(l, n, opt->width ? opt->width : 80);
 
 		if (opt->format & PATCH_NUMSTAT)
 			print_numstat(l, n);
-		if (opt->format & PATCH_STAT)
-			for (size_t i = 0; i < n; i++)
-				print_stat_line(&l[i], &w, opt->color);
+		for (size_t i = 0; i < n && (opt->format & PATCH_STAT); i++)
+			print_stat_line(&l[i], &w, opt->color);
 		if (opt->format & (PATCH_STAT | PATCH_SHORTSTAT))
 			print_totals(l, n);
 		if (opt->format & PATCH_SUMMARY)
-			print_summary(l, n);
+			print_summary(all);
 	}
 	for (size_t i = 0; i < n; i++)
 		free(l[i].name);

@@ -214,11 +214,12 @@ void write_rename(struct folder *f, struct plan_item *it, uint64_t op)
 	struct had now;
 	int dirfd = folder_of(f, it->path, &name);
 
-	it->temp = false;
-	if (dirfd < 0) {
+	if (dirfd < 0) {	/* the folder was moved away: write_drop tries again later */
 		it->error = dirfd;
+		it->written = false;
 		return;
 	}
+	it->temp = false;
 	journal_temp_name(op, it->path, name, tmp);
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		it->error = errno == ENOENT ? 0 : -errno;	/* deleted meanwhile: nothing is lost by writing */
@@ -232,4 +233,19 @@ void write_rename(struct folder *f, struct plan_item *it, uint64_t op)
 		it->written = false;
 		(void)unlinkat(dirfd, tmp, 0);
 	}
+}
+
+bool write_drop(struct folder *f, struct plan_item *it, uint64_t op)
+{
+	const char *name;
+	char tmp[256];
+	int dirfd = folder_of(f, it->path, &name);
+
+	if (dirfd < 0)
+		return false;
+	journal_temp_name(op, it->path, name, tmp);
+	if (unlinkat(dirfd, tmp, 0) < 0)
+		return false;
+	it->temp = false;
+	return true;
 }

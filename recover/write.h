@@ -11,6 +11,8 @@ void write_item(struct folder *f, struct plan_item *it, const void *p, size_t n,
 void write_stream(struct store *s, struct folder *f, struct plan_item *it, uint64_t op);
 /* it->temp: over the old one, if that is still as the plan saw it. */
 void write_rename(struct folder *f, struct plan_item *it, uint64_t op);
+/* A temporary that write_rename could not reach. false: it still cannot be. */
+bool write_drop(struct folder *f, struct plan_item *it, uint64_t op);
 /* Mode and mtime of a name, never through a link. */
 int write_meta(int dirfd, const char *name, const struct store_entry *want);
 

@@ -217,9 +217,11 @@ static int collect(const char *path, const struct store_entry *was, const struct
 
 	if (is->kind == KIND_SKIPPED || (is->flags & ENTRY_KEPT)) {
 		/* A folder that cannot be listed hides what changed below it: that is no "unchanged". */
+		bool failed = (is->flags & ENTRY_KEPT) || is->why == WHY_UNREADABLE;
+
 		if (was->kind == KIND_FILE || was->kind == KIND_LINK ||
 		    (was->kind == KIND_DIR && (is->flags & ENTRY_KEPT)))
-			strs_add(&b->notes->unknown, xstrdup(path));
+			strs_add(failed ? &b->notes->unread : &b->notes->left_out, xstrdup(path));
 		return 0;
 	}
 	if ((is->kind == KIND_FILE || is->kind == KIND_LINK) && !memcmp(&is->oid, &none, sizeof(none)))
