@@ -127,9 +127,12 @@ static int read_revs(const struct recover *r, const struct args *a, struct sides
 		first = left;
 		second = dots[2] ? dots + 2 : "@";
 	}
-	if ((rc = rev_arg(r, first, &s->a)))
-		return rc;
-	return second ? rev_arg(r, second, &s->b) : EXIT_DONE;
+	rc = rev_arg(r, first, &s->a);
+	if (!rc && second)
+		rc = rev_arg(r, second, &s->b);
+	if (rc && a->n)
+		log_error("paths come after --: recover diff -- %s", a->arg[a->n - 1]);
+	return rc;
 }
 
 static int open_tree(git_repository *repo, const struct store_snapshot *sn, git_tree **ret)

@@ -15,6 +15,7 @@
 #include "../lib/log.h"
 #include "../lib/progress.h"
 #include "out.h"
+#include "paths.h"
 #include "xalloc.h"
 
 struct exporting {
@@ -204,6 +205,10 @@ int cmd_export(struct recover *r, const struct args *a)
 	autoput(exporting_release) struct exporting x = { 0 };
 	int e, rc;
 
+	if (path_place(r, a->arg[0]) == PLACE_STORE) {
+		log_error("%s: is in the store; choose another folder", a->arg[0]);
+		return EXIT_ENV;
+	}
 	if ((e = store_newest(r->store, &newest)) < 0)
 		return context_failed(r, e, "there is no snapshot to export");
 	memcpy(x.newest.id, newest.id.b, 20);

@@ -163,28 +163,37 @@ static int choose_deletions(struct recover *r, struct choosing *c)
 
 /* ---- the command ------------------------------------------------------------------ */
 
+static void say_not_there(const struct choosing *c, const char *path, const char *rev)
+{
+	if (c->why)
+		log_error("%s: was not stored: %s", *path ? path : ".", store_why_text(c->why));
+	else
+		log_error("%s: is not in snapshot %s; recover history PATH and recover find '*NAME*' tell where it is",
+			*path ? path : ".", rev);
+}
+
+/* A path that is not there is a slip of the fingers: then nothing is restored at all. */
 static int fill_targets(struct recover *r, const struct args *a, const struct store_snapshot *sn,
 	const struct strs *paths, struct targets *t)
 {
 	autoput(choosing_release) struct choosing c = { .t = t, .paths = paths };
-	int e = 0;
+	size_t n = paths->n ? paths->n : 1;
+	int e = 0, rc = EXIT_DONE;
 
-	if (!paths->n)
-		e = choose_path(r->store, sn->seq, "", &c);
-	for (size_t i = 0; i < paths->n && e >= 0; i++)
-		e = choose_path(r->store, sn->seq, paths->s[i], &c);
+	for (size_t i = 0; i < n && e >= 0; i++) {
+		const char *path = paths->n ? paths->s[i] : "";
+		uint64_t before = c.found;
+
+		c.why = WHY_NONE;
+		e = choose_path(r->store, sn->seq, path, &c);
+		if (e >= 0 && c.found == before && !a->on[R_DELETE]) {
+			say_not_there(&c, path, a->arg[0]);
+			rc = EXIT_NO;
+		}
+	}
 	if (e >= 0 && a->on[R_DELETE])
 		e = choose_deletions(r, &c);
-	if (e < 0)
-		return context_failed(r, e, "cannot read the snapshot");
-	if (c.found || a->on[R_DELETE])
-		return EXIT_DONE;
-	if (c.why)
-		log_error("%s: was not stored: %s", a->n_paths ? a->path[0] : ".", store_why_text(c.why));
-	else
-		log_error("%s: is not in snapshot %s; recover history PATH and recover find '*NAME*' tell where it is",
-			a->n_paths ? a->path[0] : ".", a->arg[0]);
-	return EXIT_NO;
+	return e < 0 ? context_failed(r, e, "cannot read the snapshot") : rc;
 }
 
 static void restore_release(struct restore *x)
@@ -210,7 +219,7 @@ int cmd_restore(struct recover *r, const struct args *a)
 	}
 	if ((rc = rev_arg(r, a->arg[0], &sn)))
 		return rc;
-	if (paths_from_args(r, a->path, a->n_paths, &paths) < 0)
+	if (paths_from_args(r, a->arg + 1, a->n - 1, &paths) < 0 || paths_from_args(r, a->path, a->n_paths, &paths) < 0)
 		return EXIT_USAGE;
 	if ((rc = fill_targets(r, a, &sn, &paths, &x.targets)))
 		return rc;

@@ -120,6 +120,23 @@ static void print_json(const struct recover *r, const struct state *s)
 	json_line(o);
 }
 
+static void print_counts(const struct live *l)
+{
+	const struct {
+		uint64_t n;
+		const char *word;
+	} counts[] = { { l->created, "new" }, { l->changed, "changed" }, { l->deleted, "deleted" } };
+	const char *sep = "now        ";
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		if (!counts[i].n)
+			continue;
+		printf("%s%llu %s", sep, (unsigned long long)counts[i].n, counts[i].word);
+		sep = ", ";
+	}
+	printf(" since (recover diff)\n");
+}
+
 static void print_live(const struct live *l)
 {
 	if (!l->known)
@@ -128,9 +145,7 @@ static void print_live(const struct live *l)
 	else if (!(l->created + l->changed + l->deleted))
 		printf("now        as in the last snapshot\n");
 	else
-		printf("now        %llu new, %llu changed, %llu deleted since (recover diff)\n",
-			(unsigned long long)l->created, (unsigned long long)l->changed,
-			(unsigned long long)l->deleted);
+		print_counts(l);
 }
 
 static void print_text(const struct recover *r, const struct state *s)
@@ -204,7 +219,8 @@ int cmd_summary(struct recover *r, const struct args *a)
 		printf(": no snapshot yet\n");
 		return EXIT_DONE;
 	}
-	printf(": %llu snapshots, the last %s ago%s\n", (unsigned long long)s.totals.snapshots,
+	printf(": %llu snapshot%s, the last %s ago%s\n", (unsigned long long)s.totals.snapshots,
+		s.totals.snapshots == 1 ? "" : "s",
 		text_duration((uint64_t)(age_s(r, &s) > 0 ? age_s(r, &s) : 0), age),
 		s.running ? "" : "; snapd is not running");
 	printf("last       %s  %s  %s", rev_short(&s.last, hex), row_time(s.last.time_ns, when),

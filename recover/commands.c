@@ -6,7 +6,7 @@
 #include <string.h>
 
 const struct opt global_opts[] = {
-	{ G_WORKSPACE, 0, "workspace", OPT_VALUE, "DIR", "the protected folder (it may be gone); default: the nearest one above here" },
+	{ G_WORKSPACE, 0, "workspace", OPT_VALUE, "DIR", "the protected folder; default: the nearest above" },
 	{ G_STORE, 0, "store", OPT_VALUE, "DIR", "where its snapshots are; also HOLDFAST_STORE" },
 	{ G_QUIET, 'q', "quiet", OPT_FLAG, NULL, "no progress, no notes" },
 	{ G_VERBOSE, 'v', "verbose", OPT_FLAG, NULL, "say more" },
@@ -28,10 +28,10 @@ const struct command commands[] = {
 	{ "diff", "[REV [REV]] [OPTIONS] [-- PATH...]",
 	  "what changed since the newest snapshot, since REV, or between two",
 	  diff_opts, 0, 2, true, NEEDS_STORE, cmd_diff },
-	{ "restore", "REV [--dry-run] [--delete] [--to DIR] [--yes] [-- PATH...]",
+	{ "restore", "REV [--dry-run] [--delete] [--to DIR] [--verify] [--yes] [[--] PATH...]",
 	  "bring back what a snapshot holds",
-	  restore_opts, 1, 1, true, NEEDS_STORE, cmd_restore },
-	{ "undo", "[--dry-run] [--yes]", "take the last restore (or undo) back",
+	  restore_opts, 1, -1, true, NEEDS_STORE, cmd_restore },
+	{ "undo", "[--dry-run] [--verify] [--yes]", "take the last restore (or undo) back",
 	  undo_opts, 0, 0, false, NEEDS_STORE | ALONE_ON_JOURNAL, cmd_undo },
 	{ "history", "[--json] [-n N] PATH", "every version of one path",
 	  history_opts, 1, 1, false, NEEDS_STORE, cmd_history },
@@ -43,7 +43,7 @@ const struct command commands[] = {
 	  status_opts, 0, 0, false, NEEDS_STORE, cmd_status },
 	{ "mark", "REV NAME | --remove NAME", "name a snapshot; a named one is never thinned out",
 	  mark_opts, 1, 2, false, NEEDS_STORE, cmd_mark },
-	{ "verify", "[--all]", "check the store; --all reads every byte",
+	{ "verify", "[--all] [--json]", "check the store; --all reads every byte",
 	  verify_opts, 0, 0, false, NEEDS_STORE, cmd_verify },
 	{ "export", "DIR", "all snapshots as an ordinary bare git repository",
 	  NULL, 1, 1, false, NEEDS_STORE, cmd_export },
@@ -74,7 +74,7 @@ static void print_opts(const struct opt *o)
 			n += snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s",
 				o->name && o->kind == OPT_MAYBE ? "=" : o->name ? " " : " ", o->arg,
 				o->kind == OPT_MAYBE ? "]" : "");
-		printf("    %-24s %s\n", left, o->help);
+		printf("    %-27s %s\n", left, o->help);
 	}
 }
 

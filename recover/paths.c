@@ -60,6 +60,20 @@ int path_from_arg(const struct recover *r, const char *arg, char **ret)
 	return -EINVAL;
 }
 
+enum path_place path_place(const struct recover *r, const char *dir)
+{
+	autoput(buf_release) struct buf d = BUF_INIT, s = BUF_INIT, w = BUF_INIT;
+
+	if (store_canonical(dir, &d) < 0 || store_canonical(r->store_path, &s) < 0 ||
+	    store_canonical(r->workspace, &w) < 0)
+		return PLACE_FREE;	/* what is wrong with it is said by whoever opens it */
+	if (path_below(d.data, s.data))
+		return PLACE_STORE;
+	if (!path_below(d.data, w.data))
+		return PLACE_FREE;
+	return strcmp(d.data, w.data) ? PLACE_IN_WORKSPACE : PLACE_WORKSPACE;
+}
+
 bool path_safe(const char *path)
 {
 	const char *p = path;

@@ -15,6 +15,10 @@ struct recover;
 /* The path below the workspace that arg means; yours to free. -EINVAL: outside (says so). */
 int path_from_arg(const struct recover *r, const char *arg, char **ret);
 
+/* Where a folder the user wants written lies; it need not exist. */
+enum path_place { PLACE_FREE, PLACE_WORKSPACE, PLACE_IN_WORKSPACE, PLACE_STORE /* the store or in it */ };
+enum path_place path_place(const struct recover *r, const char *dir);
+
 /* Joins and cleans lexically: no empty, "." or ".." component in *ret. -EINVAL when it leaves the top. */
 int path_clean(const char *prefix, const char *path, char **ret);
 

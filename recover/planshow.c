@@ -53,6 +53,14 @@ static void show_group(const struct plan *p, FILE *to, enum plan_action action, 
 	}
 }
 
+static bool only_meta(const struct plan *p)
+{
+	for (int a = PLAN_CREATE; a <= PLAN_DELETE; a++)
+		if (p->files[a] || p->folders[a])
+			return false;
+	return true;
+}
+
 void plan_show(const struct plan *p, FILE *to, size_t lines)
 {
 	char size[16];
@@ -60,9 +68,13 @@ void plan_show(const struct plan *p, FILE *to, size_t lines)
 	show_group(p, to, PLAN_CREATE, "create", true, lines);
 	show_group(p, to, PLAN_REPLACE, "replace", true, lines);
 	show_group(p, to, PLAN_DELETE, "delete", true, lines);
-	show_group(p, to, PLAN_META, "set mode or time of", false, lines);
+	/* the times of folders follow from the rest: worth a word only alone */
+	show_group(p, to, PLAN_META, "set mode or time of", only_meta(p), lines);
 	show_group(p, to, PLAN_BLOCKED, "NOT possible for", true, 0);
-	fprintf(to, "%s to write; %" PRIu64 " paths are already as they were\n", text_size(p->bytes, size), p->same);
+	fprintf(to, "%s to write", text_size(p->bytes, size));
+	if (p->same)
+		fprintf(to, "; %" PRIu64 " path%s already as wanted", p->same, p->same == 1 ? " is" : "s are");
+	fputc('\n', to);
 }
 
 size_t plan_complain(const struct plan *p)

@@ -91,6 +91,20 @@ static const struct command summary_command = {
 	"", "", "a short summary", NULL, 0, 0, false, NEEDS_STORE, cmd_summary,
 };
 
+static int help(const struct recover *r, const char *about)
+{
+	const struct command *c = command_find(about);
+
+	if (!c && *about) {
+		log_error("%s: no such command; recover --help lists them", about);
+		return EXIT_USAGE;
+	}
+	if (!c)
+		pager_start(r);
+	c ? command_help(c) : recover_help();
+	return EXIT_DONE;
+}
+
 static int recover_main(struct recover *r, int argc, char **argv)
 {
 	const struct command *c;
@@ -103,9 +117,9 @@ static int recover_main(struct recover *r, int argc, char **argv)
 	if (g.on[G_HELP] || (g.n && !strcmp(g.arg[0], "help"))) {
 		const char *about = g.n ? g.arg[!strcmp(g.arg[0], "help") && g.n > 1] : "";
 
-		c = command_find(about);
-		c ? command_help(c) : recover_help();
-		rc = EXIT_DONE;
+		if (!strcmp(about, "help"))
+			about = "";
+		rc = help(r, about);
 	} else if (g.on[G_VERSION]) {
 		printf("recover (Holdfast) " RECOVER_VERSION "\n");
 		rc = EXIT_DONE;

@@ -50,7 +50,11 @@ static bool ask(const struct restore *x)
 
 	fprintf(stderr, "%s? [y/N] ", x->title);
 	(void)fflush(stderr);
-	return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
+	if (!fgets(answer, sizeof(answer), stdin)) {
+		fputc('\n', stderr);	/* Ctrl-C or Ctrl-D: the line was not ended */
+		return false;
+	}
+	return *answer == 'y' || *answer == 'Y';
 }
 
 /* EXIT_DONE: go on. */
@@ -205,13 +209,30 @@ int restore_run(struct restore *x)
 	return carry_out(x, &p, &root);
 }
 
+/* Nothing is snapshotted before a copy is written, so it must not be able to cost anything. */
+static int check_place(const char *dir, enum path_place place)
+{
+	if (place == PLACE_STORE) {
+		log_error("%s: is in the store; choose another folder", dir);
+		return EXIT_ENV;
+	}
+	if (place == PLACE_WORKSPACE) {
+		log_error("%s: is the workspace itself; without --to it is restored, with a snapshot before", dir);
+		return EXIT_ENV;
+	}
+	return EXIT_DONE;
+}
+
 int restore_elsewhere(struct restore *x, const char *dir)
 {
 	autoput(plan_release) struct plan p = { 0 };
+	enum path_place place = path_place(x->r, dir);
 	autoclose int root = -1;
 	bool stopped;
 	int rc;
 
+	if ((rc = check_place(dir, place)))
+		return rc;
 	interrupt_catch();
 	if ((rc = restore_open_root(dir, &root)) || (rc = make_plan(x, root, true, &p)))
 		return rc;
@@ -220,8 +241,9 @@ int restore_elsewhere(struct restore *x, const char *dir)
 	show(x, &p);
 	if (x->dry_run)
 		return EXIT_DONE;
-	if ((p.files[PLAN_REPLACE] || p.folders[PLAN_REPLACE]) && !x->yes) {
-		log_error("%s: holds other files under these names; --yes writes over them", dir);
+	if ((p.files[PLAN_REPLACE] || p.folders[PLAN_REPLACE]) && (!x->yes || place == PLACE_IN_WORKSPACE)) {
+		log_error("%s: holds other files under these names; %s", dir, place == PLACE_IN_WORKSPACE ?
+			"inside the workspace a copy replaces nothing: choose another folder" : "--yes writes over them");
 		return EXIT_ENV;
 	}
 	if ((rc = restore_make_root(dir, &root)))

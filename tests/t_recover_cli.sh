@@ -63,7 +63,12 @@ for c in list show ls cat diff restore undo history find deleted status mark ver
 	"$r" "$c" --help >"$d/out" 2>&1 && grep -q "^usage: recover $c" "$d/out" || not_ok "recover $c --help"
 	grep -q "^.Ic $c\$\|^.It Ic $c" "$here/../docs/recover.1" || not_ok "docs/recover.1 has $c"
 done
+# every option of a command's help stands in its part of the manual, and the other way round
+check 'help and manual name the same options' python3 -B "$here/recover/options.py" "$r" "$here/../docs/recover.1"
 gives 2 'no such command' recover nosuch
+gives 2 'no help about it' recover help nosuch
+gives 1 'a path where a revision belongs' recover diff src/a.c
+says '... the way out' "$d/err" 'recover diff -- src/a.c'
 gives 2 'no such option' recover list --nosuch
 gives 2 'too many words' recover show a b
 gives 4 'no store' env -u HOLDFAST_STORE "$r" --workspace "$d" list

@@ -92,6 +92,12 @@ gives 0 'undo of a single path' recover undo --yes
 walk "$w" >"$d/x.walk"
 same 'with the times of its folder' "$d/changed.walk" "$d/x.walk"
 gives 1 'a path no snapshot holds' recover restore @ --yes -- nosuch
+gives 1 'beside one that is held' recover restore "$first" --yes src/lib/b.txt nosuch
+says '... it is named' "$d/err" 'nosuch: is not in'
+check '... and nothing is restored' grep -q changed src/lib/b.txt
+gives 0 'paths without --' recover restore "$first" --yes src/lib/b.txt
+check '... are paths' test "$(wc -l <src/lib/b.txt)" = 1000
+echo changed >src/lib/b.txt
 gives 1 'an unknown revision' recover restore 0123456 --yes
 gives 2 'a path outside' recover restore @ --yes -- ../x
 recover restore "$first" --delete --yes -q
@@ -105,6 +111,15 @@ echo mine >"$d/copy/src/a.c"
 gives 4 'it does not write over other files' recover restore "$first" --to "$d/copy"
 check '... really' grep -q mine "$d/copy/src/a.c"
 gives 0 'unless told to' recover restore "$first" --to "$d/copy" --yes
+gives 4 '--to the workspace' recover restore "$first" --to "$w" --yes
+gives 4 '--to the store' recover restore "$first" --to "$s/log" --yes
+gives 4 '--to a new folder in the store' recover restore "$first" --to "$s/new" --yes
+gives 0 '--to a new folder in the workspace' recover restore "$first" --to "$w/old" -- src
+echo mine >"$w/old/src/a.c"
+gives 4 '... where it replaces nothing' recover restore "$first" --to "$w/old" --yes -- src
+check '... really' grep -q mine "$w/old/src/a.c"
+rm -r "$w/old"
+gives 4 'export into the store' recover export "$s/export"
 
 # ---- the workspace is gone
 chmod -R u+rwx "$w" && cd / && rm -rf "$w"
