@@ -16,8 +16,8 @@
 enum { X_JSON = 1, X_N };
 
 const struct opt deleted_opts[] = {
-	{ X_JSON, 0, "json", OPT_FLAG, NULL, "one object a line" },
-	{ X_N, 'n', "number", OPT_VALUE, "N", "at most so many" },
+	OPT_JSON(X_JSON),
+	OPT_NUMBER(X_N),
 	{ 0 }
 };
 

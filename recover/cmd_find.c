@@ -16,7 +16,7 @@
 enum { F_JSON = 1 };
 
 const struct opt find_opts[] = {
-	{ F_JSON, 0, "json", OPT_FLAG, NULL, "one object a line" },
+	OPT_JSON(F_JSON),
 	{ 0 }
 };
 

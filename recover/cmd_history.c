@@ -18,8 +18,8 @@
 enum { H_JSON = 1, H_N };
 
 const struct opt history_opts[] = {
-	{ H_JSON, 0, "json", OPT_FLAG, NULL, "one object a line" },
-	{ H_N, 'n', "number", OPT_VALUE, "N", "at most so many" },
+	OPT_JSON(H_JSON),
+	OPT_NUMBER(H_N),
 	{ 0 }
 };
 

@@ -15,8 +15,8 @@
 enum { L_JSON = 1, L_N, L_REASON };
 
 const struct opt list_opts[] = {
-	{ L_JSON, 0, "json", OPT_FLAG, NULL, "one object a line" },
-	{ L_N, 'n', "number", OPT_VALUE, "N", "at most so many" },
+	OPT_JSON(L_JSON),
+	OPT_NUMBER(L_N),
 	{ L_REASON, 0, "reason", OPT_VALUE, "R", "interval, launch, risk, exit, manual, restore, start, stop or import" },
 	{ 0 }
 };

@@ -16,7 +16,7 @@ enum { LS_RECURSIVE = 1, LS_JSON };
 
 const struct opt ls_opts[] = {
 	{ LS_RECURSIVE, 'r', "recursive", OPT_FLAG, NULL, "all below it too" },
-	{ LS_JSON, 0, "json", OPT_FLAG, NULL, "one object a line" },
+	OPT_JSON(LS_JSON),
 	{ 0 }
 };
 

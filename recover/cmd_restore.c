@@ -18,11 +18,11 @@
 enum { R_DRY_RUN = 1, R_DELETE, R_TO, R_YES, R_VERIFY };
 
 const struct opt restore_opts[] = {
-	{ R_DRY_RUN, 'n', "dry-run", OPT_FLAG, NULL, "only show what would be done" },
+	OPT_DRY_RUN(R_DRY_RUN),
 	{ R_DELETE, 0, "delete", OPT_FLAG, NULL, "delete what the snapshot does not hold (but a newer one does)" },
 	{ R_TO, 0, "to", OPT_VALUE, "DIR", "write a copy below DIR, leave the workspace alone" },
-	{ R_YES, 'y', "yes", OPT_FLAG, NULL, "do not ask" },
-	{ R_VERIFY, 0, "verify", OPT_FLAG, NULL, "read every written file back" },
+	OPT_YES(R_YES),
+	OPT_VERIFY(R_VERIFY),
 	{ 0 }
 };
 

@@ -17,9 +17,9 @@
 enum { U_DRY_RUN = 1, U_YES, U_VERIFY };
 
 const struct opt undo_opts[] = {
-	{ U_DRY_RUN, 'n', "dry-run", OPT_FLAG, NULL, "only show what would be done" },
-	{ U_YES, 'y', "yes", OPT_FLAG, NULL, "do not ask" },
-	{ U_VERIFY, 0, "verify", OPT_FLAG, NULL, "read every written file back" },
+	OPT_DRY_RUN(U_DRY_RUN),
+	OPT_YES(U_YES),
+	OPT_VERIFY(U_VERIFY),
 	{ 0 }
 };
 

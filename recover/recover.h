@@ -44,6 +44,13 @@ struct opt {
 	const char *help;
 };
 
+/* Rows that mean the same wherever they stand. */
+#define OPT_JSON(id)	{ (id), 0, "json", OPT_FLAG, NULL, "one object a line" }
+#define OPT_NUMBER(id)	{ (id), 'n', "number", OPT_VALUE, "N", "at most so many" }
+#define OPT_DRY_RUN(id)	{ (id), 'n', "dry-run", OPT_FLAG, NULL, "only show what would be done" }
+#define OPT_YES(id)	{ (id), 'y', "yes", OPT_FLAG, NULL, "do not ask" }
+#define OPT_VERIFY(id)	{ (id), 0, "verify", OPT_FLAG, NULL, "read every written file back" }
+
 #define OPTS_MAX 32
 
 struct args {

@@ -147,31 +147,49 @@ static int fill_bytes(struct out *o, void *arg)
 	return b->n ? put(b->p, b->n, o) : 0;
 }
 
+/* Where an item's content goes: its own name, or one beside it that is renamed later. */
+struct place {
+	int dirfd;
+	const char *name;
+	bool temp;
+	char tmp[256];
+};
+
+/* false: its folder cannot be had; it->error says why. */
+static bool place_of(struct folder *f, struct plan_item *it, uint64_t op, struct place *p)
+{
+	p->dirfd = folder_of(f, it->path, &p->name);
+	p->temp = beside(it);
+	if (p->dirfd < 0) {
+		it->error = p->dirfd;
+		return false;
+	}
+	if (p->temp) {
+		journal_temp_name(op, it->path, p->name, p->tmp);
+		p->name = p->tmp;
+	}
+	return true;
+}
+
+static void written(struct plan_item *it, const struct place *p, int error)
+{
+	it->error = error;
+	it->temp = p->temp && !error;
+	it->written = !error;
+}
+
 void write_item(struct folder *f, struct plan_item *it, const void *p, size_t n, uint64_t op)
 {
-	const char *name;
-	char tmp[256];
-	int dirfd = folder_of(f, it->path, &name);
-	bool temp = beside(it);
+	struct place at;
 
-	if (dirfd < 0) {
-		it->error = dirfd;
+	if (!place_of(f, it, op, &at))
 		return;
-	}
-	if (it->action == PLAN_META) {
-		it->error = write_meta(dirfd, name, &it->want);
-		return;
-	}
-	if (temp) {
-		journal_temp_name(op, it->path, name, tmp);
-		name = tmp;
-	}
-	if (it->want.kind == KIND_LINK)
-		it->error = write_link(dirfd, name, it, p, temp);
+	if (it->action == PLAN_META)
+		it->error = write_meta(at.dirfd, at.name, &it->want);
+	else if (it->want.kind == KIND_LINK)
+		written(it, &at, write_link(at.dirfd, at.name, it, p, at.temp));
 	else
-		it->error = write_file(dirfd, name, it, temp, fill_bytes, &(struct bytes){ p, n });
-	it->temp = temp && !it->error;
-	it->written = !it->error;
+		written(it, &at, write_file(at.dirfd, at.name, it, at.temp, fill_bytes, &(struct bytes){ p, n }));
 }
 
 struct stream {
@@ -188,22 +206,11 @@ static int fill_stream(struct out *o, void *arg)
 
 void write_stream(struct store *s, struct folder *f, struct plan_item *it, uint64_t op)
 {
-	const char *name;
-	char tmp[256];
-	int dirfd = folder_of(f, it->path, &name);
-	bool temp = beside(it);
+	struct stream from = { s, &it->want.oid };
+	struct place at;
 
-	if (dirfd < 0) {
-		it->error = dirfd;
-		return;
-	}
-	if (temp) {
-		journal_temp_name(op, it->path, name, tmp);
-		name = tmp;
-	}
-	it->error = write_file(dirfd, name, it, temp, fill_stream, &(struct stream){ s, &it->want.oid });
-	it->temp = temp && !it->error;
-	it->written = !it->error;
+	if (place_of(f, it, op, &at))
+		written(it, &at, write_file(at.dirfd, at.name, it, at.temp, fill_stream, &from));
 }
 
 void write_rename(struct folder *f, struct plan_item *it, uint64_t op)

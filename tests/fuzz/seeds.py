@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the committed corpora of fuzz_snapshot and fuzz_segment again, from docs/format.md."""
+"""Makes the committed corpora of fuzz_snapshot, fuzz_segment and fuzz_journal again, from docs/format.md and recover/journal.c."""
 import hashlib
 import os
 import struct
 import sys
+import zlib
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -65,4 +66,16 @@ def main():
          + b"\x12\0\1" + struct.pack("<HH", 5, 2) + b"\5\0" + first)
 
 
+def journal():
+    ids = bytes(range(20)) + b"r" * 20
+    head = b"H" + struct.pack("<Q", 77) + b"\0\1" + struct.pack("<QQ", 1_795_446_000_000_000_000, 3) + ids + b"/home/me/proj"
+    def target(kind, mode, path, parent=0):
+        return (b"T" + varint(kind) + varint(mode) + varint(0) + varint(5) + struct.pack("<q", -1) + b"o" * 20
+                + bytes([parent]) + path)
+    records = [head, target(3, 0o40755, b"", 1), target(3, 0o40755, b"d"), target(1, 0o100644, b"d/f"), target(0, 0, b"gone"), b"E"]
+    save("journal", "records", b"\1" + b"".join(bytes([len(r)]) + r for r in records))
+    save("journal", "file", b"\0HFRJ\r\n1\n" + b"".join(struct.pack("<II", len(r), zlib.crc32(r)) + r for r in records))
+
+
 main()
+journal()
