@@ -149,7 +149,11 @@ static int open_sides(struct recover *r, const struct strs *paths, struct wtree_
 	git_odb *odb;
 	int e;
 
-	if ((e = store_git(r->store, &repo, &odb)) < 0 || (e = open_tree(repo, &s->a, &s->from)) < 0)
+	if ((e = store_git(r->store, &repo, &odb)) < 0)
+		return context_failed(r, e, "cannot read the snapshot");
+	/* a tree that lies about its id could hold itself, and there would be no end of it */
+	(void)git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 1);
+	if ((e = open_tree(repo, &s->a, &s->from)) < 0)
 		return context_failed(r, e, "cannot read the snapshot");
 	if (s->b.seq) {
 		e = open_tree(repo, &s->b, &s->to);

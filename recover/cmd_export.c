@@ -15,10 +15,16 @@
 #include "../lib/log.h"
 #include "../lib/progress.h"
 #include "out.h"
-#include "paths.h"
+#include "pairs.h"
 #include "xalloc.h"
 
+struct set {			/* of ids; open addressing, zero: free */
+	git_oid *slot;
+	size_t n, cap;
+};
+
 struct exporting {
+	struct set met;
 	git_repository *from, *to;
 	git_odb *odb;
 	git_packbuilder *pack;
@@ -30,8 +36,14 @@ struct exporting {
 	int renamed;		/* marks whose name git does not take */
 };
 
+static void set_release(struct set *s)
+{
+	free(s->slot);
+}
+
 static void exporting_release(struct exporting *x)
 {
+	set_release(&x->met);
 	git_revwalk_free(x->walk);
 	git_packbuilder_free(x->pack);
 	git_repository_free(x->to);
@@ -106,10 +118,92 @@ static int on_write(const git_indexer_progress *p, void *arg)
 	return interrupted ? GIT_EUSER : 0;
 }
 
-/* What a former export brought need not come again. */
+/* ---- what goes into the pack -------------------------------------------------------
+ * libgit2 would walk the trees itself, by calling itself for each level: a store with a hundred thousand folders in each
+ * other ends that with the stack. */
+
+static git_oid *set_slot(const struct set *s, const git_oid *id)
+{
+	size_t i;
+
+	memcpy(&i, id->id, sizeof(i));
+	for (i &= s->cap - 1; !git_oid_is_zero(&s->slot[i]); i = (i + 1) & (s->cap - 1))
+		if (git_oid_equal(&s->slot[i], id))
+			break;
+	return &s->slot[i];
+}
+
+/* true: it was not in it. */
+static bool set_add(struct set *s, const git_oid *id)
+{
+	git_oid *at;
+
+	if ((s->n + 1) * 2 > s->cap) {
+		struct set old = *s;
+
+		s->cap = s->cap ? s->cap * 2 : 4096;
+		s->slot = xcalloc(s->cap, sizeof(*s->slot));
+		for (size_t i = 0; i < old.cap; i++)
+			if (!git_oid_is_zero(&old.slot[i]))
+				*set_slot(s, &old.slot[i]) = old.slot[i];
+		free(old.slot);
+	}
+	at = set_slot(s, id);
+	if (!git_oid_is_zero(at))
+		return false;
+	*at = *id;
+	s->n++;
+	return true;
+}
+
+/* A tree and what is below it that was not met before; pack false: only remembered, the target has it. */
+static int add_tree(struct exporting *x, const git_oid *id, const char *name, bool pack, unsigned depth)
+{
+	git_tree *t = NULL;
+	int r;
+
+	if (interrupted)
+		return GIT_EUSER;
+	if (!set_add(&x->met, id))
+		return 0;
+	if (depth > TREE_DEPTH_MAX) {
+		git_error_set_str(GIT_ERROR_INVALID, "folders in folders without end; is the store whole? (recover verify --all)");
+		return GIT_ERROR;
+	}
+	if ((pack && (r = git_packbuilder_insert(x->pack, id, name)) < 0) || (r = git_tree_lookup(&t, x->from, id)) < 0)
+		return r;
+	r = 0;
+	for (size_t i = 0; i < git_tree_entrycount(t) && r >= 0; i++) {
+		const git_tree_entry *e = git_tree_entry_byindex(t, i);
+		const git_oid *sub = git_tree_entry_id(e);
+
+		if (git_tree_entry_type(e) == GIT_OBJECT_TREE)
+			r = add_tree(x, sub, git_tree_entry_name(e), pack, depth + 1);
+		else if (set_add(&x->met, sub) && pack)
+			r = git_packbuilder_insert(x->pack, sub, git_tree_entry_name(e));
+	}
+	git_tree_free(t);
+	return r;
+}
+
+static int add_commit(struct exporting *x, const git_oid *id, bool pack)
+{
+	git_commit *c = NULL;
+	int r = git_commit_lookup(&c, x->from, id);
+
+	if (r >= 0 && pack)
+		r = git_packbuilder_insert(x->pack, id, NULL);
+	if (r >= 0)
+		r = add_tree(x, git_commit_tree_id(c), "", pack, 0);
+	git_commit_free(c);
+	return r;
+}
+
+/* What a former export brought need not come again. 1: it brought all. */
 static int hide_known(struct exporting *x)
 {
 	git_oid head;
+	int r;
 
 	if (git_reference_name_to_id(&head, x->to, "refs/heads/main") < 0)
 		return 0;
@@ -118,12 +212,14 @@ static int hide_known(struct exporting *x)
 	/* a store that was thinned since has other commits: then everything is packed anew */
 	if (!git_odb_exists(x->odb, &head))
 		return 0;
-	return git_revwalk_hide(x->walk, &head);
+	r = git_revwalk_hide(x->walk, &head);
+	return r < 0 ? r : add_commit(x, &head, false);
 }
 
 static int pack_all(struct exporting *x)
 {
 	autofree char *objects = NULL;
+	git_oid id;
 	int r;
 
 	if ((r = git_revwalk_new(&x->walk, x->from)) < 0 || (r = git_revwalk_push(x->walk, &x->newest)) < 0 ||
@@ -135,7 +231,10 @@ static int pack_all(struct exporting *x)
 	(void)git_packbuilder_set_callbacks(x->pack, on_pack, x);
 	if ((r = hide_known(x)) != 0)
 		return r < 0 ? r : 0;
-	if ((r = git_packbuilder_insert_walk(x->pack, x->walk)) < 0)
+	while ((r = git_revwalk_next(&id, x->walk)) == 0)
+		if ((r = add_commit(x, &id, true)) < 0)
+			return r;
+	if (r != GIT_ITEROVER)
 		return r;
 	objects = xasprintf("%sobjects/pack", git_repository_path(x->to));
 	return git_packbuilder_write(x->pack, objects, 0444, on_write, x);
@@ -215,7 +314,8 @@ int cmd_export(struct recover *r, const struct args *a)
 	if ((e = store_git(r->store, &x.from, &x.odb)) < 0)
 		return context_failed(r, e, "cannot read the objects");
 	interrupt_catch();
-	/* an export is worth its fsync */
+	/* an export is worth its fsync, and that every object is what its id says */
+	(void)git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 1);
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
 	if ((rc = open_target(&x, a->arg[0])))
 		return rc;

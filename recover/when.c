@@ -82,9 +82,11 @@ static int parse_ago(const char *s, int64_t now_ns, int64_t *ret)
 		if (i == sizeof(units) / sizeof(*units))
 			return -EINVAL;
 		total += n * units[i].seconds;
+		if (total > now_ns / SECOND)
+			return -EINVAL;
 		parts++;
 	}
-	if (*s || !parts || total > now_ns / SECOND)
+	if (*s || !parts)
 		return -EINVAL;
 	*ret = now_ns - total * SECOND;
 	return 0;
@@ -144,8 +146,13 @@ static int take_zone(const char **s, int *ret_local, int *ret_seconds)
 	return 0;
 }
 
+/* Nanoseconds reach from 1677 to 2262; what is beyond is the end of it. */
 static int64_t finish(time_t t, const struct clock_time *c)
 {
+	if (t >= INT64_MAX / SECOND)
+		return INT64_MAX;
+	if (t <= INT64_MIN / SECOND)
+		return INT64_MIN;
 	return (int64_t)t * SECOND + (c->to_second ? SECOND - 1 : c->ns);
 }
 

@@ -36,7 +36,7 @@ START_TEST(when__reads_what_people_write)
 		{ "2026-11-23 09:30:00 -0500", NOW - 1800 * S + S - 1 },
 		{ "2026-11-23T14:30:00.25Z", NOW - 1800 * S + S / 4 },
 		{ "2026-11-22", NOW - 15 * 3600 * S - 1 }, { "@1795446000", NOW + S - 1 },
-		{ " 5 min ", NOW - 300 * S },
+		{ " 5 min ", NOW - 300 * S }, { "9999-01-01", INT64_MAX }, { "0001-01-01T00:00:00Z", INT64_MIN },
 	};
 	static const char *const bad[] = { "", " ", "ago", "10", "minutes ago", "10 parsecs ago", "25:00", "14:60",
 		"2026-13-01", "2026-11-23 14", "2026-11-23 14:30 nonsense", "yesterday noon", "@", "@x", "-5m", "tomorrow",
