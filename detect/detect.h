@@ -26,7 +26,8 @@
 #ifndef DETECT_DETECT_H
 #define DETECT_DETECT_H
 
-/* An O_PATH descriptor of the folder, made when missing; -errno. The caller closes it. */
+/* An open descriptor of the folder, made when missing, its mode set to 0700; -errno. The caller closes it. -EPERM: it
+ * is another user's. -ELOOP: a link of another user stands in its path. */
 int detect_state_dir(void);
 int detect_run_dir(void);
 

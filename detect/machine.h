@@ -31,13 +31,16 @@ struct psi {			/* avg10 of "some" and "full", percent times 100; MACHINE_NONE wi
 
 enum { MACHINE_CG_PATH = 256 };
 
-/* The tightest limit on the way from our own cgroup up to the root. */
+/* The tightest limit on the way from our own cgroup up to the root: the one with the least room left. memory.high
+ * counts too: a group is not killed there but slowed down until it stands. Levels above a container's own root are not
+ * to be seen; version 1 tells the lowest of their limits all the same (hierarchical_memory_limit). */
 struct cgroup_reading {
 	int version;			/* 1, 2; 0: no limit anywhere */
 	char path[MACHINE_CG_PATH];	/* of the group with that limit */
-	uint64_t limit, used;		/* used without what the kernel can drop (inactive_file) */
-	uint64_t swap_limit, swap_used;
-	uint64_t oom_kills;		/* of our own group and those below, since it was made */
+	uint64_t limit, used;		/* used: without the file pages and slabs that the kernel can drop */
+	uint64_t swap_limit, swap_used;	/* MACHINE_NONE: no limit, or not counted here */
+	struct psi psi;			/* memory.pressure of that group, version 2 only */
+	uint64_t oom_kills;		/* of our own group (version 2: and those below), since it was made */
 };
 
 struct machine {
@@ -54,7 +57,7 @@ struct machine {
 	/* What counts here: the machine's figures, or the cgroup's where that is tighter. */
 	uint64_t total, available;
 
-	uint64_t ncpu;			/* those we may run on */
+	uint64_t ncpu;			/* those we may run on, or fewer by the cgroup's quota; of machine_open */
 	uint64_t cpu_busy;		/* percent times 100 since the reading before; MACHINE_NONE at the first */
 	uint64_t load1;			/* times 100 */
 	uint64_t oom_kills;		/* vmstat oom_kill: whole machine, cgroup kills too */
@@ -65,7 +68,7 @@ struct machine_reader;
 
 int machine_open(const struct roots *roots, struct machine_reader **ret);
 void machine_close(struct machine_reader *r);
-/* -errno only when not even meminfo can be read. */
+/* -errno only when not even meminfo can be read; -EBADMSG: it has no MemTotal. */
 int machine_read(struct machine_reader *r, struct machine *ret);
 
 struct disk_reading {

@@ -28,7 +28,7 @@ struct proc {			/* 4.6 KiB: one at a time, not in arrays */
 	char exe[PROC_EXE];	/* "" when not readable; " (deleted)" taken off */
 	char argv[PROC_ARGV];	/* NUL between arguments, cut at the end */
 	size_t argv_len;
-	uint64_t rss;		/* bytes, statm */
+	uint64_t rss;		/* bytes */
 	uint64_t utime, stime;	/* clock ticks */
 	uint64_t major_faults;
 	int oom_score_adj;
@@ -36,8 +36,12 @@ struct proc {			/* 4.6 KiB: one at a time, not in arrays */
 
 enum { PROC_STAT = 1, PROC_EXE_ARGV = 2, PROC_ADJ = 4 };	/* what to read: each costs a few us */
 
-/* procfd: of roots->proc. -ENOENT / -ESRCH: gone. */
+/* procfd: of roots->proc. -ENOENT / -ESRCH: gone. Fields that were not asked for stay as they are. The uid is the
+ * effective one. A reading of several files is not one moment: where it matters, PROC_STAT again and compare ids. */
 int proc_read(int procfd, pid_t pid, unsigned what, struct proc *ret);
+/* exe alone, the cheapest look at a process (3 us). -ENOENT: gone, or a thread of the kernel; -EACCES: not ours, or it
+ * has made itself undumpable, as the sandboxed parts of an editor do: their argv can be read all the same. */
+int proc_exe(int procfd, pid_t pid, char ret[static PROC_EXE]);
 /* Pss of smaps_rollup, about 20 us for a small process and ms for a big one: not under pressure. */
 int proc_pss(int procfd, pid_t pid, uint64_t *ret);
 /* The i-th argument of p, or NULL. */

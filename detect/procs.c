@@ -1,0 +1,227 @@
+/* detect/procs.c - what /proc/PID says; see the header. Formats: proc(5). */
+#include "detect/procs.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "detect/fields.h"
+#include "lib/auto.h"
+
+enum { NAME = 32 };	/* "2147483647/oom_score_adj" */
+
+/* Reads PID/file; the NUL after it is not counted. */
+static ssize_t read_file(int procfd, pid_t pid, const char *file, char *p, size_t size)
+{
+	char name[NAME];
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(name, sizeof(name), "%d/%s", (int)pid, file);
+	fd = openat(procfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	n = fields_read(fd, p, size);
+	(void)close(fd);
+	return n;
+}
+
+/* The unsigned number at *p, which is then past it; one that does not fit is the largest. */
+static uint64_t next_number(const char **p, const char *end)
+{
+	uint64_t v;
+
+	while (*p < end && (isspace((unsigned char)**p) || **p == '-'))
+		(*p)++;
+	v = fields_number(p, end);
+	while (*p < end && !isspace((unsigned char)**p))
+		(*p)++;
+	return v == MACHINE_NONE ? 0 : v;
+}
+
+/* "PID (COMM) S PPID ...": a comm may hold anything, brackets and newlines too, so its end is the last bracket. */
+int proc_parse_stat(const char *text, size_t n, struct proc *ret)
+{
+	const char *open = memchr(text, '(', n), *close = memrchr(text, ')', n), *p, *end = text + n;
+	uint64_t f[25] = { 0 };	/* by the numbers of proc(5), from 1 */
+	size_t len;
+
+	if (!open || !close || close < open || end - close < 4 || close[1] != ' ')
+		return -EBADMSG;
+	len = (size_t)(close - open - 1);
+	if (len >= PROC_COMM)
+		len = PROC_COMM - 1;
+	memcpy(ret->comm, open + 1, len);
+	ret->comm[len] = '\0';
+	ret->state = close[2];
+	p = close + 3;
+	for (unsigned i = 4; i <= 24; i++)
+		f[i] = next_number(&p, end);
+	ret->ppid = f[4] <= INT_MAX ? (pid_t)f[4] : 0;
+	ret->pgrp = f[5] <= INT_MAX ? (pid_t)f[5] : 0;
+	ret->sid = f[6] <= INT_MAX ? (pid_t)f[6] : 0;
+	ret->major_faults = f[12];
+	ret->utime = f[14];
+	ret->stime = f[15];
+	ret->id.start = f[22];
+	ret->rss = fields_times(f[24], (uint64_t)sysconf(_SC_PAGESIZE));
+	return 0;
+}
+
+static int read_stat(int procfd, pid_t pid, struct proc *ret)
+{
+	char text[1024], name[NAME];
+	ssize_t n = read_file(procfd, pid, "stat", text, sizeof(text));
+	struct stat st;
+
+	if (n < 0)
+		return (int)n;
+	/* The folder's owner is who runs it; its files are root's when it may not be dumped. */
+	(void)snprintf(name, sizeof(name), "%d", (int)pid);
+	if (fstatat(procfd, name, &st, 0) < 0)
+		return -errno;
+	ret->uid = st.st_uid;
+	return proc_parse_stat(text, (size_t)n, ret);
+}
+
+int proc_exe(int procfd, pid_t pid, char ret[static PROC_EXE])
+{
+	static const char gone[] = " (deleted)";	/* replaced by an upgrade while it runs */
+	char name[NAME];
+	ssize_t n;
+
+	(void)snprintf(name, sizeof(name), "%d/exe", (int)pid);
+	n = readlinkat(procfd, name, ret, PROC_EXE - 1);
+	if (n < 0) {
+		ret[0] = '\0';
+		return -errno;
+	}
+	ret[n] = '\0';
+	if ((size_t)n >= sizeof(gone) && strcmp(ret + n - (sizeof(gone) - 1), gone) == 0)
+		ret[(size_t)n - (sizeof(gone) - 1)] = '\0';
+	return 0;
+}
+
+static void read_argv(int procfd, pid_t pid, struct proc *ret)
+{
+	ssize_t n = read_file(procfd, pid, "cmdline", ret->argv, sizeof(ret->argv));
+
+	ret->argv_len = n < 0 ? 0 : (size_t)n;
+	ret->argv[ret->argv_len] = '\0';
+}
+
+static void read_adj(int procfd, pid_t pid, struct proc *ret)
+{
+	char text[16];
+	ssize_t n = read_file(procfd, pid, "oom_score_adj", text, sizeof(text));
+	const char *p = text;
+	uint64_t v;
+
+	ret->oom_score_adj = 0;
+	if (n <= 0)
+		return;
+	if (*p == '-')
+		p++;
+	v = fields_number(&p, text + n);
+	if (v <= 1000)
+		ret->oom_score_adj = *text == '-' ? -(int)v : (int)v;
+}
+
+int proc_read(int procfd, pid_t pid, unsigned what, struct proc *ret)
+{
+	int r = 0;
+
+	ret->id.pid = pid;
+	if (what & PROC_STAT)
+		r = read_stat(procfd, pid, ret);
+	if (r < 0)
+		return r;
+	if (what & PROC_EXE_ARGV) {
+		r = proc_exe(procfd, pid, ret->exe);
+		if (r == -ENOENT && !(what & PROC_STAT)) {
+			char name[NAME];
+			struct stat st;
+
+			/* A kernel thread has no exe; who is gone has no folder. */
+			(void)snprintf(name, sizeof(name), "%d", (int)pid);
+			if (fstatat(procfd, name, &st, 0) < 0)
+				return -errno;
+		}
+		if (r == -ESRCH)
+			return r;
+		read_argv(procfd, pid, ret);
+	}
+	if (what & PROC_ADJ)
+		read_adj(procfd, pid, ret);
+	return 0;
+}
+
+int proc_pss(int procfd, pid_t pid, uint64_t *ret)
+{
+	char text[4096];
+	ssize_t n = read_file(procfd, pid, "smaps_rollup", text, sizeof(text));
+	struct { uint64_t pss; } v = { MACHINE_NONE };
+	static const struct field pss[] = { { "Pss", 0 }, { NULL, 0 } };
+
+	if (n < 0)
+		return (int)n;
+	fields_take(text, (size_t)n, pss, &v);
+	if (v.pss == MACHINE_NONE)
+		return -EBADMSG;
+	*ret = v.pss;
+	return 0;
+}
+
+const char *proc_arg(const struct proc *p, unsigned i)
+{
+	const char *at = p->argv, *end = p->argv + p->argv_len;
+
+	for (; at < end; i--) {
+		const char *nul = memchr(at, '\0', (size_t)(end - at));
+
+		if (i == 0)
+			return at;
+		if (!nul)
+			break;
+		at = nul + 1;
+	}
+	return NULL;
+}
+
+static pid_t pid_of(const char *name)
+{
+	const char *p = name;
+	uint64_t v = fields_number(&p, name + strlen(name));
+
+	return *p == '\0' && v > 0 && v <= INT_MAX ? (pid_t)v : 0;
+}
+
+int procs_each(int procfd, int (*fn)(pid_t pid, void *arg), void *arg)
+{
+	/* Not readdir: it allocates, and asks for 32 KiB at a time. */
+	_Alignas(struct dirent64) char text[16384];
+	autoclose int fd = openat(procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ssize_t n;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = getdents64(fd, text, sizeof(text))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *d = (const void *)(text + at);
+			pid_t pid = pid_of(d->d_name);
+
+			at += d->d_reclen;
+			r = pid ? fn(pid, arg) : 0;
+			if (r)
+				return r;
+		}
+	}
+	return n < 0 ? -errno : 0;
+}
