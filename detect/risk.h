@@ -8,6 +8,9 @@
 #ifndef DETECT_RISK_H
 #define DETECT_RISK_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "detect/gpu.h"
 #include "detect/machine.h"
 
@@ -52,6 +55,7 @@ enum { RISK_HISTORY = 64 };
 
 struct risk_state {			/* zeroed before the first reading */
 	enum risk level;
+	enum risk below_level;		/* the highest since then */
 	uint64_t below_since_ms;	/* mono; 0: not below */
 	unsigned n, next;
 	struct { uint64_t mono_ms, available; } past[RISK_HISTORY];
@@ -59,20 +63,23 @@ struct risk_state {			/* zeroed before the first reading */
 
 struct risk_verdict {
 	enum risk risk;
-	enum status status;
-	unsigned n;
+	enum status status;		/* by the use of memory alone */
+	bool held;			/* only hysteresis keeps the level: no reason asks for it now */
+	unsigned n;				/* of reasons, one a kind; those of level LOW are warnings */
 	struct risk_reason reason[REASON_MAX];	/* the gravest first */
-	int64_t growth;				/* bytes a second taken from `available`; smoothed */
+	int64_t growth;				/* bytes a second taken from `available`, over seconds; below 0: given back */
 	uint64_t left_ms;			/* to mem_critical at that rate; MACHINE_NONE: not growing */
 };
 
+/* A reading from the past, for growth and time left only: risk_judge notes its own. */
+void risk_note(struct risk_state *st, uint64_t mono_ms, uint64_t available);
 void risk_judge(const struct risk_limits *lim, const struct risk_input *in, struct risk_state *st,
 	struct risk_verdict *ret);
 const char *risk_name(enum risk r);		/* "LOW" */
 const char *status_name(enum status s);		/* "Excellent" */
 /* "memory 87 % used, 3.1 GiB left (critical from 85 %)". Returns the length as snprintf does. */
 int risk_reason_text(const struct risk_reason *r, const struct risk_input *in, char *p, size_t n);
-/* One line of what to do about it. */
+/* One line of what to do about it, without a full stop. */
 const char *risk_advice(const struct risk_reason *r);
 
 #endif
