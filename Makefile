@@ -58,7 +58,7 @@ $(BUILD)/deps-%.mk: config/deps.sh
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -iquote . $(WARN) $(OPT) $(HARDEN) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LIBS	= $(PKG_LIBS) -lm -ldl -lpthread
 
-room-src = $(filter-out $(foreach p,$(PROG_ROOMS),$p/$p.c),$(wildcard $1/*.c))
+room-src = $(filter-out %/core.c detect/watch_main.c $(foreach p,$(PROG_ROOMS),$p/$p.c),$(wildcard $1/*.c))
 obj	 = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
 ar-of	 = $(patsubst %,$(BUILD)/%.a,$1)
 
@@ -73,7 +73,10 @@ FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 UNITS	 = $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 TOOLS	 = $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
 PRELOADS = $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SRC))
-BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS)) $(if $(wildcard snapd/core.c),$(BUILD)/snapd-core)
+# Programs that no user starts by hand, where their main() is there.
+PARTS	 = $(if $(wildcard snapd/core.c),snapd-core) $(if $(wildcard detect/core.c),detect-core) \
+	   $(if $(wildcard detect/watch_main.c),detect-watch)
+BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS) $(PARTS))
 SOURCES	 = $(foreach r,$(ROOMS) tests bench,$(wildcard $r/*.c)) $(FUZZ_SRC)
 
 .PHONY: all run deps test tests test-real test-ci asan tsan analyze fuzz fuzz-run cover format tags \
@@ -94,7 +97,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(say) CC $<
 	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),$(CHECK_CFLAGS)) -MMD -MP -c -o $@ $<
 
-# A room is its files, but of a program not the one with main(), which bears the room's name.
+# A room is its files, but of a program not those with main(): ROOM.c, core.c, watch_main.c.
 define ROOM
 $(BUILD)/$1.a: $(call obj,$(call room-src,$1)) $(BUILD)/$1.list
 	@mkdir -p $$(@D)
@@ -116,12 +119,17 @@ $(BUILD)/$1: $(BUILD)/obj/$1/$1.o $(call ar-of,$1 $(BELOW_$1))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$p)))
 
-# snapd itself only asks a daemon and loads no library for that; the daemon is snapd-core.
-BELOW_snapd-core = snapd $(BELOW_snapd)
-$(BUILD)/snapd-core: $(BUILD)/obj/snapd/core.o $(call ar-of,$(BELOW_snapd-core))
-	$(say) LINK $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LINK) -o $@.new $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
-	@mv -f $@.new $@
+# What the user starts is small and loads no library; it becomes ROOM-core when there is more to do than to ask.
+# The monitor is small for another reason: its memory is locked.
+define PART
+$(BUILD)/$1: $(BUILD)/obj/$3.o $(call ar-of,$2 $(BELOW_$2))
+	$$(say) LINK $$@
+	$$(Q)$(CC) $(ALL_CFLAGS) $(LINK) -o $$@.new $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS)
+	@mv -f $$@.new $$@
+endef
+$(eval $(call PART,snapd-core,snapd,snapd/core))
+$(eval $(call PART,detect-core,detect,detect/core))
+$(eval $(call PART,detect-watch,detect,detect/watch_main))
 
 $(UNITS) $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(SHARED_SRC)) $(TEST_AR)
 	@mkdir -p $(@D)
@@ -199,8 +207,8 @@ tags:
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/doc/holdfast'
 	$(foreach p,$(PROGRAMS),install -m 755 $(BUILD)/$p '$(DESTDIR)$(PREFIX)/bin/$(NAME_PREFIX)$p' &&) :
-	$(if $(filter %/snapd-core,$(BINS)),install -d '$(DESTDIR)$(PREFIX)/libexec/holdfast' && \
-		install -m 755 $(BUILD)/snapd-core '$(DESTDIR)$(PREFIX)/libexec/holdfast')
+	install -d '$(DESTDIR)$(PREFIX)/libexec/holdfast'
+	install -m 755 $(patsubst %,$(BUILD)/%,$(PARTS)) '$(DESTDIR)$(PREFIX)/libexec/holdfast'
 	install -m 644 README.md LICENSE config/holdfast.conf $(wildcard docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/holdfast'
 	$(foreach s,1 5 7 8,$(if $(wildcard docs/*.$s),install -d '$(DESTDIR)$(PREFIX)/share/man/man$s' && \
 		install -m 644 $(wildcard docs/*.$s) '$(DESTDIR)$(PREFIX)/share/man/man$s' &&)) :
@@ -209,7 +217,7 @@ clean:
 	rm -rf build build-asan build-tsan build-fuzz build-cover tags *.plist
 
 help:
-	@echo 'make                     build ./build/snapd, ./build/recover'
+	@echo 'make                     build ./build/snapd, ./build/recover, ./build/detect'
 	@echo 'make run WORKSPACE=DIR   install what is missing, build, watch DIR'
 	@echo 'make test                unit and command-line tests (TESTS="words" narrows)'
 	@echo 'make test-real           tests on real input; test-ci: those that give the same anywhere'

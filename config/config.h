@@ -47,6 +47,21 @@ struct config {
 	char *color;			/* recover.color: auto, always, never */
 	int context;			/* recover.context, 3 lines around a change */
 
+	/* [detect]; all user only. Shares are percent */
+	int memory_medium, memory_critical;	/* detect.memoryMedium 75, detect.memoryCritical 85 */
+	int swap_medium;		/* detect.swap, 50 */
+	int gpu_medium, shm_medium;	/* detect.gpu 90, detect.shm 90 */
+	int pressure_medium, pressure_critical;	/* detect.pressureMedium 10, detect.pressureCritical 40 */
+	int cpu_warn;			/* detect.cpu, 95 */
+	uint64_t family_warn;		/* detect.together, 8 GiB: editor and training */
+	uint64_t disk_free;		/* detect.diskFree, 256 MiB */
+	uint64_t time_left;		/* detect.timeLeft, 60s */
+	uint64_t calm_ms;		/* detect.calm, 10s */
+	uint64_t sample_ms;		/* detect.sample, 1s: between readings while the risk is LOW; at least 1 s */
+	struct config_list training;	/* detect.training: patterns of scripts and modules, beside the built-in ones */
+	struct config_list not_training;	/* detect.notTraining */
+	struct config_list editors;	/* detect.editor: further programs, by the base name of their exe */
+
 	unsigned n_problems;		/* how many lines were reported */
 };
 

@@ -60,6 +60,43 @@ const struct config_key config_keys[] = {
 		.help = "auto (on a terminal), always or never. NO_COLOR turns auto off." },
 	{ "recover.context", KEY_INT, AT(context), "3", 0, 10000,
 		.help = "Lines shown around a change." },
+
+	/* Who comes with a cloned repository must not blind the watch: all user only. */
+	{ "detect.memoryMedium", KEY_INT, AT(memory_medium), "75", 1, 100, .user_only = true,
+		.help = "Percent of memory in use from where the risk is MEDIUM. The limit of a\n"
+			"cgroup counts as memory where it leaves less." },
+	{ "detect.memoryCritical", KEY_INT, AT(memory_critical), "85", 1, 100, .user_only = true,
+		.help = "The same for CRITICAL." },
+	{ "detect.swap", KEY_INT, AT(swap_medium), "50", 1, 100, .user_only = true,
+		.help = "Percent of swap in use: MEDIUM; with memory at memoryMedium, CRITICAL." },
+	{ "detect.gpu", KEY_INT, AT(gpu_medium), "90", 1, 100, .user_only = true,
+		.help = "Percent of a GPU's memory in use: MEDIUM." },
+	{ "detect.shm", KEY_INT, AT(shm_medium), "90", 1, 100, .user_only = true,
+		.help = "Percent of /dev/shm in use: MEDIUM. Data workers die of a bus error there." },
+	{ "detect.pressureMedium", KEY_INT, AT(pressure_medium), "10", 1, 100, .user_only = true,
+		.help = "Percent of the last 10 s in which everything waited for memory (PSI, full)." },
+	{ "detect.pressureCritical", KEY_INT, AT(pressure_critical), "40", 1, 100, .user_only = true,
+		.help = "The same for CRITICAL." },
+	{ "detect.cpu", KEY_INT, AT(cpu_warn), "95", 1, 100, .user_only = true,
+		.help = "Percent of the CPUs in use: a warning." },
+	{ "detect.together", KEY_SIZE, AT(family_warn), "8G", 0, ANY, .user_only = true,
+		.help = "What editor and training may hold together without a warning." },
+	{ "detect.diskFree", KEY_SIZE, AT(disk_free), "256M", 0, ANY, .user_only = true,
+		.help = "Less left on the disk of the current folder or of the stores: MEDIUM." },
+	{ "detect.timeLeft", KEY_TIME, AT(time_left), "1m", 0, ANY, .user_only = true,
+		.help = "Memory that grows and will be critical in less than this: MEDIUM already now." },
+	{ "detect.calm", KEY_TIME, AT(calm_ms), "10s", 0, ANY, .user_only = true,
+		.help = "A level is left when the readings have been lower for this long." },
+	{ "detect.sample", KEY_TIME, AT(sample_ms), "1s", 1000, ANY, .user_only = true,
+		.help = "How often the monitor reads while the risk is LOW; more often above. At\n"
+			"least 1s." },
+	{ "detect.training", KEY_LIST, AT(training), .example = "fit_*.py", .user_only = true,
+		.help = "Patterns of scripts and modules that are training when Python runs them,\n"
+			"beside the built-in ones (train*.py and their like). May be repeated." },
+	{ "detect.notTraining", KEY_LIST, AT(not_training), .example = "train_timetable.py", .user_only = true,
+		.help = "Patterns of those that are not." },
+	{ "detect.editor", KEY_LIST, AT(editors), .example = "my-editor", .user_only = true,
+		.help = "Further editors: the name of the program, without its folder." },
 	{ .name = NULL },
 };
 

@@ -3,13 +3,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../lib/auto.h"
+#include "../lib/become.h"
 #include "../lib/buf.h"
 #include "../lib/err.h"
 #include "../lib/io.h"
@@ -61,29 +60,6 @@ static int ask(const struct options *opt, int *ret_exit)
 	return client_run(dir.data, opt, ret_exit);
 }
 
-static int become_core(char **argv)
-{
-	static const char *const places[] = { "snapd-core", "../libexec/holdfast/snapd-core" };
-	char self[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (n < 0) {
-		(void)log_error_errno(-errno, "/proc/self/exe");
-		return EXIT_ENV;
-	}
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", self, places[i]);
-		(void)execv(path, argv);
-	}
-	(void)log_error_errno(-errno, "%s/snapd-core: cannot be started, is the installation whole?", self);
-	return EXIT_ENV;
-}
-
 int main(int argc, char **argv)
 {
 	struct options opt;
@@ -103,5 +79,5 @@ int main(int argc, char **argv)
 	}
 	r = ask(&opt, &exit_code);
 	options_release(&opt);
-	return r == 0 ? exit_code : become_core(argv);
+	return r == 0 ? exit_code : become("snapd-core", argv);
 }
