@@ -29,6 +29,7 @@
 /* An open descriptor of the folder, made when missing, its mode set to 0700; -errno. The caller closes it. -EPERM: it
  * is another user's. -ELOOP: a link of another user stands in its path. */
 int detect_state_dir(void);
+int detect_state_dir_if_any(void);	/* makes nothing: -ENOENT */
 int detect_run_dir(void);
 
 #define DETECT_SOCKET	"detect"	/* in the run folder; requests in watch.h */

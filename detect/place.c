@@ -17,12 +17,12 @@ enum { STEP = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
 /* One component below dir. Who may write to a folder on the way (/tmp) could lay a link there for us: only the
  * administrator's links and our own are followed. */
-static int step(int dir, const char *name)
+static int step(int dir, const char *name, bool make)
 {
 	int fd = openat(dir, name, STEP | O_NOFOLLOW);
 	struct stat st;
 
-	if (fd < 0 && errno == ENOENT) {
+	if (fd < 0 && errno == ENOENT && make) {
 		if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
 			return -errno;
 		fd = openat(dir, name, STEP | O_NOFOLLOW);
@@ -56,7 +56,7 @@ static int make_private(int dir)
 	return take_fd(&fd);
 }
 
-static int open_place(char *path)
+static int open_place(char *path, bool make)
 {
 	autoclose int at = open(*path == '/' ? "/" : ".", STEP);
 	char *rest = path, *name;
@@ -64,7 +64,7 @@ static int open_place(char *path)
 	if (at < 0)
 		return -errno;
 	while ((name = strtok_r(rest, "/", &rest))) {
-		int next = step(at, name);
+		int next = step(at, name, make);
 
 		if (next < 0)
 			return next;
@@ -103,7 +103,15 @@ int detect_state_dir(void)
 	autoput(buf_release) struct buf b = BUF_INIT;
 	int r = state_path(&b);
 
-	return r < 0 ? r : open_place(b.data);
+	return r < 0 ? r : open_place(b.data, true);
+}
+
+int detect_state_dir_if_any(void)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int r = state_path(&b);
+
+	return r < 0 ? r : open_place(b.data, false);
 }
 
 int detect_run_dir(void)
@@ -115,5 +123,5 @@ int detect_run_dir(void)
 	if ((all && *all) || !xdg)
 		return detect_state_dir();
 	r = buf_printf(&b, "%s/holdfast", xdg);
-	return r < 0 ? r : open_place(b.data);
+	return r < 0 ? r : open_place(b.data, true);
 }

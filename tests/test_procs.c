@@ -245,7 +245,9 @@ START_TEST(place__follows_the_environment)
 	char path[256];
 
 	world();
+	ck_assert_int_eq(detect_state_dir_if_any(), -ENOENT);
 	is_at(detect_state_dir(), ".local/state/holdfast");
+	is_at(detect_state_dir_if_any(), ".local/state/holdfast");
 	is_at(detect_run_dir(), ".local/state/holdfast");
 	(void)setenv("XDG_STATE_HOME", "relative", 1);	/* counts as unset */
 	is_at(detect_state_dir(), ".local/state/holdfast");
