@@ -10,7 +10,7 @@
 #include "detect/fields.h"
 #include "lib/auto.h"
 
-enum { FOLDER = O_PATH | O_DIRECTORY | O_CLOEXEC };
+enum { UNSEEN_EVERY = 64, FOLDER = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
 /* What a group's memory.stat says; in version 1 the sums with those below are the "total_" ones. */
 struct stats {
@@ -243,6 +243,7 @@ void cgroup_open(struct cgroup_chain *c, const struct roots *roots)
 	c->version = 0;
 	c->n = 0;
 	c->oom_fd = -1;
+	c->reads = 0;
 	c->cpus = MACHINE_NONE;
 	c->path[0] = '\0';
 	n = self < 0 || root < 0 ? -1 : fields_read(self, text, sizeof(text));
@@ -382,7 +383,10 @@ static uint64_t unseen_limit(struct cgroup_chain *c)
 {
 	struct stats s;
 
-	return c->version == 1 && c->n && read_stats(&c->level[0], 1, &s) ? s.limit : MACHINE_NONE;
+	/* Now and then: it hardly ever changes, and costs more than all the rest. */
+	if (c->reads++ % UNSEEN_EVERY == 0)
+		c->unseen = c->version == 1 && c->n && read_stats(&c->level[0], 1, &s) ? s.limit : MACHINE_NONE;
+	return c->unseen;
 }
 
 void cgroup_read(struct cgroup_chain *c, uint64_t machine_total, struct cgroup_reading *ret)

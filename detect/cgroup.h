@@ -21,6 +21,8 @@ struct cgroup_chain {
 	struct cgroup_level level[CGROUP_LEVELS];	/* our own first */
 	int oom_fd;			/* memory.events, memory.oom_control */
 	uint64_t cpus;			/* by the quotas; MACHINE_NONE */
+	uint64_t unseen;		/* version 1: the lowest limit of all above, in sight or not */
+	unsigned reads;
 	char path[4096];		/* of our own group */
 };
 

@@ -157,6 +157,7 @@ static void read_arc(struct machine_reader *r, struct machine *m)
 	static const struct field table[] = { { "size", 0 }, { "c_min", sizeof(uint64_t) }, { NULL, 0 } };
 	ssize_t n = read_text(r, ARC);
 
+	m->arc_size = m->arc_reclaimable = MACHINE_NONE;
 	if (n < 0)
 		return;
 	fields_take(r->text, (size_t)n, table, &a);
@@ -172,6 +173,7 @@ static void read_arc(struct machine_reader *r, struct machine *m)
 /* mm_stat: orig_data_size compr_data_size mem_used_total ... */
 static void read_zram(struct machine_reader *r, struct machine *m)
 {
+	m->zram_stored = m->zram_used = MACHINE_NONE;
 	for (int i = 0; i < ZRAMS; i++) {
 		char text[256];
 		ssize_t n = r->zram[i] < 0 ? -1 : fields_read(r->zram[i], text, sizeof(text));
@@ -274,6 +276,7 @@ static void read_cpu(struct machine_reader *r, struct machine *m)
 	char text[256];	/* its first line */
 	ssize_t n = r->fd[STAT] < 0 ? -1 : fields_read(r->fd[STAT], text, sizeof(text));
 
+	m->cpu_busy = MACHINE_NONE;
 	if (n < 0 || machine_parse_cpu(text, (size_t)n, &busy, &all) < 0)
 		return;
 	/* iowait may go back. */
@@ -299,11 +302,24 @@ static void read_counters(struct machine_reader *r, struct machine *m)
 		{ "pgmajfault", offsetof(struct machine, major_faults) },
 		{ NULL, 0 },
 	};
-	ssize_t n = read_text(r, VMSTAT);
+	ssize_t n = r->fd[VMSTAT] < 0 ? -1 : pread(r->fd[VMSTAT], r->text, sizeof(r->text), 0);
 
+	if (n <= 0)
+		return;
+	m->oom_kills = MACHINE_NONE;
+	fields_take(r->text, (size_t)n, table, m);
+	/* Its first 4 KiB hold both, or the kernel counts more than this one: another read costs as much again. */
+	if (m->oom_kills != MACHINE_NONE || n < 2048)
+		return;
+	n = read_text(r, VMSTAT);
 	if (n > 0)
 		fields_take(r->text, (size_t)n, table, m);
-	n = read_text(r, LOADAVG);
+}
+
+static void read_load(struct machine_reader *r, struct machine *m)
+{
+	ssize_t n = read_text(r, LOADAVG);
+
 	if (n > 0)
 		m->load1 = machine_parse_load(r->text, (size_t)n);
 }
@@ -344,28 +360,48 @@ static void decide(struct machine *m)
 	m->available = room;
 }
 
+int machine_update(struct machine_reader *r, unsigned what, struct machine *m)
+{
+	int e = 0;
+
+	m->real_ms = now_ms(CLOCK_REALTIME);
+	m->mono_ms = now_ms(CLOCK_BOOTTIME);
+	if (what & MACHINE_MEMORY) {
+		e = read_meminfo(r, m);
+		if (e < 0)
+			return e;
+		read_arc(r, m);
+		read_psi(r, PSI_MEM, &m->mem_psi);
+		cgroup_read(&r->cg, m->mem_total, &m->cg);
+		decide(m);
+	}
+	if (what & MACHINE_CPU) {
+		read_cpu(r, m);
+		read_load(r, m);
+	}
+	if (what & MACHINE_COUNTERS)
+		read_counters(r, m);
+	if (what & MACHINE_REST) {
+		read_zram(r, m);
+		read_psi(r, PSI_IO, &m->io_psi);
+		read_psi(r, PSI_CPU, &m->cpu_psi);
+		read_shm(r, m);
+	}
+	return 0;
+}
+
+void machine_clear(struct machine_reader *r, struct machine *m)
+{
+	memset(m, 0xff, sizeof(*m));	/* all MACHINE_NONE */
+	memset(&m->cg.path, 0, sizeof(m->cg.path));
+	m->cg.version = 0;
+	m->ncpu = r->ncpu;
+}
+
 int machine_read(struct machine_reader *r, struct machine *ret)
 {
-	int e;
-
-	memset(ret, 0xff, sizeof(*ret));	/* all MACHINE_NONE; the cgroup's part is set whole below */
-	e = read_meminfo(r, ret);
-	if (e < 0)
-		return e;
-	ret->real_ms = now_ms(CLOCK_REALTIME);
-	ret->mono_ms = now_ms(CLOCK_BOOTTIME);
-	read_arc(r, ret);
-	read_zram(r, ret);
-	read_psi(r, PSI_MEM, &ret->mem_psi);
-	read_psi(r, PSI_IO, &ret->io_psi);
-	read_psi(r, PSI_CPU, &ret->cpu_psi);
-	cgroup_read(&r->cg, ret->mem_total, &ret->cg);
-	read_shm(r, ret);
-	read_cpu(r, ret);
-	read_counters(r, ret);
-	ret->ncpu = r->ncpu;
-	decide(ret);
-	return 0;
+	machine_clear(r, ret);
+	return machine_update(r, MACHINE_MEMORY | MACHINE_CPU | MACHINE_COUNTERS | MACHINE_REST, ret);
 }
 
 int machine_disk(const char *path, struct disk_reading *ret)

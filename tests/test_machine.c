@@ -285,6 +285,29 @@ START_TEST(machine__cpu_is_what_was_used_since_the_reading_before)
 }
 END_TEST
 
+START_TEST(machine__a_part_leaves_the_others_as_they_are)
+{
+	struct roots roots = recorded("desktop");
+	struct machine_reader *r;
+
+	ck_assert_int_eq(machine_open(&roots, &r), 0);
+	machine_clear(r, &m);
+	ck_assert_uint_eq(m.total, MACHINE_NONE);
+	ck_assert_int_eq(machine_update(r, MACHINE_COUNTERS, &m), 0);
+	ck_assert_uint_eq(m.oom_kills, 3);
+	ck_assert_uint_eq(m.total, MACHINE_NONE);
+	ck_assert_uint_eq(m.load1, MACHINE_NONE);
+	ck_assert_int_eq(machine_update(r, MACHINE_MEMORY, &m), 0);
+	ck_assert_uint_eq(m.oom_kills, 3);
+	ck_assert_uint_eq(m.available, 9021384 * KIB);
+	ck_assert_uint_eq(m.io_psi.some10, MACHINE_NONE);
+	ck_assert_int_eq(machine_update(r, MACHINE_REST | MACHINE_CPU, &m), 0);
+	ck_assert_uint_eq(m.io_psi.full10, 195);
+	ck_assert_uint_eq(m.load1, 52);
+	machine_close(r);
+}
+END_TEST
+
 START_TEST(machine__this_one_can_be_read)
 {
 	struct machine_reader *r;
@@ -350,5 +373,5 @@ CHECK_MAIN("machine", machine__a_desktop_is_read_whole, machine__the_group_with_
 	machine__zram_is_summed, machine__without_pressure_files_there_is_no_pressure,
 	machine__an_imitation_of_meminfo_will_do, machine__damaged_files_are_missing_ones,
 	machine__numbers_that_do_not_fit_are_not_known, machine__without_meminfo_there_is_no_reading,
-	machine__cpu_is_what_was_used_since_the_reading_before, machine__this_one_can_be_read,
+	machine__cpu_is_what_was_used_since_the_reading_before, machine__this_one_can_be_read, machine__a_part_leaves_the_others_as_they_are,
 	machine__nothing_stays_open, cgroup__the_path_is_the_controllers, cgroup__a_quota_is_rounded_up_to_cpus)
