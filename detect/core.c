@@ -1,0 +1,58 @@
+/* detect/core.c - the whole of detect: all commands, with the settings of the files. The small program in detect.c
+ * becomes this one unless it can answer alone. A new command is one row of the table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "detect/report.h"
+#include "detect/settings.h"
+#include "lib/err.h"
+#include "lib/log.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv, const struct detect_settings *set);	/* argv: what follows the name */
+	const char *usage, *help;
+} commands[] = {
+	{ "report", cmd_report, "[report] [--json]", "how the machine is: risk, reasons, memory, editors and training" },
+};
+enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+static int help(void)
+{
+	(void)puts("detect: how near the edge the machine is, and how everything ended\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		(void)printf("%s detect %s\n", i ? "      " : "usage:", commands[i].usage);
+	(void)puts("");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		(void)printf("  %-10s %s\n", commands[i].name, commands[i].help);
+	(void)puts("\ndetect COMMAND --help says more of one. The manual is detect(1).\n"
+		   "Exit codes: 0 done, 1 no, 2 usage, 3 done in part, 4 the environment forbids it.");
+	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 && argv[1][0] != '-' ? argv[1] : "report";
+	int skip = argc > 1 && argv[1][0] != '-' ? 2 : 1, exit_code;
+	struct detect_settings set;
+	size_t i = 0;
+
+	log_init("detect", LOG_WARN);
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		return help();
+	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0))
+		return puts("detect (Holdfast) 0.1") < 0 ? EXIT_ENV : EXIT_DONE;
+	while (i < N_COMMANDS && strcmp(commands[i].name, name) != 0)
+		i++;
+	if (i == N_COMMANDS) {
+		log_error("%s: no such command; detect --help lists them", name);
+		return EXIT_USAGE;
+	}
+	if (detect_settings_load(&set) < 0) {
+		detect_settings_release(&set);
+		return EXIT_USAGE;	/* said where it was found */
+	}
+	exit_code = commands[i].run(argc > skip ? argc - skip : 0, argv + (argc < skip ? argc : skip), &set);
+	detect_settings_release(&set);
+	return exit_code;
+}

@@ -1,0 +1,26 @@
+/* detect/detect.c - what the user starts. Reports with the default settings by itself; everything else is
+ * detect-core's, which this becomes. It links only lib/ and its own room: nothing that takes time to load. */
+#include <string.h>
+
+#include "detect/report.h"
+#include "detect/settings.h"
+#include "lib/become.h"
+#include "lib/log.h"
+
+static bool is_report(int argc, char **argv)
+{
+	return argc < 2 || strcmp(argv[1], "report") == 0 || strcmp(argv[1], "--json") == 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct detect_settings set;
+	int skip;
+
+	log_init("detect", LOG_WARN);
+	if (!is_report(argc, argv) || !detect_settings_are_default())
+		return become("detect-core", argv);
+	detect_settings_defaults(&set);
+	skip = argc > 1 && argv[1][0] != '-' ? 2 : 1;
+	return cmd_report(argc > skip ? argc - skip : 0, argv + (argc < skip ? argc : skip), &set);
+}
