@@ -392,17 +392,22 @@ static uint64_t unseen_limit(struct cgroup_chain *c)
 void cgroup_read(struct cgroup_chain *c, uint64_t machine_total, struct cgroup_reading *ret)
 {
 	const struct psi no_psi = { MACHINE_NONE, MACHINE_NONE, MACHINE_NONE };
-	uint64_t unseen = unseen_limit(c), least = MACHINE_NONE;
+	uint64_t limits[CGROUP_LEVELS], unseen = unseen_limit(c), lowest = MACHINE_NONE, least = MACHINE_NONE;
 	struct cgroup_level *tight = NULL;
 
 	*ret = (struct cgroup_reading){ .limit = MACHINE_NONE, .used = MACHINE_NONE, .swap_limit = MACHINE_NONE,
 		.swap_used = MACHINE_NONE, .psi = no_psi, .oom_kills = read_oom_kills(c) };
 	for (unsigned i = 0; i < c->n; i++) {
+		limits[i] = read_limit(&c->level[i]);
+		if (limits[i] < lowest)
+			lowest = limits[i];
+	}
+	if (c->n && unseen < lowest)	/* none of those in sight */
+		limits[c->n - 1] = unseen;
+	for (unsigned i = 0; i < c->n; i++) {
 		struct cgroup_level *l = &c->level[i];
-		uint64_t limit = read_limit(l), used, room;
+		uint64_t limit = limits[i], used, room;
 
-		if (i == c->n - 1 && unseen < limit)
-			limit = unseen;
 		if (limit >= machine_total || !read_used(l, c->version, limit, &used))
 			continue;
 		room = limit > used ? limit - used : 0;

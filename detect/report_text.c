@@ -98,7 +98,7 @@ static int memory(struct page *p, const struct report *r)
 	if (m->cg.version) {
 		OR_FAIL(line(p, "cgroup", "%u %% of its limit of %s used, %s left%s", percent(m->cg.used, m->cg.limit),
 			text_size(m->cg.limit, a), text_size(m->cg.limit > m->cg.used ? m->cg.limit - m->cg.used : 0, b),
-			m->total == m->cg.limit ? ": this is what counts here" : ""));
+			m->total == m->cg.limit ? ": it counts here" : ""));
 	}
 	if (known(m->swap_total) && m->swap_total && known(m->swap_free))
 		OR_FAIL(line(p, "swap", "%u %% of %s used, %s free", percent(m->swap_total - m->swap_free, m->swap_total),

@@ -381,19 +381,19 @@ const char *risk_advice(const struct risk_reason *r)
 		return r->level == RISK_CRITICAL ? "checkpoint and stop the training now; close what you do not need" :
 						   "start nothing large; a smaller batch, fewer workers";
 	case REASON_CGROUP:
-		return "raise the limit, or a smaller batch and fewer workers: at it, it is killed";
+		return "raise the limit, or a smaller batch and fewer workers";
 	case REASON_SWAP:
 		return "memory is used that is not there: end something before it crawls";
 	case REASON_PSI:
 		return "memory is being moved instead of used: end or pause something now";
 	case REASON_GPU:
-		return "a smaller batch or image, mixed precision, or end what else uses that GPU";
+		return "a smaller batch or image, mixed precision, or end its other users";
 	case REASON_SHM:
 		return "fewer data workers, or a larger one (docker run --shm-size)";
 	case REASON_CPU:
-		return "fewer threads (OMP_NUM_THREADS) or workers, or start the training with nice";
+		return "fewer threads (OMP_NUM_THREADS) or workers, or train with nice";
 	case REASON_FAMILY:
-		return "close windows and extensions you do not need, or train with a smaller tier";
+		return "close windows you do not need, or train with a smaller tier";
 	case REASON_DISK:
 		return "free some space: snapshots and checkpoints need it";
 	case REASON_TREND:

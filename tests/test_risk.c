@@ -322,7 +322,7 @@ START_TEST(risk__every_reason_has_words)
 
 		ck_assert_int_gt(risk_reason_text(&r, &in, text, sizeof(text)), 10);
 		ck_assert_int_gt(strlen(risk_advice(&r)), 10);
-		ck_assert_uint_le(strlen(risk_advice(&r)), 76);
+		ck_assert_uint_le(strlen(risk_advice(&r)), 67);
 	}
 	ck_assert_str_eq(risk_name(RISK_CRITICAL), "CRITICAL");
 	ck_assert_str_eq(status_name(STATUS_GOOD), "Good");
