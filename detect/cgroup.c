@@ -47,7 +47,8 @@ static const char *path_of(const char *line, const char *eol, const char *contro
 	if (!controller)
 		return path == names && line[0] == '0' && names == line + 2 ? path + 1 : NULL;
 	while (names < path) {
-		const char *comma = memchr(names, ',', (size_t)(path - names)), *end = comma ? comma : path;
+		const char *comma = memchr(names, ',', (size_t)(path - names)),
+			   *end = comma ? comma : path;
 
 		if ((size_t)(end - names) == want && memcmp(names, controller, want) == 0)
 			return path + 1;
@@ -67,7 +68,8 @@ int cgroup_path(const char *text, size_t n, const char *controller, char *ret, s
 		if (!eol)
 			eol = end;
 		path = path_of(line, eol, controller);
-		if (path && path < eol && *path == '/' && !memchr(path, '\0', (size_t)(eol - path))) {
+		if (path && path < eol && *path == '/' &&
+			!memchr(path, '\0', (size_t)(eol - path))) {
 			len = (size_t)(eol - path);
 			if (len >= size)
 				return -ENAMETOOLONG;
@@ -93,9 +95,10 @@ uint64_t cgroup_cpus(const char *text, size_t n)
 	return quota / period + (quota % period != 0);
 }
 
-/* Cuts path until base has such a folder. Inside a container without a namespace of its own the path is the host's,
- * while the mount shows the container's part only; with a namespace it may lead out of it ("/../x"). What is not
- * there is cut from the front: "/docker/1f/job" is then "/job" or "/". */
+/* Cuts path until base has such a folder. Inside a container without a namespace of its own the
+ * path is the host's, while the mount shows the container's part only; with a namespace it may
+ * lead out of it ("/../x"). What is not there is cut from the front: "/docker/1f/job" is then
+ * "/job" or "/". */
 static int find_below(int base, char *path)
 {
 	for (;;) {
@@ -145,7 +148,8 @@ static void open_levels(struct cgroup_chain *c, int base)
 		if (l->dirfd < 0)
 			continue;
 		l->path_len = strlen(path);
-		l->limit_fd = open_in(l->dirfd, c->version == 2 ? "memory.max" : "memory.limit_in_bytes");
+		l->limit_fd =
+			open_in(l->dirfd, c->version == 2 ? "memory.max" : "memory.limit_in_bytes");
 		if (c->version == 2)
 			l->high_fd = open_in(l->dirfd, "memory.high");
 		c->n++;
@@ -159,7 +163,8 @@ static uint64_t read_cpus(int base, char *path, int version)
 
 	do {
 		autoclose int dir = openat(base, path[1] ? path + 1 : ".", FOLDER);
-		autoclose int quota = dir < 0 ? -1 : open_in(dir, version == 2 ? "cpu.max" : "cpu.cfs_quota_us");
+		autoclose int quota =
+			dir < 0 ? -1 : open_in(dir, version == 2 ? "cpu.max" : "cpu.cfs_quota_us");
 		char text[128];
 		ssize_t n = quota < 0 ? -1 : fields_read(quota, text, 64);
 		uint64_t v;
@@ -323,7 +328,8 @@ static bool read_used(struct cgroup_level *l, int version, uint64_t limit, uint6
 	uint64_t used, drop;
 
 	if (l->used_fd < 0)
-		l->used_fd = open_in(l->dirfd, version == 2 ? "memory.current" : "memory.usage_in_bytes");
+		l->used_fd = open_in(
+			l->dirfd, version == 2 ? "memory.current" : "memory.usage_in_bytes");
 	used = fields_single_fd(l->used_fd);
 	if (used == MACHINE_NONE)
 		return false;
@@ -332,11 +338,14 @@ static bool read_used(struct cgroup_level *l, int version, uint64_t limit, uint6
 	return true;
 }
 
-static void read_swap(const struct cgroup_level *l, int version, uint64_t limit, struct cgroup_reading *ret)
+static void read_swap(
+	const struct cgroup_level *l, int version, uint64_t limit, struct cgroup_reading *ret)
 {
 	bool v2 = version == 2;
-	autoclose int lim = open_in(l->dirfd, v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes");
-	autoclose int use = open_in(l->dirfd, v2 ? "memory.swap.current" : "memory.memsw.usage_in_bytes");
+	autoclose int lim =
+		open_in(l->dirfd, v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes");
+	autoclose int use =
+		open_in(l->dirfd, v2 ? "memory.swap.current" : "memory.memsw.usage_in_bytes");
 	uint64_t most = fields_single_fd(lim), used = fields_single_fd(use), memory;
 
 	if (!v2 && used != MACHINE_NONE) {	/* memory and swap together */
@@ -378,25 +387,33 @@ static uint64_t read_oom_kills(const struct cgroup_chain *c)
 	return v.kills;
 }
 
-/* Version 1 inside a container: a limit above what we see. What its group uses, we can only know of our part. */
+/* Version 1 inside a container: a limit above what we see. What its group uses, we can only know
+ * of our part. */
 static uint64_t unseen_limit(struct cgroup_chain *c)
 {
 	struct stats s;
 
 	/* Now and then: it hardly ever changes, and costs more than all the rest. */
 	if (c->reads++ % UNSEEN_EVERY == 0)
-		c->unseen = c->version == 1 && c->n && read_stats(&c->level[0], 1, &s) ? s.limit : MACHINE_NONE;
+		c->unseen = c->version == 1 && c->n && read_stats(&c->level[0], 1, &s)
+				    ? s.limit
+				    : MACHINE_NONE;
 	return c->unseen;
 }
 
 void cgroup_read(struct cgroup_chain *c, uint64_t machine_total, struct cgroup_reading *ret)
 {
 	const struct psi no_psi = { MACHINE_NONE, MACHINE_NONE, MACHINE_NONE };
-	uint64_t limits[CGROUP_LEVELS], unseen = unseen_limit(c), lowest = MACHINE_NONE, least = MACHINE_NONE;
+	uint64_t limits[CGROUP_LEVELS], unseen = unseen_limit(c), lowest = MACHINE_NONE,
+					least = MACHINE_NONE;
 	struct cgroup_level *tight = NULL;
 
-	*ret = (struct cgroup_reading){ .limit = MACHINE_NONE, .used = MACHINE_NONE, .swap_limit = MACHINE_NONE,
-		.swap_used = MACHINE_NONE, .psi = no_psi, .oom_kills = read_oom_kills(c) };
+	*ret = (struct cgroup_reading){ .limit = MACHINE_NONE,
+		.used = MACHINE_NONE,
+		.swap_limit = MACHINE_NONE,
+		.swap_used = MACHINE_NONE,
+		.psi = no_psi,
+		.oom_kills = read_oom_kills(c) };
 	for (unsigned i = 0; i < c->n; i++) {
 		limits[i] = read_limit(&c->level[i]);
 		if (limits[i] < lowest)

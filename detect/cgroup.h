@@ -1,4 +1,5 @@
-/* detect/cgroup.h - memory limits of our own cgroup and of all above it. Not for outside the room; see machine.h. */
+/* detect/cgroup.h - memory limits of our own cgroup and of all above it. Not for outside the
+ * room; see machine.h. */
 #ifndef DETECT_CGROUP_H
 #define DETECT_CGROUP_H
 
@@ -32,7 +33,8 @@ void cgroup_close(struct cgroup_chain *c);
 /* machine_total: a limit at or over it is none. */
 void cgroup_read(struct cgroup_chain *c, uint64_t machine_total, struct cgroup_reading *ret);
 
-/* The path of our group in text, the content of /proc/self/cgroup: with controller NULL that of version 2. -ENOENT. */
+/* The path of our group in text, the content of /proc/self/cgroup: with controller NULL that of
+ * version 2. -ENOENT. */
 int cgroup_path(const char *text, size_t n, const char *controller, char *ret, size_t size);
 /* CPUs by a quota of version 2 ("max 100000", "150000 100000"); MACHINE_NONE: none. */
 uint64_t cgroup_cpus(const char *text, size_t n);

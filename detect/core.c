@@ -1,5 +1,6 @@
-/* detect/core.c - the whole of detect: all commands, with the settings of the files. The small program in detect.c
- * becomes this one unless it can answer alone. A new command is one row of the table. */
+/* detect/core.c - the whole of detect: all commands, with the settings of the files. The small
+ * program in detect.c becomes this one unless it can answer alone. A new command is one row of
+ * the table. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,10 +11,12 @@
 
 static const struct command {
 	const char *name;
-	int (*run)(int argc, char **argv, const struct detect_settings *set);	/* argv: what follows the name */
+	int (*run)(int argc, char **argv,
+		const struct detect_settings *set); /* argv: what follows the name */
 	const char *usage, *help;
 } commands[] = {
-	{ "report", cmd_report, "[report] [--json]", "how the machine is: risk, reasons, memory, editors and training" },
+	{ "report", cmd_report, "[report] [--json]",
+		"how the machine is: risk, reasons, memory, editors and training" },
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -25,8 +28,9 @@ static int help(void)
 	(void)puts("");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		(void)printf("  %-10s %s\n", commands[i].name, commands[i].help);
-	(void)puts("\ndetect COMMAND --help says more of one. The manual is detect(1).\n"
-		   "Exit codes: 0 done, 1 no, 2 usage, 3 done in part, 4 the environment forbids it.");
+	(void)puts(
+		"\ndetect COMMAND --help says more of one. The manual is detect(1).\n"
+		"Exit codes: 0 done, 1 no, 2 usage, 3 done in part, 4 the environment forbids it.");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
 
@@ -52,7 +56,8 @@ int main(int argc, char **argv)
 		detect_settings_release(&set);
 		return EXIT_USAGE;	/* said where it was found */
 	}
-	exit_code = commands[i].run(argc > skip ? argc - skip : 0, argv + (argc < skip ? argc : skip), &set);
+	exit_code = commands[i].run(
+		argc > skip ? argc - skip : 0, argv + (argc < skip ? argc : skip), &set);
 	detect_settings_release(&set);
 	return exit_code;
 }

@@ -1,5 +1,6 @@
-/* detect/detect.c - what the user starts. Reports with the default settings by itself; everything else is
- * detect-core's, which this becomes. It links only lib/ and its own room: nothing that takes time to load. */
+/* detect/detect.c - what the user starts. Reports with the default settings by itself;
+ * everything else is detect-core's, which this becomes. It links only lib/ and its own room:
+ * nothing that takes time to load. */
 #include <string.h>
 
 #include "detect/report.h"

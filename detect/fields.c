@@ -11,8 +11,8 @@ ssize_t fields_read(int fd, char *p, size_t size)
 	size_t got = 0;
 	ssize_t k = 1;
 
-	/* A file of /proc comes a page at a time, less its last line: a shorter piece is the end, and asking again
-	 * would cost as much as the first time. */
+	/* A file of /proc comes a page at a time, less its last line: a shorter piece is the
+	 * end, and asking again would cost as much as the first time. */
 	while (k > 0 && got < size - 1) {
 		k = pread(fd, p + got, size - 1 - got, (off_t)got);
 		if (k < 0 && errno == EINTR) {

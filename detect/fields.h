@@ -1,7 +1,8 @@
 /* detect/fields.h - numbers out of the kernel's text files. Not for outside the room.
  *
- * Any bytes may come: a recorded machine, a container's imitation of /proc (lxcfs), a file cut short. Nothing here
- * reads past n, and a number that does not fit is MACHINE_NONE, never a small one. */
+ * Any bytes may come: a recorded machine, a container's imitation of /proc (lxcfs), a file cut
+ * short. Nothing here reads past n, and a number that does not fit is MACHINE_NONE, never a
+ * small one. */
 #ifndef DETECT_FIELDS_H
 #define DETECT_FIELDS_H
 
@@ -22,8 +23,9 @@ ssize_t fields_read(int fd, char *p, size_t size);
 uint64_t fields_number(const char **p, const char *end);
 /* a * b; MACHINE_NONE when it does not fit. */
 uint64_t fields_times(uint64_t a, uint64_t b);
-/* Lines "NAME: NUMBER [kB]" or "NAME NUMBER": the last number of the line, in bytes where it says kB, goes to the
- * field of that name. Fields that no line names stay as they are. The table ends with a NULL name. */
+/* Lines "NAME: NUMBER [kB]" or "NAME NUMBER": the last number of the line, in bytes where it
+ * says kB, goes to the field of that name. Fields that no line names stay as they are. The table
+ * ends with a NULL name. */
 void fields_take(const char *text, size_t n, const struct field *table, void *to);
 /* A file of one number; "max" and what is no number are MACHINE_NONE. */
 uint64_t fields_single(const char *text, size_t n);

@@ -1,5 +1,5 @@
-/* detect/gpu.c - see the header. Of NVML only the calls that every driver since 2014 has are needed; the rest is
- * asked for by name and left out where it is not there. */
+/* detect/gpu.c - see the header. Of NVML only the calls that every driver since 2014 has are
+ * needed; the rest is asked for by name and left out where it is not there. */
 #include "detect/gpu.h"
 
 #include <dlfcn.h>
@@ -54,7 +54,8 @@ static bool find(const char *name, void *to)
 
 static const char *load(void)
 {
-	static const char *const signs[] = { "/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg" };	/* the last: WSL */
+	static const char *const signs[] = { "/proc/driver/nvidia", "/dev/nvidiactl",
+		"/dev/dxg" }; /* the last: WSL */
 	const char *path = getenv("HOLDFAST_NVML");
 	bool any = path && *path;
 

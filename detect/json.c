@@ -62,6 +62,7 @@ int json_field_hundredths(struct buf *b, const char *key, uint64_t value)
 
 	if (r < 0)
 		return r;
-	return value == MACHINE_NONE ? buf_addstr(b, "null") :
-				       buf_printf(b, "%" PRIu64 ".%02u", value / 100, (unsigned)(value % 100));
+	return value == MACHINE_NONE
+		       ? buf_addstr(b, "null")
+		       : buf_printf(b, "%" PRIu64 ".%02u", value / 100, (unsigned)(value % 100));
 }

@@ -1,7 +1,8 @@
-/* detect/json.h - JSON as the room writes it: into a buf, by hand, so that the small programs load no library.
+/* detect/json.h - JSON as the room writes it: into a buf, by hand, so that the small programs
+ * load no library.
  *
- * Numbers that are not known (MACHINE_NONE) are null. A name is bytes, JSON is UTF-8: what is not becomes U+FFFD, one a
- * byte. Every function returns 0 or -ENOMEM. */
+ * Numbers that are not known (MACHINE_NONE) are null. A name is bytes, JSON is UTF-8: what is
+ * not becomes U+FFFD, one a byte. Every function returns 0 or -ENOMEM. */
 #ifndef DETECT_JSON_H
 #define DETECT_JSON_H
 

@@ -64,8 +64,8 @@ static uint64_t count_cpus(uint64_t quota)
 
 int machine_open(const struct roots *roots, struct machine_reader **ret)
 {
-	static const char *const names[SOURCES] = { "meminfo", "vmstat", "loadavg", "stat", "pressure/memory",
-		"pressure/io", "pressure/cpu", "spl/kstat/zfs/arcstats" };
+	static const char *const names[SOURCES] = { "meminfo", "vmstat", "loadavg", "stat",
+		"pressure/memory", "pressure/io", "pressure/cpu", "spl/kstat/zfs/arcstats" };
 	struct machine_reader *r = calloc(1, sizeof(*r));
 	autoclose int proc = open(roots->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	autoclose int block = -1;
@@ -121,9 +121,11 @@ static uint64_t sum(uint64_t a, uint64_t b)
 /* MemAvailable is older than 3.14 nowhere that matters, but imitations of /proc leave it out. */
 static uint64_t guess_available(const struct meminfo *m)
 {
-	uint64_t v = sum(sum(or_zero(m->free), or_zero(m->buffers)), sum(or_zero(m->cached), or_zero(m->slab)));
+	uint64_t v = sum(sum(or_zero(m->free), or_zero(m->buffers)),
+		sum(or_zero(m->cached), or_zero(m->slab)));
 
-	return v == MACHINE_NONE || v < or_zero(m->shmem) ? or_zero(m->free) : v - or_zero(m->shmem);
+	return v == MACHINE_NONE || v < or_zero(m->shmem) ? or_zero(m->free)
+							  : v - or_zero(m->shmem);
 }
 
 static int read_meminfo(struct machine_reader *r, struct machine *m)
@@ -135,7 +137,8 @@ static int read_meminfo(struct machine_reader *r, struct machine *m)
 		return (int)n;
 	memset(&i, 0xff, sizeof(i));	/* MACHINE_NONE */
 	fields_take(r->text, (size_t)n, meminfo_fields, &i);
-	if (i.total == MACHINE_NONE || i.total == 0 || (i.available == MACHINE_NONE && i.free == MACHINE_NONE))
+	if (i.total == MACHINE_NONE || i.total == 0 ||
+		(i.available == MACHINE_NONE && i.free == MACHINE_NONE))
 		return -EBADMSG;
 	m->mem_total = i.total;
 	m->mem_free = i.free;
@@ -150,11 +153,13 @@ static int read_meminfo(struct machine_reader *r, struct machine *m)
 	return 0;
 }
 
-/* OpenZFS keeps its cache outside the page cache: the kernel counts it as used, and gets it back when it asks. */
+/* OpenZFS keeps its cache outside the page cache: the kernel counts it as used, and gets it back
+ * when it asks. */
 static void read_arc(struct machine_reader *r, struct machine *m)
 {
 	struct { uint64_t size, c_min; } a = { MACHINE_NONE, MACHINE_NONE };
-	static const struct field table[] = { { "size", 0 }, { "c_min", sizeof(uint64_t) }, { NULL, 0 } };
+	static const struct field table[] = { { "size", 0 }, { "c_min", sizeof(uint64_t) },
+		{ NULL, 0 } };
 	ssize_t n = read_text(r, ARC);
 
 	m->arc_size = m->arc_reclaimable = MACHINE_NONE;
@@ -249,7 +254,9 @@ static void read_psi(struct machine_reader *r, enum source s, struct psi *ret)
 int machine_parse_cpu(const char *text, size_t n, uint64_t *ret_busy, uint64_t *ret_all)
 {
 	const char *p = text + 4, *end = memchr(text, '\n', n);
-	uint64_t v[8] = { 0 };	/* user nice system idle iowait irq softirq steal; guests are in user */
+	uint64_t v[8] = {
+		0
+	}; /* user nice system idle iowait irq softirq steal; guests are in user */
 	uint64_t all = 0;
 
 	if (n < 4 || memcmp(text, "cpu ", 4) != 0)
@@ -308,7 +315,8 @@ static void read_counters(struct machine_reader *r, struct machine *m)
 		return;
 	m->oom_kills = MACHINE_NONE;
 	fields_take(r->text, (size_t)n, table, m);
-	/* Its first 4 KiB hold both, or the kernel counts more than this one: another read costs as much again. */
+	/* Its first 4 KiB hold both, or the kernel counts more than this one: another read costs
+	 * as much again. */
 	if (m->oom_kills != MACHINE_NONE || n < 2048)
 		return;
 	n = read_text(r, VMSTAT);
@@ -326,7 +334,7 @@ static void read_load(struct machine_reader *r, struct machine *m)
 
 static void read_shm(struct machine_reader *r, struct machine *m)
 {
-	struct disk_reading d;
+	struct disk_reading d = { 0 };
 
 	if (machine_disk(r->roots.shm, &d) < 0 || d.total == 0)
 		return;
@@ -401,7 +409,8 @@ void machine_clear(struct machine_reader *r, struct machine *m)
 int machine_read(struct machine_reader *r, struct machine *ret)
 {
 	machine_clear(r, ret);
-	return machine_update(r, MACHINE_MEMORY | MACHINE_CPU | MACHINE_COUNTERS | MACHINE_REST, ret);
+	return machine_update(
+		r, MACHINE_MEMORY | MACHINE_CPU | MACHINE_COUNTERS | MACHINE_REST, ret);
 }
 
 int machine_disk(const char *path, struct disk_reading *ret)
@@ -418,7 +427,8 @@ int machine_disk(const char *path, struct disk_reading *ret)
 int machine_boot_id(const struct roots *roots, char ret[static 37])
 {
 	autoclose int proc = open(roots->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	autoclose int fd = openat(proc, "sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	autoclose int fd =
+		openat(proc, "sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	char text[64];
 	ssize_t n;
 

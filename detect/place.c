@@ -15,8 +15,8 @@
 
 enum { STEP = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
-/* One component below dir. Who may write to a folder on the way (/tmp) could lay a link there for us: only the
- * administrator's links and our own are followed. */
+/* One component below dir. Who may write to a folder on the way (/tmp) could lay a link there
+ * for us: only the administrator's links and our own are followed. */
 static int step(int dir, const char *name, bool make)
 {
 	int fd = openat(dir, name, STEP | O_NOFOLLOW);
@@ -84,7 +84,8 @@ static const char *absolute(const char *variable)
 
 static int state_path(struct buf *b)
 {
-	const char *all = getenv("HOLDFAST_STATE"), *xdg = absolute("XDG_STATE_HOME"), *home = absolute("HOME");
+	const char *all = getenv("HOLDFAST_STATE"), *xdg = absolute("XDG_STATE_HOME"),
+		   *home = absolute("HOME");
 	const struct passwd *pw;
 
 	if (all && *all)

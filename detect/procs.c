@@ -45,10 +45,12 @@ static uint64_t next_number(const char **p, const char *end)
 	return v == MACHINE_NONE ? 0 : v;
 }
 
-/* "PID (COMM) S PPID ...": a comm may hold anything, brackets and newlines too, so its end is the last bracket. */
+/* "PID (COMM) S PPID ...": a comm may hold anything, brackets and newlines too, so its end is
+ * the last bracket. */
 int proc_parse_stat(const char *text, size_t n, struct proc *ret)
 {
-	const char *open = memchr(text, '(', n), *close = memrchr(text, ')', n), *p, *end = text + n;
+	const char *open = memchr(text, '(', n), *close = memrchr(text, ')', n), *p,
+		   *end = text + n;
 	uint64_t f[25] = { 0 };	/* by the numbers of proc(5), from 1 */
 	size_t len;
 
@@ -118,7 +120,7 @@ static void read_argv(int procfd, pid_t pid, struct proc *ret)
 
 static void read_adj(int procfd, pid_t pid, struct proc *ret)
 {
-	char text[16];
+	char text[16] = "";
 	ssize_t n = read_file(procfd, pid, "oom_score_adj", text, sizeof(text));
 	const char *p = text;
 	uint64_t v;

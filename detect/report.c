@@ -27,33 +27,42 @@ static void read_disks(struct report *r)
 	if (machine_disk(".", &r->disk[0]) < 0 || r->disk[0].total == 0 || stat(".", &here) < 0)
 		return;
 	r->n_disk = 1;
-	if (data && stat(data, &there) == 0 && there.st_dev != here.st_dev && machine_disk(data, &r->disk[1]) == 0 &&
-		r->disk[1].total)
+	if (data && stat(data, &there) == 0 && there.st_dev != here.st_dev &&
+		machine_disk(data, &r->disk[1]) == 0 && r->disk[1].total)
 		r->n_disk = 2;
 }
 
-/* The monitor's readings of the last minute, as the past of this one. */
-static void read_past(struct report *r, struct risk_state *st)
+static void note_past(struct report *r, struct risk_state *st, const struct sample *s, unsigned n)
 {
-	autoclose int dir = detect_state_dir_if_any();
-	autofree struct sample *s = NULL;
 	uint64_t now = r->m.real_ms;
-	unsigned n = 0;
 
-	r->cpu_busy = MACHINE_NONE;
-	if (dir < 0 || now < GROWTH_MS || samples_between(dir, now - GROWTH_MS, now, &s, &n) < 0)
-		return;
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t age = now - s[i].real_ms;
 
 		/* Of another machine or container than ours, or from before the boot. */
-		if (s[i].total != r->m.total || age >= r->m.mono_ms || (i && s[i].real_ms <= s[i - 1].real_ms))
+		if (s[i].total != r->m.total || age >= r->m.mono_ms ||
+			(i && s[i].real_ms <= s[i - 1].real_ms))
 			continue;
 		risk_note(st, r->m.mono_ms - age, s[i].available);
 		r->samples++;
 		if (age <= 15000 && s[i].cpu_busy <= 10000)
 			r->cpu_busy = s[i].cpu_busy;
 	}
+}
+
+/* The monitor's readings of the last minute, as the past of this one. */
+static void read_past(struct report *r, struct risk_state *st)
+{
+	autoclose int dir = detect_state_dir_if_any();
+	uint64_t now = r->m.real_ms;
+	struct sample *s;
+	unsigned n;
+
+	r->cpu_busy = MACHINE_NONE;
+	if (dir < 0 || now < GROWTH_MS || samples_between(dir, now - GROWTH_MS, now, &s, &n) < 0)
+		return;
+	note_past(r, st, s, n);
+	free(s);
 }
 
 static int read_machine(const struct roots *roots, struct machine *m)
@@ -84,11 +93,16 @@ int report_take(const struct roots *roots, const struct detect_settings *set, st
 	if (ret->m.cpu_busy == MACHINE_NONE)
 		ret->m.cpu_busy = ret->cpu_busy;
 	read_disks(ret);
-	ret->in = (struct risk_input){ .m = &ret->m, .gpus = &ret->gpus, .editor_bytes = MACHINE_NONE,
-		.training_bytes = MACHINE_NONE, .disk = ret->disk, .n_disk = ret->n_disk };
+	ret->in = (struct risk_input){ .m = &ret->m,
+		.gpus = &ret->gpus,
+		.editor_bytes = MACHINE_NONE,
+		.training_bytes = MACHINE_NONE,
+		.disk = ret->disk,
+		.n_disk = ret->n_disk };
 	/* Walking page tables holds locks that whoever is short of memory waits for. */
 	risk_judge(&set->limits, &ret->in, &(struct risk_state){ 0 }, &ret->verdict);
-	if (survey_take(roots, &set->patterns, ret->verdict.risk == RISK_CRITICAL ? 0 : PSS_MS, &ret->survey) == 0) {
+	if (survey_take(roots, &set->patterns, ret->verdict.risk == RISK_CRITICAL ? 0 : PSS_MS,
+		    &ret->survey) == 0) {
 		ret->surveyed = true;
 		survey_gpus(&ret->survey, &ret->gpus);
 		ret->in.editor_bytes = survey_sum(&ret->survey, KIND_EDITOR);
@@ -106,17 +120,21 @@ void report_release(struct report *r)
 static int usage(void)
 {
 	(void)puts("usage: detect [report] [--json]\n\n"
-		   "How the machine is: risk and why, what to do about it, memory, pressure, GPUs, and what\n"
+		   "How the machine is: risk and why, what to do about it, memory, pressure, GPUs, "
+		   "and what\n"
 		   "editors and training hold. Changes nothing.\n\n"
-		   "  --json   the same as one JSON object; sizes in bytes, what is not known is null\n\n"
-		   "Exit codes: 0 reported, whatever the risk; 2 usage; 4 not even /proc/meminfo can be read.");
+		   "  --json   the same as one JSON object; sizes in bytes, what is not known is "
+		   "null\n\n"
+		   "Exit codes: 0 reported, whatever the risk; 2 usage; 4 not even /proc/meminfo "
+		   "can be read.");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
 
 static int show(const struct report *r, bool json)
 {
 	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
-	bool colour = isatty(STDOUT_FILENO) && !(none && *none) && term && strcmp(term, "dumb") != 0;
+	bool colour =
+		isatty(STDOUT_FILENO) && !(none && *none) && term && strcmp(term, "dumb") != 0;
 	autoput(buf_release) struct buf b = BUF_INIT;
 	int e = json ? report_json(r, &b) : report_text(r, colour, &b);
 
@@ -143,13 +161,15 @@ int cmd_report(int argc, char **argv, const struct detect_settings *set)
 		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			return usage();
 		} else {
-			log_error("report: %s: no such option; detect report --help lists them", argv[i]);
+			log_error("report: %s: no such option; detect report --help lists them",
+				argv[i]);
 			return EXIT_USAGE;
 		}
 	}
 	e = report_take(&roots_real, set, &r);
 	if (e < 0) {
-		(void)log_error_errno(e, "%s/meminfo: cannot be read, is /proc mounted?", roots_real.proc);
+		(void)log_error_errno(
+			e, "%s/meminfo: cannot be read, is /proc mounted?", roots_real.proc);
 		return EXIT_ENV;
 	}
 	e = show(&r, json);

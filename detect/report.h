@@ -1,7 +1,8 @@
 /* detect/report.h - how the machine is, in one shot: readings, verdict, who holds what.
  *
- * report_take, then one of the two writers, then report_release. Nothing is written anywhere; where a monitor has
- * left samples (samples.h), growth and time left come from the last minute of them. */
+ * report_take, then one of the two writers, then report_release. Nothing is written anywhere;
+ * where a monitor has left samples (samples.h), growth and time left come from the last minute
+ * of them. */
 #ifndef DETECT_REPORT_H
 #define DETECT_REPORT_H
 
@@ -35,7 +36,8 @@ void report_release(struct report *r);
 int report_text(const struct report *r, bool colour, struct buf *b);	/* at most REPORT_LINES lines */
 int report_json(const struct report *r, struct buf *b);			/* one object and a newline */
 
-/* The command: `detect [report] [--json]`, argv from the word after the program. Returns the exit code. */
+/* The command: `detect [report] [--json]`, argv from the word after the program. Returns the
+ * exit code. */
 int cmd_report(int argc, char **argv, const struct detect_settings *set);
 
 #endif

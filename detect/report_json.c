@@ -32,8 +32,8 @@ static int open_list(struct buf *b, const char *key)
 
 static const char *reason_name(enum reason what)
 {
-	static const char *const names[REASON_MAX] = { "memory", "cgroup", "swap", "psi", "gpu", "shm", "cpu",
-		"together", "disk", "trend" };
+	static const char *const names[REASON_MAX] = { "memory", "cgroup", "swap", "psi", "gpu",
+		"shm", "cpu", "together", "disk", "trend" };
 
 	return (unsigned)what < REASON_MAX ? names[what] : "?";
 }
@@ -43,7 +43,8 @@ static int reasons(struct buf *b, const struct report *r)
 	OR_FAIL(open_list(b, "reasons"));
 	for (unsigned i = 0; i < r->verdict.n; i++) {
 		const struct risk_reason *x = &r->verdict.reason[i];
-		bool share = x->what != REASON_FAMILY && x->what != REASON_DISK && x->what != REASON_TREND;
+		bool share = x->what != REASON_FAMILY && x->what != REASON_DISK &&
+			     x->what != REASON_TREND;
 		char text[256];
 
 		(void)risk_reason_text(x, &r->in, text, sizeof(text));
@@ -53,14 +54,17 @@ static int reasons(struct buf *b, const struct report *r)
 		OR_FAIL(json_field_string(b, "text", text));
 		OR_FAIL(json_field_string(b, "advice", risk_advice(x)));
 		/* percent; bytes of together and disk; milliseconds of trend */
-		OR_FAIL(share ? json_field_hundredths(b, "value", x->value) : json_field(b, "value", x->value));
-		OR_FAIL(share ? json_field_hundredths(b, "threshold", x->threshold) : json_field(b, "threshold", x->threshold));
+		OR_FAIL(share ? json_field_hundredths(b, "value", x->value)
+			      : json_field(b, "value", x->value));
+		OR_FAIL(share ? json_field_hundredths(b, "threshold", x->threshold)
+			      : json_field(b, "threshold", x->threshold));
 		OR_FAIL(buf_addch(b, '}'));
 	}
 	return buf_addch(b, ']');
 }
 
-static int sizes(struct buf *b, const char *key, uint64_t total, uint64_t left, const char *left_key)
+static int sizes(
+	struct buf *b, const char *key, uint64_t total, uint64_t left, const char *left_key)
 {
 	OR_FAIL(open_object(b, key));
 	OR_FAIL(json_field(b, "total", total));
@@ -81,8 +85,10 @@ static int memory(struct buf *b, const struct report *r)
 	OR_FAIL(json_field(b, "zfs_arc", m->arc_size));
 	OR_FAIL(json_field(b, "zfs_reclaimable", m->arc_reclaimable));
 	OR_FAIL(json_key(b, "growth_per_s"));
-	OR_FAIL(r->samples < 3 ? buf_addstr(b, "null") : buf_printf(b, "%lld", (long long)r->verdict.growth));
-	OR_FAIL(json_field(b, "left_s", known(r->verdict.left_ms) ? r->verdict.left_ms / 1000 : MACHINE_NONE));
+	OR_FAIL(r->samples < 3 ? buf_addstr(b, "null")
+			       : buf_printf(b, "%lld", (long long)r->verdict.growth));
+	OR_FAIL(json_field(
+		b, "left_s", known(r->verdict.left_ms) ? r->verdict.left_ms / 1000 : MACHINE_NONE));
 	OR_FAIL(buf_addch(b, '}'));
 	OR_FAIL(sizes(b, "swap", m->swap_total, m->swap_free, "free"));
 	OR_FAIL(json_field(b, "zram_stored", m->zram_stored));
@@ -111,7 +117,8 @@ static int cgroup(struct buf *b, const struct report *r)
 	OR_FAIL(json_field_string(b, "path", c->path));
 	OR_FAIL(json_field(b, "limit", c->limit));
 	OR_FAIL(json_field(b, "used", c->used));
-	OR_FAIL(json_field_hundredths(b, "used_percent", used_share(c->limit, c->limit > c->used ? c->limit - c->used : 0)));
+	OR_FAIL(json_field_hundredths(b, "used_percent",
+		used_share(c->limit, c->limit > c->used ? c->limit - c->used : 0)));
 	OR_FAIL(json_field(b, "swap_limit", c->swap_limit));
 	OR_FAIL(json_field(b, "swap_used", c->swap_used));
 	OR_FAIL(psi(b, "psi", &c->psi));
@@ -193,7 +200,8 @@ static int processes(struct buf *b, const struct report *r)
 		OR_FAIL(json_field(b, "ppid", (uint64_t)p->ppid));
 		OR_FAIL(json_field(b, "head", (uint64_t)s->proc[p->head].id.pid));
 		OR_FAIL(json_field_string(b, "kind", editor ? "editor" : "training"));
-		OR_FAIL(json_field_string(b, "family", editor ? family_name(p->role.family) : NULL));
+		OR_FAIL(json_field_string(
+			b, "family", editor ? family_name(p->role.family) : NULL));
 		OR_FAIL(json_field_string(b, "role", role_name(p->role.role)));
 		OR_FAIL(json_field_string(b, "name", p->name));
 		OR_FAIL(json_field_string(b, "state", state));

@@ -30,7 +30,8 @@ static int add_clipped(struct buf *b, const char *s, unsigned n)
 	return r;
 }
 
-static int line(struct page *p, const char *label, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int line(struct page *p, const char *label, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 static int line(struct page *p, const char *label, const char *fmt, ...)
 {
 	char text[512];
@@ -67,8 +68,8 @@ static int head(struct page *p, const struct report *r)
 	const struct risk_verdict *v = &r->verdict;
 
 	p->lines++;
-	return buf_printf(p->b, "risk      %s%s%s, status %s\n", p->colour ? colours[v->risk] : "", risk_name(v->risk),
-		p->colour ? "\x1b[m" : "", status_name(v->status));
+	return buf_printf(p->b, "risk      %s%s%s, status %s\n", p->colour ? colours[v->risk] : "",
+		risk_name(v->risk), p->colour ? "\x1b[m" : "", status_name(v->status));
 }
 
 static int reasons(struct page *p, const struct report *r)
@@ -92,21 +93,26 @@ static int memory(struct page *p, const struct report *r)
 	char a[16], b[16], c[16], left[64] = "";
 
 	if (known(m->arc_reclaimable))
-		(void)snprintf(left, sizeof(left), " (%s of it held by ZFS)", text_size(m->arc_reclaimable, c));
-	OR_FAIL(line(p, "memory", "%u %% of %s used, %s available%s", percent(m->mem_total - m->mem_available, m->mem_total),
-		text_size(m->mem_total, a), text_size(m->mem_available, b), left));
+		(void)snprintf(left, sizeof(left), " (%s of it held by ZFS)",
+			text_size(m->arc_reclaimable, c));
+	OR_FAIL(line(p, "memory", "%u %% of %s used, %s available%s",
+		percent(m->mem_total - m->mem_available, m->mem_total), text_size(m->mem_total, a),
+		text_size(m->mem_available, b), left));
 	if (m->cg.version) {
-		OR_FAIL(line(p, "cgroup", "%u %% of its limit of %s used, %s left%s", percent(m->cg.used, m->cg.limit),
-			text_size(m->cg.limit, a), text_size(m->cg.limit > m->cg.used ? m->cg.limit - m->cg.used : 0, b),
+		OR_FAIL(line(p, "cgroup", "%u %% of its limit of %s used, %s left%s",
+			percent(m->cg.used, m->cg.limit), text_size(m->cg.limit, a),
+			text_size(m->cg.limit > m->cg.used ? m->cg.limit - m->cg.used : 0, b),
 			m->total == m->cg.limit ? ": it counts here" : ""));
 	}
 	if (known(m->swap_total) && m->swap_total && known(m->swap_free))
-		OR_FAIL(line(p, "swap", "%u %% of %s used, %s free", percent(m->swap_total - m->swap_free, m->swap_total),
+		OR_FAIL(line(p, "swap", "%u %% of %s used, %s free",
+			percent(m->swap_total - m->swap_free, m->swap_total),
 			text_size(m->swap_total, a), text_size(m->swap_free, b)));
 	else if (m->swap_total == 0)
 		OR_FAIL(line(p, "swap", "none"));
 	if (known(m->zram_stored) && m->zram_stored)
-		OR_FAIL(line(p, "zram", "%s in %s of memory", text_size(m->zram_stored, a), text_size(m->zram_used, b)));
+		OR_FAIL(line(p, "zram", "%s in %s of memory", text_size(m->zram_stored, a),
+			text_size(m->zram_used, b)));
 	return 0;
 }
 
@@ -118,8 +124,8 @@ static int growth(struct page *p, const struct report *r)
 	if (r->samples < 3)
 		return 0;
 	if (v->growth > (1 << 20) && known(v->left_ms))
-		return line(p, "growth", "%s a second: critical in %s", text_size((uint64_t)v->growth, a),
-			text_duration(v->left_ms / 1000, b));
+		return line(p, "growth", "%s a second: critical in %s",
+			text_size((uint64_t)v->growth, a), text_duration(v->left_ms / 1000, b));
 	return line(p, "growth", v->growth < -(1 << 20) ? "none, memory is given back" : "none");
 }
 
@@ -127,10 +133,11 @@ static int add_psi(struct buf *b, const char *what, const struct psi *p)
 {
 	if (!known(p->some10))
 		return 0;
-	OR_FAIL(buf_printf(b, "%s%s %u.%u %%", b->len ? ", " : "", what, (unsigned)(p->some10 / 100),
-		(unsigned)(p->some10 % 100 / 10)));
+	OR_FAIL(buf_printf(b, "%s%s %u.%u %%", b->len ? ", " : "", what,
+		(unsigned)(p->some10 / 100), (unsigned)(p->some10 % 100 / 10)));
 	if (known(p->full10) && p->full10)
-		OR_FAIL(buf_printf(b, " (all %u.%u %%)", (unsigned)(p->full10 / 100), (unsigned)(p->full10 % 100 / 10)));
+		OR_FAIL(buf_printf(b, " (all %u.%u %%)", (unsigned)(p->full10 / 100),
+			(unsigned)(p->full10 % 100 / 10)));
 	return 0;
 }
 
@@ -143,7 +150,8 @@ static int pressure(struct page *p, const struct report *r)
 		OR_FAIL(add_psi(&b, "cgroup", &r->m.cg.psi));
 	OR_FAIL(add_psi(&b, "io", &r->m.io_psi));
 	OR_FAIL(add_psi(&b, "cpu", &r->m.cpu_psi));
-	return b.len ? line(p, "waiting", "%s", b.data) : line(p, "waiting", "not told by this kernel (no PSI)");
+	return b.len ? line(p, "waiting", "%s", b.data)
+		     : line(p, "waiting", "not told by this kernel (no PSI)");
 }
 
 static int rest_of_machine(struct page *p, const struct report *r)
@@ -152,18 +160,21 @@ static int rest_of_machine(struct page *p, const struct report *r)
 	char a[16], b[16], c[16], busy[32] = "";
 
 	if (known(m->shm_total))
-		OR_FAIL(line(p, "/dev/shm", "%u %% of %s used, %s free", percent(m->shm_total - m->shm_free, m->shm_total),
+		OR_FAIL(line(p, "/dev/shm", "%u %% of %s used, %s free",
+			percent(m->shm_total - m->shm_free, m->shm_total),
 			text_size(m->shm_total, a), text_size(m->shm_free, b)));
 	if (r->n_disk == 1)
-		OR_FAIL(line(p, "disk", "%s free of %s", text_size(r->disk[0].free, a), text_size(r->disk[0].total, b)));
+		OR_FAIL(line(p, "disk", "%s free of %s", text_size(r->disk[0].free, a),
+			text_size(r->disk[0].total, b)));
 	else if (r->n_disk == 2)
-		OR_FAIL(line(p, "disk", "%s free of %s here, %s where stores are", text_size(r->disk[0].free, a),
-			text_size(r->disk[0].total, b), text_size(r->disk[1].free, c)));
+		OR_FAIL(line(p, "disk", "%s free of %s here, %s where stores are",
+			text_size(r->disk[0].free, a), text_size(r->disk[0].total, b),
+			text_size(r->disk[1].free, c)));
 	if (known(m->cpu_busy))
 		(void)snprintf(busy, sizeof(busy), ", %u %% busy", (unsigned)(m->cpu_busy / 100));
 	if (known(m->load1))
-		OR_FAIL(line(p, "cpu", "%" PRIu64 ", load %" PRIu64 ".%02u%s", m->ncpu, m->load1 / 100,
-			(unsigned)(m->load1 % 100), busy));
+		OR_FAIL(line(p, "cpu", "%" PRIu64 ", load %" PRIu64 ".%02u%s", m->ncpu,
+			m->load1 / 100, (unsigned)(m->load1 % 100), busy));
 	return 0;
 }
 
@@ -178,10 +189,12 @@ static int gpus(struct page *p, const struct report *r)
 
 		(void)snprintf(label, sizeof(label), "GPU %u", i);
 		if (known(g->total))
-			(void)snprintf(used, sizeof(used), "%u %% of %s used, %s free", percent(g->used, g->total),
-				text_size(g->total, a), text_size(g->free, b));
+			(void)snprintf(used, sizeof(used), "%u %% of %s used, %s free",
+				percent(g->used, g->total), text_size(g->total, a),
+				text_size(g->free, b));
 		if (known(g->busy) && known(g->celsius))
-			(void)snprintf(more, sizeof(more), ", %u %% busy, %u C", (unsigned)(g->busy / 100), (unsigned)g->celsius);
+			(void)snprintf(more, sizeof(more), ", %u %% busy, %u C",
+				(unsigned)(g->busy / 100), (unsigned)g->celsius);
 		OR_FAIL(line(p, label, "%s%s, %s", used, more, g->name));
 	}
 	if (l->n > GPUS_SHOWN)
@@ -212,7 +225,8 @@ static void gather(const struct survey *s, unsigned head, struct group *g)
 }
 
 /* The largest groups of a kind, in order; the number of all. */
-static unsigned largest(const struct survey *s, enum kind kind, struct group top[static GROUPS_SHOWN])
+static unsigned largest(
+	const struct survey *s, enum kind kind, struct group top[static GROUPS_SHOWN])
 {
 	unsigned n = 0;
 
@@ -242,23 +256,28 @@ static int groups(struct page *p, const struct report *r, enum kind kind, const 
 	char a[16], b[16];
 
 	for (unsigned i = 0; i < n && i < GROUPS_SHOWN; i++) {
-		const struct survey_proc *h = &s->proc[top[i].head], *big = &s->proc[top[i].largest];
+		const struct survey_proc *h = &s->proc[top[i].head],
+					 *big = &s->proc[top[i].largest];
 		char gpu[40] = "", more[64] = "", many[24] = "";
 
 		if (top[i].gpu)
-			(void)snprintf(gpu, sizeof(gpu), " and %s of GPU", text_size(top[i].gpu, b));
+			(void)snprintf(
+				gpu, sizeof(gpu), " and %s of GPU", text_size(top[i].gpu, b));
 		if (top[i].n > 1)
-			(void)snprintf(more, sizeof(more), ", largest %s %d", role_name(big->role.role), (int)big->id.pid);
+			(void)snprintf(more, sizeof(more), ", largest %s %d",
+				role_name(big->role.role), (int)big->id.pid);
 		if (top[i].n > 1)
 			(void)snprintf(many, sizeof(many), ", %u processes", top[i].n);
 		OR_FAIL(line(p, i ? "" : label, "%s%s%s: %.28s, %d%s%s", s->exact ? "" : "at most ",
-			text_size(top[i].bytes, a), gpu, kind == KIND_EDITOR ? family_name(h->role.family) : h->name,
-			(int)h->id.pid, many, more));
+			text_size(top[i].bytes, a), gpu,
+			kind == KIND_EDITOR ? family_name(h->role.family) : h->name, (int)h->id.pid,
+			many, more));
 	}
 	if (n > GROUPS_SHOWN)
 		OR_FAIL(line(p, "", "and %u more: detect report --json", n - GROUPS_SHOWN));
 	if (!n)
-		OR_FAIL(line(p, label, r->surveyed ? "none found" : "not known: the processes cannot be read"));
+		OR_FAIL(line(p, label,
+			r->surveyed ? "none found" : "not known: the processes cannot be read"));
 	return 0;
 }
 

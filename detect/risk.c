@@ -9,12 +9,23 @@
 enum { TREND_MS = 10000, TREND_OLD_MS = 60000, TREND_LEAST = 4, TREND_SPAN_MS = 3000 };
 
 const struct risk_limits risk_defaults = {
-	.mem_medium = 7500, .mem_critical = 8500, .swap = 5000, .gpu = 9000, .shm = 9000, .cpu = 9500,
-	.psi_medium = 1000, .psi_critical = 4000, .family_bytes = UINT64_C(8) << 30,
-	.disk_free = UINT64_C(256) << 20, .warn_left_ms = 60000, .calm_points = 300, .calm_ms = 10000,
+	.mem_medium = 7500,
+	.mem_critical = 8500,
+	.swap = 5000,
+	.gpu = 9000,
+	.shm = 9000,
+	.cpu = 9500,
+	.psi_medium = 1000,
+	.psi_critical = 4000,
+	.family_bytes = UINT64_C(8) << 30,
+	.disk_free = UINT64_C(256) << 20,
+	.warn_left_ms = 60000,
+	.calm_points = 300,
+	.calm_ms = 10000,
 };
 
-/* Percent times 100 of whole that part is; the machine's sizes do not overflow a double's 53 bits by much. */
+/* Percent times 100 of whole that part is; the machine's sizes do not overflow a double's 53
+ * bits by much. */
 static uint64_t share(uint64_t part, uint64_t whole)
 {
 	if (part >= whole)
@@ -38,8 +49,8 @@ static bool is_cgroup(const struct machine *m)
 	return m->cg.version && m->total == m->cg.limit;
 }
 
-static void add(struct risk_verdict *v, enum reason what, enum risk level, uint64_t value, uint64_t threshold,
-	unsigned index)
+static void add(struct risk_verdict *v, enum reason what, enum risk level, uint64_t value,
+	uint64_t threshold, unsigned index)
 {
 	unsigned at = v->n++;
 
@@ -53,7 +64,8 @@ static uint64_t memory_used(const struct machine *m)
 	return used_share(m->total, m->available);
 }
 
-static void judge_memory(const struct risk_limits *lim, const struct machine *m, struct risk_verdict *v)
+static void judge_memory(
+	const struct risk_limits *lim, const struct machine *m, struct risk_verdict *v)
 {
 	uint64_t used = memory_used(m);
 	enum reason what = is_cgroup(m) ? REASON_CGROUP : REASON_MEM;
@@ -64,7 +76,8 @@ static void judge_memory(const struct risk_limits *lim, const struct machine *m,
 		add(v, what, RISK_MEDIUM, used, lim->mem_medium, 0);
 }
 
-static void judge_swap(const struct risk_limits *lim, const struct machine *m, struct risk_verdict *v)
+static void judge_swap(
+	const struct risk_limits *lim, const struct machine *m, struct risk_verdict *v)
 {
 	uint64_t used;
 
@@ -72,10 +85,12 @@ static void judge_swap(const struct risk_limits *lim, const struct machine *m, s
 		return;
 	used = used_share(m->swap_total, m->swap_free);
 	if (used >= lim->swap)
-		add(v, REASON_SWAP, memory_used(m) >= lim->mem_medium ? RISK_CRITICAL : RISK_MEDIUM, used, lim->swap, 0);
+		add(v, REASON_SWAP, memory_used(m) >= lim->mem_medium ? RISK_CRITICAL : RISK_MEDIUM,
+			used, lim->swap, 0);
 }
 
-static void judge_psi(const struct risk_limits *lim, const struct machine *m, struct risk_verdict *v)
+static void judge_psi(
+	const struct risk_limits *lim, const struct machine *m, struct risk_verdict *v)
 {
 	uint64_t full = known(m->mem_psi.full10) ? m->mem_psi.full10 : 0;
 
@@ -87,14 +102,17 @@ static void judge_psi(const struct risk_limits *lim, const struct machine *m, st
 		add(v, REASON_PSI, RISK_MEDIUM, full, lim->psi_medium, 0);
 }
 
-static void judge_gpus(const struct risk_limits *lim, const struct gpu_list *gpus, struct risk_verdict *v)
+static void judge_gpus(
+	const struct risk_limits *lim, const struct gpu_list *gpus, struct risk_verdict *v)
 {
 	uint64_t worst = 0;
 	unsigned index = 0;
 
 	for (unsigned i = 0; gpus && i < gpus->n; i++) {
 		const struct gpu *g = &gpus->gpu[i];
-		uint64_t used = known(g->total) && known(g->used) && g->total ? share(g->used, g->total) : 0;
+		uint64_t used = known(g->total) && known(g->used) && g->total
+					? share(g->used, g->total)
+					: 0;
 
 		if (used > worst) {
 			worst = used;
@@ -105,7 +123,8 @@ static void judge_gpus(const struct risk_limits *lim, const struct gpu_list *gpu
 		add(v, REASON_GPU, RISK_MEDIUM, worst, lim->gpu, index);
 }
 
-static void judge_rest(const struct risk_limits *lim, const struct risk_input *in, struct risk_verdict *v)
+static void judge_rest(
+	const struct risk_limits *lim, const struct risk_input *in, struct risk_verdict *v)
 {
 	const struct machine *m = in->m;
 	uint64_t family = known(in->editor_bytes) ? in->editor_bytes : 0, used;
@@ -123,7 +142,8 @@ static void judge_rest(const struct risk_limits *lim, const struct risk_input *i
 		add(v, REASON_DISK, RISK_MEDIUM, in->disk[least].free, lim->disk_free, least);
 	if (known(m->cpu_busy) && m->cpu_busy >= lim->cpu)
 		add(v, REASON_CPU, RISK_LOW, m->cpu_busy, lim->cpu, 0);
-	if (known(in->training_bytes) && __builtin_add_overflow(family, in->training_bytes, &family))
+	if (known(in->training_bytes) &&
+		__builtin_add_overflow(family, in->training_bytes, &family))
 		family = MACHINE_NONE;
 	if (family >= lim->family_bytes)
 		add(v, REASON_FAMILY, RISK_LOW, family, lim->family_bytes, 0);
@@ -146,7 +166,8 @@ void risk_note(struct risk_state *st, uint64_t mono_ms, uint64_t available)
 		st->n++;
 }
 
-/* Bytes a second taken from the first-newest to the last-newest reading (1 is the newest), by least squares. */
+/* Bytes a second taken from the first-newest to the last-newest reading (1 is the newest), by
+ * least squares. */
 static double slope(const struct risk_state *st, unsigned first, unsigned last)
 {
 	unsigned k = last - first + 1;
@@ -155,8 +176,10 @@ static double slope(const struct risk_state *st, unsigned first, unsigned last)
 	for (int pass = 0; pass < 2; pass++)
 		for (unsigned i = first; i <= last; i++) {
 			unsigned at = (st->next + RISK_HISTORY - i) % RISK_HISTORY;
-			/* Differences first: absolute times and sizes would cost the digits that count. */
-			double t = ((double)st->past[at].mono_ms - t0) / 1000, a = (double)st->past[at].available - a0;
+			/* Differences first: absolute times and sizes would cost the digits that
+			 * count. */
+			double t = ((double)st->past[at].mono_ms - t0) / 1000,
+			       a = (double)st->past[at].available - a0;
 
 			if (pass == 0 && i == first) {
 				t0 = (double)st->past[at].mono_ms;
@@ -179,15 +202,17 @@ static uint64_t age(const struct risk_state *st, unsigned i, uint64_t now)
 	return now - st->past[(st->next + RISK_HISTORY - i) % RISK_HISTORY].mono_ms;
 }
 
-/* A program that starts takes much at once and then no more. So it is growth only when it has lasted some seconds, in
- * the older half of them and in the newer alike; the smaller of the two counts. */
+/* A program that starts takes much at once and then no more. So it is growth only when it has
+ * lasted some seconds, in the older half of them and in the newer alike; the smaller of the two
+ * counts. */
 static int64_t growth(const struct risk_state *st)
 {
 	uint64_t now = st->past[(st->next + RISK_HISTORY - 1) % RISK_HISTORY].mono_ms;
 	unsigned k = 0;
 	double older, newer;
 
-	while (k < st->n && (age(st, k + 1, now) <= TREND_MS || (k < TREND_LEAST && age(st, k + 1, now) <= TREND_OLD_MS)))
+	while (k < st->n && (age(st, k + 1, now) <= TREND_MS ||
+				    (k < TREND_LEAST && age(st, k + 1, now) <= TREND_OLD_MS)))
 		k++;
 	if (k < TREND_LEAST - 1 || age(st, k, now) < TREND_SPAN_MS)
 		return 0;
@@ -195,13 +220,14 @@ static int64_t growth(const struct risk_state *st)
 	newer = slope(st, 1, k / 2 + 1);
 	if ((older > 0) != (newer > 0))
 		return 0;
-	return (int64_t)((older > 0) == (newer < older) ? newer : older);	/* the nearer to 0 */
+	return (int64_t)((older > 0) == (newer < older) ? newer : older); /* the nearer to 0 */
 }
 
-static void judge_trend(const struct risk_limits *lim, const struct machine *m, const struct risk_state *st,
-	struct risk_verdict *v)
+static void judge_trend(const struct risk_limits *lim, const struct machine *m,
+	const struct risk_state *st, struct risk_verdict *v)
 {
-	uint64_t floor = m->total - (uint64_t)((double)m->total * (double)lim->mem_critical / 10000);
+	uint64_t floor =
+		m->total - (uint64_t)((double)m->total * (double)lim->mem_critical / 10000);
 	double left;
 
 	v->growth = growth(st);
@@ -216,8 +242,8 @@ static void judge_trend(const struct risk_limits *lim, const struct machine *m, 
 		add(v, REASON_TREND, RISK_MEDIUM, v->left_ms, lim->warn_left_ms, 0);
 }
 
-static void judge_all(const struct risk_limits *lim, const struct risk_input *in, const struct risk_state *st,
-	struct risk_verdict *v)
+static void judge_all(const struct risk_limits *lim, const struct risk_input *in,
+	const struct risk_state *st, struct risk_verdict *v)
 {
 	v->n = 0;
 	judge_memory(lim, in->m, v);
@@ -235,7 +261,8 @@ static uint64_t less(uint64_t v, uint64_t by)
 }
 
 /* What the level would be if every threshold stood calm_points lower. */
-static enum risk calm_level(const struct risk_limits *lim, const struct risk_input *in, const struct risk_state *st)
+static enum risk calm_level(
+	const struct risk_limits *lim, const struct risk_input *in, const struct risk_state *st)
 {
 	struct risk_limits low = *lim;
 	struct risk_verdict v;
@@ -253,7 +280,8 @@ static enum risk calm_level(const struct risk_limits *lim, const struct risk_inp
 	return v.risk;
 }
 
-static void settle(const struct risk_limits *lim, struct risk_state *st, enum risk asked, enum risk calm, uint64_t now)
+static void settle(const struct risk_limits *lim, struct risk_state *st, enum risk asked,
+	enum risk calm, uint64_t now)
 {
 	if (asked >= st->level) {
 		st->level = asked;
@@ -279,7 +307,10 @@ static void settle(const struct risk_limits *lim, struct risk_state *st, enum ri
 
 static enum status status_of(uint64_t used)
 {
-	return used < 6000 ? STATUS_EXCELLENT : used < 7000 ? STATUS_GOOD : used < 8000 ? STATUS_CAUTION : STATUS_CRITICAL;
+	return used < 6000   ? STATUS_EXCELLENT
+	       : used < 7000 ? STATUS_GOOD
+	       : used < 8000 ? STATUS_CAUTION
+			     : STATUS_CRITICAL;
 }
 
 void risk_judge(const struct risk_limits *lim, const struct risk_input *in, struct risk_state *st,
@@ -313,16 +344,20 @@ const char *status_name(enum status s)
 
 static const char *asks(const struct risk_reason *r)
 {
-	return r->level == RISK_CRITICAL ? "critical" : r->level == RISK_MEDIUM ? "medium" : "warns";
+	return r->level == RISK_CRITICAL ? "critical"
+	       : r->level == RISK_MEDIUM ? "medium"
+					 : "warns";
 }
 
 /* "memory 87 % used, 3.1 GiB left (critical from 85 %)" */
-static int share_text(const struct risk_reason *r, const char *what, uint64_t left, char *p, size_t n)
+static int share_text(
+	const struct risk_reason *r, const char *what, uint64_t left, char *p, size_t n)
 {
 	char size[16];
 
-	return snprintf(p, n, "%s %u %% used, %s left (%s from %u %%)", what, (unsigned)(r->value / 100),
-		text_size(left, size), asks(r), (unsigned)(r->threshold / 100));
+	return snprintf(p, n, "%s %u %% used, %s left (%s from %u %%)", what,
+		(unsigned)(r->value / 100), text_size(left, size), asks(r),
+		(unsigned)(r->threshold / 100));
 }
 
 static uint64_t gpu_left(const struct risk_input *in, unsigned i)
@@ -346,11 +381,13 @@ int risk_reason_text(const struct risk_reason *r, const struct risk_input *in, c
 	case REASON_CGROUP:
 		(void)snprintf(a, sizeof(a), "%s", text_size(m->cg.limit, b));
 		return snprintf(p, n, "cgroup limit of %s %u %% used, %s left (%s from %u %%)", a,
-			(unsigned)(r->value / 100), text_size(m->available, b), asks(r), (unsigned)(r->threshold / 100));
+			(unsigned)(r->value / 100), text_size(m->available, b), asks(r),
+			(unsigned)(r->threshold / 100));
 	case REASON_SWAP:
 		return share_text(r, "swap", m->swap_free, p, n);
 	case REASON_PSI:
-		return snprintf(p, n, "everything waited for memory %u %% of the time (%s from %u %%)",
+		return snprintf(p, n,
+			"everything waited for memory %u %% of the time (%s from %u %%)",
 			(unsigned)(r->value / 100), asks(r), (unsigned)(r->threshold / 100));
 	case REASON_GPU:
 		(void)snprintf(a, sizeof(a), "GPU %u memory", r->index);
@@ -358,16 +395,17 @@ int risk_reason_text(const struct risk_reason *r, const struct risk_input *in, c
 	case REASON_SHM:
 		return share_text(r, "/dev/shm", m->shm_free, p, n);
 	case REASON_CPU:
-		return snprintf(p, n, "CPU %u %% busy (warns from %u %%)", (unsigned)(r->value / 100),
-			(unsigned)(r->threshold / 100));
+		return snprintf(p, n, "CPU %u %% busy (warns from %u %%)",
+			(unsigned)(r->value / 100), (unsigned)(r->threshold / 100));
 	case REASON_FAMILY:
-		return snprintf(p, n, "editor and training hold %s (warns from %s)", text_size(r->value, a),
-			text_size(r->threshold, b));
+		return snprintf(p, n, "editor and training hold %s (warns from %s)",
+			text_size(r->value, a), text_size(r->threshold, b));
 	case REASON_DISK:
 		return snprintf(p, n, "disk has %s left (medium under %s)", text_size(r->value, a),
 			text_size(r->threshold, b));
 	case REASON_TREND:
-		return snprintf(p, n, "memory will be critical in %s at this growth (medium under %s)",
+		return snprintf(p, n,
+			"memory will be critical in %s at this growth (medium under %s)",
 			text_duration(r->value / 1000, a), text_duration(r->threshold / 1000, b));
 	default:
 		return snprintf(p, n, "?");
@@ -378,8 +416,9 @@ const char *risk_advice(const struct risk_reason *r)
 {
 	switch (r->what) {
 	case REASON_MEM:
-		return r->level == RISK_CRITICAL ? "checkpoint and stop the training now; close what you do not need" :
-						   "start nothing large; a smaller batch, fewer workers";
+		return r->level == RISK_CRITICAL
+			       ? "checkpoint and stop the training now; close what you do not need"
+			       : "start nothing large; a smaller batch, fewer workers";
 	case REASON_CGROUP:
 		return "raise the limit, or a smaller batch and fewer workers";
 	case REASON_SWAP:

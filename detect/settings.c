@@ -27,12 +27,14 @@ static bool is_silent(const char *path)
 
 	if (r == -ENOENT || r == -ENOTDIR)
 		return true;
-	return r >= 0 && (!b.data || (!strcasestr(b.data, "detect") && !strcasestr(b.data, "include")));
+	return r >= 0 &&
+	       (!b.data || (!strcasestr(b.data, "detect") && !strcasestr(b.data, "include")));
 }
 
 bool detect_settings_are_default(void)
 {
-	const char *only = getenv("HOLDFAST_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	const char *only = getenv("HOLDFAST_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"),
+		   *home = getenv("HOME");
 	autoput(buf_release) struct buf b = BUF_INIT;
 
 	if (only && *only)

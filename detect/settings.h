@@ -1,6 +1,7 @@
 /* detect/settings.h - the settings of [detect], as its parts take them.
  *
- * The small programs run with the defaults; detect-core loads the files (settings_load links libgit2). */
+ * The small programs run with the defaults; detect-core loads the files (settings_load links
+ * libgit2). */
 #ifndef DETECT_SETTINGS_H
 #define DETECT_SETTINGS_H
 
@@ -20,7 +21,8 @@ struct detect_settings {
 void detect_settings_defaults(struct detect_settings *s);
 /* Could a file say something of [detect]? Then it is detect-core that must answer. */
 bool detect_settings_are_default(void);
-/* The defaults with what the files say. Their problems are logged. -EINVAL: a broken file; s holds the rest. */
+/* The defaults with what the files say. Their problems are logged. -EINVAL: a broken file; s
+ * holds the rest. */
 int detect_settings_load(struct detect_settings *s);
 void detect_settings_release(struct detect_settings *s);
 

@@ -69,7 +69,8 @@ int detect_settings_load(struct detect_settings *s)
 	l->calm_ms = c->calm_ms;
 	e = joined(role_defaults.training, &c->training, &s->lists[0], &s->patterns.training);
 	if (e == 0)
-		e = joined(role_defaults.not_training, &c->not_training, &s->lists[1], &s->patterns.not_training);
+		e = joined(role_defaults.not_training, &c->not_training, &s->lists[1],
+			&s->patterns.not_training);
 	if (e == 0)
 		e = joined(role_defaults.editors, &c->editors, &s->lists[2], &s->patterns.editors);
 	return e < 0 ? e : r;

@@ -25,8 +25,8 @@ struct walk {
 
 bool survey_may_be(const char *exe, const struct role_patterns *pat)
 {
-	static const char *const words[] = { "python", "pypy", "node", "code", "codium", "cursor", "windsurf",
-		"electron", "crashpad" };
+	static const char *const words[] = { "python", "pypy", "node", "code", "codium", "cursor",
+		"windsurf", "electron", "crashpad" };
 	const char *base = role_base(exe);
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -85,8 +85,15 @@ static int note(struct walk *w, const struct proc *p, struct role_of role, bool 
 	/* /proc lists them in order; a recorded one may not. */
 	for (at = s->n; at > 0 && s->proc[at - 1].id.pid > p->id.pid; at--)
 		s->proc[at] = s->proc[at - 1];
-	s->proc[at] = (struct survey_proc){ .id = p->id, .ppid = p->ppid, .uid = p->uid, .role = role, .state = p->state,
-		.rss = p->rss, .pss = MACHINE_NONE, .gpu = MACHINE_NONE, .orphan = orphan };
+	s->proc[at] = (struct survey_proc){ .id = p->id,
+		.ppid = p->ppid,
+		.uid = p->uid,
+		.role = role,
+		.state = p->state,
+		.rss = p->rss,
+		.pss = MACHINE_NONE,
+		.gpu = MACHINE_NONE,
+		.orphan = orphan };
 	name_it(p, &role, s->proc[at].name);
 	s->n++;
 	return 0;
@@ -123,7 +130,8 @@ static int look(pid_t pid, void *arg)
 	return note(w, p, role, !parent);
 }
 
-/* Pids wrap: a parent may come after its children, and only with it are they known for what they are. */
+/* Pids wrap: a parent may come after its children, and only with it are they known for what they
+ * are. */
 static void look_again(struct walk *w)
 {
 	struct survey *s = w->s;
@@ -140,7 +148,8 @@ static void look_again(struct walk *w)
 				continue;
 			p->orphan = false;
 			more = true;
-			if (proc_read(w->procfd, p->id.pid, PROC_STAT | PROC_EXE_ARGV, &w->proc) < 0)
+			if (proc_read(w->procfd, p->id.pid, PROC_STAT | PROC_EXE_ARGV, &w->proc) <
+				0)
 				continue;
 			p->role = role_find(&w->proc, &parent->role, w->pat);
 			name_it(&w->proc, &p->role, p->name);
@@ -161,10 +170,12 @@ static void find_heads(struct survey *s)
 		for (unsigned step = 0; step < 64; step++) {
 			const struct survey_proc *p = &s->proc[at], *parent = find(s, p->ppid);
 
-			if (!parent || parent->role.kind != p->role.kind || parent->role.family != p->role.family)
+			if (!parent || parent->role.kind != p->role.kind ||
+				parent->role.family != p->role.family)
 				break;
 			/* What a notebook starts by name is a run of its own. */
-			if (p->role.kind == KIND_TRAINING && p->role.role != ROLE_WORKER && parent->role.role == ROLE_KERNEL)
+			if (p->role.kind == KIND_TRAINING && p->role.role != ROLE_WORKER &&
+				parent->role.role == ROLE_KERNEL)
 				break;
 			at = (unsigned)(parent - s->proc);
 		}
@@ -176,7 +187,9 @@ static uint64_t now_ns(void)
 {
 	struct timespec t;
 
-	return clock_gettime(CLOCK_MONOTONIC, &t) < 0 ? 0 : (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return clock_gettime(CLOCK_MONOTONIC, &t) < 0
+		       ? 0
+		       : (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 static int by_rss(const void *a, const void *b)
@@ -204,12 +217,14 @@ static void read_pss(struct walk *w, unsigned ms)
 	for (unsigned i = 0; i < s->n; i++) {
 		struct survey_proc *p = order[i];
 
-		if (!ms || now_ns() + p->rss / 4096 * NS_A_PAGE > end || proc_pss(w->procfd, p->id.pid, &p->pss) < 0)
+		if (!ms || now_ns() + p->rss / 4096 * NS_A_PAGE > end ||
+			proc_pss(w->procfd, p->id.pid, &p->pss) < 0)
 			s->exact = false;
 	}
 }
 
-int survey_take(const struct roots *roots, const struct role_patterns *pat, unsigned pss_ms, struct survey *ret)
+int survey_take(const struct roots *roots, const struct role_patterns *pat, unsigned pss_ms,
+	struct survey *ret)
 {
 	autoclose int procfd = open(roots->proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct walk w = { .s = ret, .pat = pat, .procfd = procfd };

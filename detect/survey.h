@@ -1,7 +1,9 @@
-/* detect/survey.h - one walk over all processes: which are an editor's or a training's, and what they hold.
+/* detect/survey.h - one walk over all processes: which are an editor's or a training's, and what
+ * they hold.
  *
- * exe is read of every process, the rest only of those whose exe may be an interpreter's or an editor's: of 300
- * processes some ten. For the report, the gate and the like; the monitor keeps its own list (watch.h). It allocates. */
+ * exe is read of every process, the rest only of those whose exe may be an interpreter's or an
+ * editor's: of 300 processes some ten. For the report, the gate and the like; the monitor keeps
+ * its own list (watch.h). It allocates. */
 #ifndef DETECT_SURVEY_H
 #define DETECT_SURVEY_H
 
@@ -35,8 +37,8 @@ struct survey {
 	bool exact;			/* pss is known of all: sums count no shared page twice */
 };
 
-/* pss_ms: how long reading Pss may take (the kernel walks every page, 5 ms a GiB); 0: not at all. What there is no time
- * for counts with its rss. */
+/* pss_ms: how long reading Pss may take (the kernel walks every page, 5 ms a GiB); 0: not at
+ * all. What there is no time for counts with its rss. */
 int survey_take(const struct roots *roots, const struct role_patterns *pat, unsigned pss_ms, struct survey *ret);
 void survey_release(struct survey *s);
 /* What the GPUs say of these processes. */
@@ -45,7 +47,8 @@ void survey_gpus(struct survey *s, const struct gpu_list *gpus);
 uint64_t survey_bytes(const struct survey_proc *p);
 uint64_t survey_sum(const struct survey *s, enum kind kind);
 
-/* May a process of this exe be of any kind? True for all that role_find knows, false for nearly all else. */
+/* May a process of this exe be of any kind? True for all that role_find knows, false for nearly
+ * all else. */
 bool survey_may_be(const char *exe, const struct role_patterns *pat);
 
 #endif

@@ -28,6 +28,7 @@ int become(const char *name, char **argv)
 		(void)snprintf(path, sizeof(path), "%s/%s%s", self, places[i], name);
 		(void)execv(path, argv);
 	}
-	(void)log_error_errno(-errno, "%s/%s: cannot be started, is the installation whole?", self, name);
+	(void)log_error_errno(
+		-errno, "%s/%s: cannot be started, is the installation whole?", self, name);
 	return EXIT_ENV;
 }

@@ -1,8 +1,9 @@
-/* tests/preload_nvml.c - stands in for libnvidia-ml.so.1 (HOLDFAST_NVML names it). FAKE_NVML holds words:
- *	init=N count=N		what those calls return; gpus=N how many there are (2)
- *	lost			the first cannot be reached
- *	old			fewer calls succeed: no use, no temperature, no processes, no memory
- *	full			the second is full */
+/* tests/preload_nvml.c - stands in for libnvidia-ml.so.1 (HOLDFAST_NVML names it). FAKE_NVML
+ * holds words:
+ * 	init=N count=N		what those calls return; gpus=N how many there are (2)
+ * 	lost			the first cannot be reached
+ * 	old			fewer calls succeed: no use, no temperature, no processes, no memory
+ * 	full			the second is full */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +79,8 @@ int nvmlDeviceGetName(void *d, char *p, unsigned n)
 
 int nvmlDeviceGetMemoryInfo(void *d, struct memory *m)
 {
-	unsigned long long used = index_of(d) == 1 && word("full", 0) ? 15900ull << 20 : 4096ull << 20;
+	unsigned long long used =
+		index_of(d) == 1 && word("full", 0) ? 15900ull << 20 : 4096ull << 20;
 
 	*m = (struct memory){ 16384ull << 20, (16384ull << 20) - used, used };
 	return word("old", 0) ? 4 : 0;

@@ -104,4 +104,5 @@ START_TEST(gpu__none_says_why)
 END_TEST
 
 CHECK_MAIN("gpu", gpu__all_of_it_is_read, gpu__what_the_driver_does_not_say_is_not_known,
-	gpu__a_lost_one_does_not_hide_the_others, gpu__more_than_we_hold_are_cut, gpu__none_says_why)
+	gpu__a_lost_one_does_not_hide_the_others, gpu__more_than_we_hold_are_cut,
+	gpu__none_says_why)

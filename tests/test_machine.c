@@ -268,7 +268,8 @@ START_TEST(machine__cpu_is_what_was_used_since_the_reading_before)
 	struct machine_reader *r;
 
 	(void)snprintf(path, sizeof(path), "%s", check_dir(&fd));
-	ck_assert_int_eq(io_replace_file(fd, "meminfo", "MemTotal: 9 kB\nMemFree: 1 kB\n", 29, 0600), 0);
+	ck_assert_int_eq(
+		io_replace_file(fd, "meminfo", "MemTotal: 9 kB\nMemFree: 1 kB\n", 29, 0600), 0);
 	write_stat(fd, "cpu  100 0 0 1000 50 0 0 0 77 0\ncpu0 1 1 1 1\n");
 	ck_assert_int_eq(machine_open(&roots, &r), 0);
 	ck_assert_int_eq(machine_read(r, &m), 0);
@@ -278,7 +279,8 @@ START_TEST(machine__cpu_is_what_was_used_since_the_reading_before)
 	ck_assert_uint_eq(m.cpu_busy, 4000);
 	ck_assert_int_eq(machine_read(r, &m), 0);	/* no time has passed */
 	ck_assert_uint_eq(m.cpu_busy, MACHINE_NONE);
-	write_stat(fd, "cpu  130 0 10 1050 20 0 0 0 99 0\n");	/* iowait goes back, and so does the sum */
+	write_stat(fd,
+		"cpu  130 0 10 1050 20 0 0 0 99 0\n"); /* iowait goes back, and so does the sum */
 	ck_assert_int_eq(machine_read(r, &m), 0);
 	ck_assert_uint_eq(m.cpu_busy, MACHINE_NONE);
 	machine_close(r);
@@ -366,12 +368,18 @@ START_TEST(cgroup__a_quota_is_rounded_up_to_cpus)
 }
 END_TEST
 
-CHECK_MAIN("machine", machine__a_desktop_is_read_whole, machine__the_group_with_the_least_room_counts,
-	machine__a_container_of_version_1_is_not_its_host, machine__a_limit_above_the_container_is_known,
-	machine__a_container_full_of_page_cache_is_not_full, machine__a_path_out_of_the_namespace_ends_at_its_root,
-	machine__hybrid_takes_memory_from_version_1, machine__zfs_gives_back_what_is_above_its_least,
-	machine__zram_is_summed, machine__without_pressure_files_there_is_no_pressure,
+CHECK_MAIN("machine", machine__a_desktop_is_read_whole,
+	machine__the_group_with_the_least_room_counts,
+	machine__a_container_of_version_1_is_not_its_host,
+	machine__a_limit_above_the_container_is_known,
+	machine__a_container_full_of_page_cache_is_not_full,
+	machine__a_path_out_of_the_namespace_ends_at_its_root,
+	machine__hybrid_takes_memory_from_version_1,
+	machine__zfs_gives_back_what_is_above_its_least, machine__zram_is_summed,
+	machine__without_pressure_files_there_is_no_pressure,
 	machine__an_imitation_of_meminfo_will_do, machine__damaged_files_are_missing_ones,
-	machine__numbers_that_do_not_fit_are_not_known, machine__without_meminfo_there_is_no_reading,
-	machine__cpu_is_what_was_used_since_the_reading_before, machine__this_one_can_be_read, machine__a_part_leaves_the_others_as_they_are,
-	machine__nothing_stays_open, cgroup__the_path_is_the_controllers, cgroup__a_quota_is_rounded_up_to_cpus)
+	machine__numbers_that_do_not_fit_are_not_known,
+	machine__without_meminfo_there_is_no_reading,
+	machine__cpu_is_what_was_used_since_the_reading_before, machine__this_one_can_be_read,
+	machine__a_part_leaves_the_others_as_they_are, machine__nothing_stays_open,
+	cgroup__the_path_is_the_controllers, cgroup__a_quota_is_rounded_up_to_cpus)

@@ -34,8 +34,9 @@ static void write_in(const char *name, const void *p, size_t n)
 
 static struct roots world(void)
 {
-	static const char meminfo[] = "MemTotal: 16777216 kB\nMemFree: 1048576 kB\nMemAvailable: 8388608 kB\n"
-				      "SwapTotal: 0 kB\nSwapFree: 0 kB\n";
+	static const char meminfo[] =
+		"MemTotal: 16777216 kB\nMemFree: 1048576 kB\nMemAvailable: 8388608 kB\n"
+		"SwapTotal: 0 kB\nSwapFree: 0 kB\n";
 
 	(void)snprintf(top, sizeof(top), "%s", check_dir(&dir));
 	(void)snprintf(sys, sizeof(sys), "%s/sys", top);
@@ -55,7 +56,8 @@ static void process(int pid, int ppid, const char *exe, const char *args, uint64
 	(void)snprintf(name, sizeof(name), "%d", pid);
 	ck_assert_int_eq(mkdirat(dir, name, 0700), 0);
 	(void)snprintf(name, sizeof(name), "%d/stat", pid);
-	(void)snprintf(stat, sizeof(stat), "%d (MainThread) S %d 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 %d 0 %llu 0\n", pid, ppid,
+	(void)snprintf(stat, sizeof(stat),
+		"%d (MainThread) S %d 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 %d 0 %llu 0\n", pid, ppid,
 		pid * 10, (unsigned long long)(rss / (uint64_t)sysconf(_SC_PAGESIZE)));
 	write_in(name, stat, strlen(stat));
 	ck_assert_uint_lt(n, sizeof(text) - 1);
@@ -81,11 +83,13 @@ static const struct survey_proc *of(pid_t pid)
 static void typical(void)
 {
 	process(100, 1, "/usr/share/code/code", "/usr/share/code/code", 200 << 20);
-	process(110, 100, "/usr/share/code/code", "/usr/share/code/code|--type=renderer", 900 << 20);
+	process(110, 100, "/usr/share/code/code", "/usr/share/code/code|--type=renderer",
+		900 << 20);
 	process(120, 100, "/usr/share/code/code", "/proc/self/exe|--type=gpu-process", 100 << 20);
 	process(200, 1, "/usr/bin/python3.11", "python3|-u|/home/u/train.py|--epochs|3", 2 * GIB);
 	process(210, 200, "/usr/bin/python3.11", "python3|-u|/home/u/train.py|--epochs|3", GIB);
-	process(150, 210, "/usr/bin/python3.11", "python3|-c|from multiprocessing.spawn import spawn_main", GIB);
+	process(150, 210, "/usr/bin/python3.11",
+		"python3|-c|from multiprocessing.spawn import spawn_main", GIB);
 	process(300, 1, "/usr/bin/bash", "bash|train.py", 5 << 20);
 	process(310, 1, "/usr/bin/vim.basic", "vim|train.py", 5 << 20);
 	process(320, 1, "/usr/bin/python3.11", "python3|/usr/bin/calibre", 5 << 20);
@@ -119,15 +123,19 @@ END_TEST
 
 START_TEST(survey__passes_over_no_exe_that_has_a_role)
 {
-	static const char *const may[] = { "/usr/share/code/code", "/usr/share/code-insiders/code-insiders",
-		"/usr/share/codium/codium", "/opt/vscodium", "/usr/bin/code-oss", "/tmp/.mount_CursorAb/usr/share/cursor/cursor",
-		"/usr/share/windsurf/windsurf", "/usr/lib/electron32/electron", "/usr/share/code/chrome_crashpad_handler",
+	static const char *const may[] = { "/usr/share/code/code",
+		"/usr/share/code-insiders/code-insiders", "/usr/share/codium/codium",
+		"/opt/vscodium", "/usr/bin/code-oss",
+		"/tmp/.mount_CursorAb/usr/share/cursor/cursor", "/usr/share/windsurf/windsurf",
+		"/usr/lib/electron32/electron", "/usr/share/code/chrome_crashpad_handler",
 		"/usr/lib/code-server/lib/node", "/usr/bin/node", "/usr/bin/nodejs",
-		"/home/u/.vscode-server/cli/servers/Stable-1/server/node", "/home/u/.vscode-server/code-1a2b",
-		"/home/u/.cursor-server/bin/linux-x64/1/node", "/usr/bin/python3.11", "/usr/local/bin/python3.13t",
-		"/opt/conda/bin/python", "/usr/bin/pypy3.10" };
-	static const char *const no[] = { "/usr/bin/bash", "/usr/bin/sleep", "/usr/lib/systemd/systemd", "/usr/bin/vim.basic",
-		"/usr/sbin/sshd", "/usr/lib/firefox/firefox", "/usr/bin/gnome-shell", "" };
+		"/home/u/.vscode-server/cli/servers/Stable-1/server/node",
+		"/home/u/.vscode-server/code-1a2b", "/home/u/.cursor-server/bin/linux-x64/1/node",
+		"/usr/bin/python3.11", "/usr/local/bin/python3.13t", "/opt/conda/bin/python",
+		"/usr/bin/pypy3.10" };
+	static const char *const no[] = { "/usr/bin/bash", "/usr/bin/sleep",
+		"/usr/lib/systemd/systemd", "/usr/bin/vim.basic", "/usr/sbin/sshd",
+		"/usr/lib/firefox/firefox", "/usr/bin/gnome-shell", "" };
 	static const char *const mine[] = { "my-editor", NULL };
 	struct role_patterns pat = role_defaults;
 
@@ -160,7 +168,8 @@ static cJSON *as_json(void)
 
 static double number(const cJSON *j, const char *a, const char *b)
 {
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(j, a), b);
+	const cJSON *v =
+		cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(j, a), b);
 
 	ck_assert_msg(cJSON_IsNumber(v), "%s.%s", a, b);
 	return v->valuedouble;
@@ -176,8 +185,8 @@ static const char *string(const cJSON *j, const char *a)
 
 START_TEST(report__json_has_the_promised_fields)
 {
-	static const char *const fields[] = { "time", "risk", "status", "reasons", "memory", "swap", "cgroup", "psi", "shm",
-		"gpu", "processes" };
+	static const char *const fields[] = { "time", "risk", "status", "reasons", "memory", "swap",
+		"cgroup", "psi", "shm", "gpu", "processes" };
 	struct roots roots = world();
 	const cJSON *all, *p;
 	cJSON *j;
@@ -194,7 +203,8 @@ START_TEST(report__json_has_the_promised_fields)
 	ck_assert(number(j, "memory", "available") == 8.0 * (double)GIB);
 	ck_assert(number(j, "memory", "used_percent") == 50);
 	ck_assert(cJSON_IsNull(cJSON_GetObjectItem(j, "cgroup")));
-	ck_assert(cJSON_IsNull(cJSON_GetObjectItem(cJSON_GetObjectItem(cJSON_GetObjectItem(j, "psi"), "memory"), "some_avg10")));
+	ck_assert(cJSON_IsNull(cJSON_GetObjectItem(
+		cJSON_GetObjectItem(cJSON_GetObjectItem(j, "psi"), "memory"), "some_avg10")));
 	all = cJSON_GetObjectItem(j, "processes");
 	ck_assert_int_eq(cJSON_GetArraySize(all), 6);
 	p = cJSON_GetArrayItem(all, 1);
@@ -254,7 +264,9 @@ END_TEST
 
 START_TEST(report__the_worst_machine_fits_too)
 {
-	static const char hostile[] = "python3|/x/train_\x1b[2J\n\xff\xc3\xa9\"\\\x7f_a_name_that_is_very_very_very_long_indeed_and_goes_on.py";
+	static const char hostile[] = "python3|/x/"
+				      "train_\x1b[2J\n\xff\xc3\xa9\"\\\x7f_a_name_that_is_very_"
+				      "very_very_long_indeed_and_goes_on.py";
 	struct roots roots = world();
 	autoput(buf_release) struct buf b = BUF_INIT;
 	const char *build = getenv("BUILD_DIR");
@@ -272,7 +284,11 @@ START_TEST(report__the_worst_machine_fits_too)
 	set.limits.disk_free = MACHINE_NONE;
 	ck_assert_int_eq(report_take(&roots, &set, &r), 0);
 	/* all that a machine can have, and all of it bad */
-	r.m.cg = (struct cgroup_reading){ .version = 2, .limit = GIB, .used = GIB - 1, .swap_limit = 1, .swap_used = 1,
+	r.m.cg = (struct cgroup_reading){ .version = 2,
+		.limit = GIB,
+		.used = GIB - 1,
+		.swap_limit = 1,
+		.swap_used = 1,
 		.psi = { 9999, 9999, 9999 } };
 	r.m.total = GIB;
 	r.m.available = 1;
@@ -322,8 +338,12 @@ START_TEST(report__growth_comes_from_the_monitors_samples)
 	ck_assert_int_eq(samples_open(state, "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", &w), 0);
 	/* 100 MiB a second on the way from 11 to 9 GiB available; 8 now; critical at 2.4 */
 	for (uint64_t i = 0; i < 20; i++)
-		ck_assert_int_eq(samples_add(w, &(struct sample){ .real_ms = now - 20000 + i * 1000, .total = 16 * GIB,
-			.available = 8 * GIB + (20 - i) * (100 << 20), .cpu_busy = 4200 }), 0);
+		ck_assert_int_eq(
+			samples_add(w, &(struct sample){ .real_ms = now - 20000 + i * 1000,
+					       .total = 16 * GIB,
+					       .available = 8 * GIB + (20 - i) * (100 << 20),
+					       .cpu_busy = 4200 }),
+			0);
 	samples_close(w, false);
 	detect_settings_defaults(&set);
 	ck_assert_int_eq(report_take(&roots, &set, &r), 0);
@@ -372,7 +392,8 @@ START_TEST(json__any_bytes_are_a_string)
 }
 END_TEST
 
-CHECK_MAIN("report", survey__finds_whose_each_process_is, survey__passes_over_no_exe_that_has_a_role,
-	report__json_has_the_promised_fields, report__text_is_for_a_terminal_of_24_lines,
-	report__the_worst_machine_fits_too, report__without_meminfo_there_is_none,
-	report__growth_comes_from_the_monitors_samples, report__it_leaves_no_folder_behind, json__any_bytes_are_a_string)
+CHECK_MAIN("report", survey__finds_whose_each_process_is,
+	survey__passes_over_no_exe_that_has_a_role, report__json_has_the_promised_fields,
+	report__text_is_for_a_terminal_of_24_lines, report__the_worst_machine_fits_too,
+	report__without_meminfo_there_is_none, report__growth_comes_from_the_monitors_samples,
+	report__it_leaves_no_folder_behind, json__any_bytes_are_a_string)

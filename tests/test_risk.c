@@ -24,7 +24,9 @@ static void machine(unsigned used)
 	m.cg = (struct cgroup_reading){ .psi = { MACHINE_NONE, MACHINE_NONE, MACHINE_NONE } };
 	m.total = m.mem_total = 100 * GIB;
 	m.available = m.mem_available = (100 - used) * GIB;
-	in = (struct risk_input){ .m = &m, .editor_bytes = MACHINE_NONE, .training_bytes = MACHINE_NONE };
+	in = (struct risk_input){
+		.m = &m, .editor_bytes = MACHINE_NONE, .training_bytes = MACHINE_NONE
+	};
 	st = (struct risk_state){ 0 };
 }
 
@@ -56,9 +58,16 @@ END_TEST
 
 START_TEST(risk__status_by_its_thresholds)
 {
-	static const struct { unsigned used; enum status status; } c[] = {
-		{ 0, STATUS_EXCELLENT }, { 59, STATUS_EXCELLENT }, { 60, STATUS_GOOD }, { 69, STATUS_GOOD },
-		{ 70, STATUS_CAUTION }, { 79, STATUS_CAUTION }, { 80, STATUS_CRITICAL }, { 100, STATUS_CRITICAL },
+	static const struct { unsigned used; enum status status;
+	} c[] = {
+		{ 0, STATUS_EXCELLENT },
+		{ 59, STATUS_EXCELLENT },
+		{ 60, STATUS_GOOD },
+		{ 69, STATUS_GOOD },
+		{ 70, STATUS_CAUTION },
+		{ 79, STATUS_CAUTION },
+		{ 80, STATUS_CRITICAL },
+		{ 100, STATUS_CRITICAL },
 	};
 
 	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
@@ -80,7 +89,8 @@ START_TEST(risk__a_cgroup_counts_like_the_machine)
 	ck_assert_int_eq(judge(), RISK_CRITICAL);
 	ck_assert_int_eq(v.reason[0].what, REASON_CGROUP);
 	ck_assert_int_gt(risk_reason_text(&v.reason[0], &in, text, sizeof(text)), 0);
-	ck_assert_str_eq(text, "cgroup limit of 500 MiB 91 % used, 45 MiB left (critical from 85 %)");
+	ck_assert_str_eq(
+		text, "cgroup limit of 500 MiB 91 % used, 45 MiB left (critical from 85 %)");
 }
 END_TEST
 
@@ -300,12 +310,15 @@ START_TEST(risk__any_numbers_give_a_verdict)
 			m.total = 1;
 		if (m.available > m.total)
 			m.available = m.total;
-		in = (struct risk_input){ .m = &m, .editor_bytes = check_rand(), .training_bytes = check_rand() };
+		in = (struct risk_input){
+			.m = &m, .editor_bytes = check_rand(), .training_bytes = check_rand()
+		};
 		(void)judge();
 		ck_assert_uint_le(v.n, REASON_MAX);
 		ck_assert_int_le(v.risk, RISK_CRITICAL);
 		for (unsigned i = 0; i < v.n; i++) {
-			ck_assert_int_gt(risk_reason_text(&v.reason[i], &in, text, sizeof(text)), 0);
+			ck_assert_int_gt(
+				risk_reason_text(&v.reason[i], &in, text, sizeof(text)), 0);
 			ck_assert_uint_lt(strlen(text), 80);
 			ck_assert_int_gt(strlen(risk_advice(&v.reason[i])), 0);
 		}
@@ -331,8 +344,9 @@ END_TEST
 
 CHECK_MAIN("risk", risk__memory_by_its_thresholds, risk__status_by_its_thresholds,
 	risk__a_cgroup_counts_like_the_machine, risk__swap_is_critical_only_with_memory,
-	risk__pressure_of_the_machine_or_of_the_group, risk__the_fullest_gpu_is_named, risk__shm_disk_and_warnings,
-	risk__the_gravest_reason_stands_first, risk__a_level_is_left_after_a_calm_time,
-	risk__it_falls_to_the_highest_of_the_calm_time, risk__steady_growth_warns_before_the_threshold,
-	risk__a_program_that_starts_is_no_trend, risk__memory_given_back_is_negative_growth,
-	risk__readings_of_another_boot_are_forgotten, risk__any_numbers_give_a_verdict, risk__every_reason_has_words)
+	risk__pressure_of_the_machine_or_of_the_group, risk__the_fullest_gpu_is_named,
+	risk__shm_disk_and_warnings, risk__the_gravest_reason_stands_first,
+	risk__a_level_is_left_after_a_calm_time, risk__it_falls_to_the_highest_of_the_calm_time,
+	risk__steady_growth_warns_before_the_threshold, risk__a_program_that_starts_is_no_trend,
+	risk__memory_given_back_is_negative_growth, risk__readings_of_another_boot_are_forgotten,
+	risk__any_numbers_give_a_verdict, risk__every_reason_has_words)

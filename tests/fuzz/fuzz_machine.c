@@ -1,5 +1,5 @@
-/* Whatever the kernel's files hold (a container's imitation of them, another program's name): nothing crashes, what is
- * said stays in bounds. */
+/* Whatever the kernel's files hold (a container's imitation of them, another program's name):
+ * nothing crashes, what is said stays in bounds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ static void check(int yes)
 static void any_text(const char *text, size_t n)
 {
 	struct { uint64_t a, b, guard; } v = { 1, 2, 3 };
-	static const struct field table[] = { { "MemTotal", 0 }, { "size", sizeof(uint64_t) }, { NULL, 0 } };
+	static const struct field table[] = { { "MemTotal", 0 }, { "size", sizeof(uint64_t) },
+		{ NULL, 0 } };
 	struct psi psi;
 	uint64_t busy, all;
 
@@ -71,7 +72,8 @@ static void names(const char *text, size_t n)
 	check(s != NULL);
 	memcpy(s, text, n);
 	s[n] = '\0';
-	check(json_string(&b, s) == 0 && b.data[0] == '"' && b.data[b.len - 1] == '"' && text_is_utf8(b.data, b.len));
+	check(json_string(&b, s) == 0 && b.data[0] == '"' && b.data[b.len - 1] == '"' &&
+		text_is_utf8(b.data, b.len));
 	check(memchr(b.data, '\n', b.len) == NULL);
 	buf_release(&b);
 	free(s);
