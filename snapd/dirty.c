@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 
 #include "../lib/auto.h"
 
@@ -111,6 +112,8 @@ static void fold(struct dirty *d)
 	}
 	if (folded.n > FOLDERS_MAX)
 		dirty_add_all(&folded);
+	/* Which names were new is forgotten here. */
+	folded.unseen = true;
 	dirty_release(d);
 	*d = folded;
 }
@@ -122,13 +125,58 @@ void dirty_add(struct dirty *d, const char *path, enum scan_depth depth, bool re
 		fold(d);
 }
 
+static void lose(struct dirty *d, struct dirty_path *p)
+{
+	d->unseen |= p->made && p->written;
+	p->made = p->written = false;
+}
+
+void dirty_settle(struct dirty *d)
+{
+	d->unseen |= d->moved.made && d->moved.written;
+	d->moved.cookie = 0;
+	d->moved.made = d->moved.written = false;
+}
+
+void dirty_follow(struct dirty *d, const char *path, uint32_t mask, uint32_t cookie)
+{
+	struct dirty_path *p = d->size ? find(d, path) : NULL;
+
+	if (!p || !p->path)
+		return;
+	if (mask & (IN_MODIFY | IN_ATTRIB)) {
+		p->written = true;
+	} else if (mask & IN_MOVED_FROM) {
+		dirty_settle(d);
+		d->moved.cookie = cookie;
+		d->moved.made = p->made;
+		d->moved.written = p->written;
+		p->made = p->written = false;
+	} else if (mask & IN_MOVED_TO && cookie == d->moved.cookie) {
+		lose(d, p);
+		p->made = d->moved.made;
+		p->written = d->moved.written;
+		d->moved.made = d->moved.written = false;
+	} else if (mask & (IN_CREATE | IN_MOVED_TO)) {
+		lose(d, p);
+		p->made = true;
+	} else if (mask & IN_DELETE) {
+		lose(d, p);
+	}
+}
+
 void dirty_merge(struct dirty *d, struct dirty *from)
 {
+	bool unseen = d->unseen || from->unseen;
+
 	if (from->all)
 		dirty_add_all(d);
 	for (size_t i = 0; i < from->size; i++)
-		if (from->slot[i].path)
+		if (from->slot[i].path) {
+			unseen |= from->slot[i].made;
 			dirty_add(d, from->slot[i].path, (enum scan_depth)from->slot[i].depth, from->slot[i].read);
+		}
+	d->unseen = unseen && !d->all;
 	dirty_release(from);
 }
 

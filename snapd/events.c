@@ -33,17 +33,19 @@ bool workspace_keeps(struct workspace *w, const char *path, bool is_dir)
 }
 
 /* A new name may be a second one, and gone again before the next snapshot, when
- * something was written through it. */
-static void remember_link(struct workspace *w, const char *path)
+ * something was written through it. Whether or not it is kept itself. */
+static bool remember_link(struct workspace *w, const char *path)
 {
 	struct stat st;
 
-	if (fstatat(scan_rootfd(w->scan), path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		st.st_nlink > 1)
-		links_add(w->links, path, &st);
+	if (fstatat(scan_rootfd(w->scan), path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+		st.st_nlink < 2)
+		return false;
+	links_add(w->links, path, &st);
+	return true;
 }
 
-static void on_event(const char *dir, const char *name, uint32_t mask, void *arg)
+static void on_event(const char *dir, const char *name, uint32_t mask, uint32_t cookie, void *arg)
 {
 	struct workspace *w = arg;
 	bool is_dir = mask & IN_ISDIR;
@@ -64,16 +66,21 @@ static void on_event(const char *dir, const char *name, uint32_t mask, void *arg
 		w->rules_changed = true;
 		mark(w, dir, SCAN_TREE, false);
 	}
-	if (!workspace_keeps(w, path.data, is_dir))
+	if (!workspace_keeps(w, path.data, is_dir) && (is_dir || !remember_link(w, path.data)))
 		return;
 	if (is_dir && mask & (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)) {
 		rules_forget(scan_rules(w->scan), path.data);
 		mark(w, path.data, SCAN_TREE, false);
+		/* What comes and goes in it is not told until the next snapshot watches it. */
+		w->dirty.unseen |= !w->dirty.all;
 	} else {
 		mark(w, path.data, SCAN_SELF, !is_dir);
 	}
-	if (!is_dir && mask & (IN_CREATE | IN_MOVED_TO))
-		remember_link(w, path.data);
+	if (!is_dir) {
+		if (mask & (IN_CREATE | IN_MOVED_TO))
+			(void)remember_link(w, path.data);
+		dirty_follow(&w->dirty, path.data, mask, cookie);
+	}
 	/* The folder's own mtime. */
 	if (entry)
 		mark(w, dir, SCAN_SELF, false);

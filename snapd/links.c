@@ -1,6 +1,7 @@
 #include "links.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct inode {
 	uint64_t ino;
 	uint64_t links, asked;	/* its number of names; and what that was when the store was asked for them */
 	uint64_t round;
+	struct timespec ctime;	/* when one of its names was last looked at */
 	struct name *name;
 	size_t n;
 };
@@ -114,6 +116,19 @@ void links_touch(struct links *l, const struct dirty *d)
 					touch(l, i);
 }
 
+void links_look(struct links *l, int rootfd, struct dirty *d)
+{
+	for (size_t b = 0; b < BUCKETS; b++)
+		for (struct inode *i = l->bucket[b]; i; i = i->next) {
+			struct stat st;
+
+			if (i->n && i->n < i->links &&
+				(fstatat(rootfd, i->name[0].path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+				st.st_ctim.tv_sec != i->ctime.tv_sec || st.st_ctim.tv_nsec != i->ctime.tv_nsec))
+				dirty_add(d, i->name[0].path, SCAN_SELF, true);
+		}
+}
+
 void links_add(struct links *l, const char *path, const struct stat *st)
 {
 	struct inode *i = find(l, st->st_ino, true);
@@ -123,6 +138,7 @@ void links_add(struct links *l, const char *path, const struct stat *st)
 		return;
 	n->round = l->round;
 	i->links = st->st_nlink;
+	i->ctime = st->st_ctim;
 	touch(l, i);
 }
 

@@ -22,6 +22,8 @@ void links_clear(struct links *l);
 void links_begin(struct links *l);
 /* Names that are dirty, or in folders that are: their files are touched even if the name is gone by now. */
 void links_touch(struct links *l, const struct dirty *d);
+/* Of files that have names nobody here knows (outside, or in ignored folders): those that changed become dirty. */
+void links_look(struct links *l, int rootfd, struct dirty *d);
 /* path is a name of st's file. Without memory it is forgotten, and a full scan will find it. */
 void links_add(struct links *l, const char *path, const struct stat *st);
 /* Look at the names that were not looked at since links_begin. */

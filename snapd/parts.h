@@ -18,6 +18,9 @@ void workspace_mark_unwatched(struct workspace *w);	/* dirty: the folders nobody
 void workspace_forget_skipped(struct workspace *w);	/* watches of folders that the rules skip now */
 void workspace_say_limit(struct workspace *w);
 
+/* take.c */
+uint64_t workspace_look_ms(const struct workspace *w);	/* from when on a look at everything may cost what it costs */
+
 /* when.c */
 void workspace_arm(struct workspace *w);		/* the timers for the state we are in */
 void workspace_readable(struct loop *l, int fd, uint32_t events, void *arg);

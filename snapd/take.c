@@ -2,9 +2,11 @@
 #include "parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "../lib/auto.h"
@@ -16,6 +18,7 @@ enum {
 	BACKOFF_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
 	TRIM_FILES = 2000,		/* a scan of that many leaves memory worth giving back */
+	LOOK_REST = 50,			/* after a look at everything, so many times what it took */
 };
 
 static int enough_room(struct workspace *w)
@@ -46,6 +49,28 @@ static int scan_dirty(struct workspace *w, const struct dirty *d, struct store_t
 			r = scan_path(w->scan, w->store, t, list[i].path,
 				(enum scan_depth)list[i].depth, list[i].read);
 	return r < 0 ? r : links_follow(w->links, w->scan, w->store, t);
+}
+
+/* Did a name that was new go away before we looked, and its event comes only now? */
+static void find_lost(struct workspace *w, const struct dirty *d)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < d->size && !w->dirty.all; i++)
+		if (d->slot[i].path && d->slot[i].made && fstatat(scan_rootfd(w->scan), d->slot[i].path, &st,
+			AT_SYMLINK_NOFOLLOW) < 0)
+			w->dirty.unseen = true;
+}
+
+/* What nobody saw is looked for at once when somebody asks, else such that it takes a fiftieth of our time at most. */
+static bool must_look_at_all(const struct workspace *w, const struct dirty *d, enum store_reason why)
+{
+	return d->unseen && (why != REASON_INTERVAL || loop_now_ms(w->loop) >= workspace_look_ms(w));
+}
+
+uint64_t workspace_look_ms(const struct workspace *w)
+{
+	return w->look_end_ms + LOOK_REST * w->look_took_ms;
 }
 
 static int write_snapshot(struct workspace *w, struct dirty *d, const struct store_commit *how,
@@ -113,18 +138,29 @@ static int try_take(struct workspace *w, const struct store_commit *how, struct 
 {
 	struct dirty busy = w->dirty;
 	struct scan_counts before, after;
+	uint64_t start = loop_now_ms(w->loop);
 	int r;
 
 	w->dirty = (struct dirty){ 0 };
+	dirty_settle(&busy);
+	if (must_look_at_all(w, &busy, how->reason))
+		dirty_add_all(&busy);
+	w->dirty.unseen = busy.unseen;
 	scan_counts(w->scan, &before);
 	r = write_snapshot(w, &busy, how, ret);
 	w->last_take_ms = loop_now_ms(w->loop);
+	if (busy.all) {
+		w->look_end_ms = w->last_take_ms;
+		w->look_took_ms = w->last_take_ms - start;
+	}
 	scan_counts(w->scan, &after);
 	w->unreadable = after.unreadable - before.unreadable;
 	if (r < 0)
 		dirty_merge(&w->dirty, &busy);
 	else
 		succeeded(w, r, ret, before.files);
+	if (!busy.all)
+		find_lost(w, &busy);
 	dirty_release(&busy);
 	return r;
 }
@@ -155,7 +191,8 @@ int workspace_take(struct workspace *w, enum store_reason reason, const char *me
 		workspace_mark_unwatched(w);
 	}
 	w->unreadable = 0;
-	if (dirty_is_empty(&w->dirty) && !force)
+	links_look(w->links, scan_rootfd(w->scan), &w->dirty);
+	if (dirty_is_empty(&w->dirty) && !w->dirty.unseen && !force)
 		return newest(w, ret);
 	how.time_ns = text_now_ns();
 	r = try_take(w, &how, ret);

@@ -371,7 +371,7 @@ static void name_event(struct watch *w, struct node *n, const struct inotify_eve
 	}
 	dir = path_of(w, n);
 	if (dir)
-		w->ops.event(dir, e->name, e->mask, w->arg);
+		w->ops.event(dir, e->name, e->mask, e->cookie, w->arg);
 	else
 		w->ops.lost(w->arg);
 }
@@ -381,7 +381,7 @@ static void self_event(struct watch *w, struct node *n, const struct inotify_eve
 	const char *dir = path_of(w, n);
 
 	if (dir)
-		w->ops.event(dir, NULL, e->mask, w->arg);
+		w->ops.event(dir, NULL, e->mask, 0, w->arg);
 	else
 		w->ops.lost(w->arg);
 	/* Deleted, or unmounted; or moved, and its parent is not watched or has not said so. */

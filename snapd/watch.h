@@ -15,8 +15,8 @@
 struct watch;
 
 struct watch_ops {
-	/* Something happened to name in the folder dir (name NULL: to the folder itself). mask: inotify's. */
-	void (*event)(const char *dir, const char *name, uint32_t mask, void *arg);
+	/* Something happened to name in the folder dir (name NULL: to the folder itself). mask, cookie: inotify's. */
+	void (*event)(const char *dir, const char *name, uint32_t mask, uint32_t cookie, void *arg);
 	void (*lost)(void *arg);		/* the queue overflowed: anything may have changed */
 	void (*root)(void *arg);		/* the workspace folder itself was moved, deleted or unmounted */
 };

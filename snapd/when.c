@@ -60,7 +60,14 @@ void workspace_arm(struct workspace *w)
 		return;
 	if (!w->poll && (!w->scan || watch_unwatched(w->watch)))
 		set_timer(w, &w->poll, w->cfg.poll_ms, on_poll);
-	if (!w->scan || dirty_is_empty(&w->dirty)) {
+	if (w->scan && dirty_is_empty(&w->dirty) && w->dirty.unseen && !w->due && !w->backoff_ms) {
+		at = w->last_take_ms + interval(w);
+		if (at < workspace_look_ms(w))
+			at = workspace_look_ms(w);
+		set_timer(w, &w->due, at > now ? at - now : 0, on_due);
+		return;
+	}
+	if (!w->scan || (dirty_is_empty(&w->dirty) && !w->dirty.unseen)) {
 		loop_del_timer(w->loop, w->due);
 		w->due = NULL;
 		return;

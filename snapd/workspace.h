@@ -42,6 +42,7 @@ struct workspace {
 	uint64_t rest_ms;
 	uint64_t first_event_ms, last_event_ms;	/* of what is dirty now */
 	uint64_t last_take_ms;		/* 0 = none yet */
+	uint64_t look_end_ms, look_took_ms;	/* the last look at everything */
 	uint64_t backoff_ms;		/* after a failure; 0 = none */
 	uint64_t overflows;
 	uint64_t unreadable;		/* what the last attempt could not read */
