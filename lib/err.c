@@ -20,6 +20,8 @@ const char *err_str(int r)
 	case ENOSPC:
 	case EDQUOT:
 		return "no space left";
+	case ENOMEDIUM:
+		return "an empty folder is in its place";
 	case EPROTO:
 		return "the other side speaks something else";
 	case EROFS:

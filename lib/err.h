@@ -9,6 +9,7 @@
  *	-ESTALE		changed under us: look again
  *	-ENOENT		gone, or never was
  *	-ENOSPC		no room (-EDQUOT is folded into it)
+ *	-ENOMEDIUM	an empty folder where something was: its file system is not mounted?
  *	-EPROTO		the peer speaks something else
  *	-EROFS		read-only medium
  *	-EINTR		the user interrupted us: everything is whole

@@ -227,14 +227,9 @@ static int folder_unreadable(struct diff *d, const char *dir, int why)
 	return d->fn(dir, &was, &is, d->arg);
 }
 
-static void release_listing(struct listing *l)
-{
-	listing_release(l);
-}
-
 static int folder(struct diff *d, const char *dir)
 {
-	autoput(release_listing) struct listing names = { 0 };
+	autoput(listing_release) struct listing names = { 0 };
 	autoput(known_release) struct known was = { 0 };
 	autoput(known_release) struct known cur = { 0 };
 	autoclose int fd = at_open(d->s->rootfd, dir, O_RDONLY | O_DIRECTORY | O_NONBLOCK);

@@ -1,6 +1,7 @@
 /* scan/scan.c - the handle, what counts as unchanged, one whole snapshot. */
 #include "scan.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -73,6 +74,48 @@ int scan_present(const struct scan *s)
 	return there.st_dev == ours.st_dev && there.st_ino == ours.st_ino && ours.st_nlink ? 0 : -ENOENT;
 }
 
+static int holds_something(struct store *st)
+{
+	autoput(known_release) struct known k = { 0 };
+	int r = known_read(&k, st, "");
+
+	for (size_t i = 0; r == 0 && i < k.n; i++)
+		if (k.at[i].e.kind != KIND_SKIPPED)
+			return 1;
+	return r;
+}
+
+static int is_empty(struct scan *s)
+{
+	autoput(listing_release) struct listing l = { 0 };
+	int r = listing_read(&l, s->rootfd);
+
+	for (size_t i = 0; r == 0 && i < l.n; i++) {
+		enum store_why why;
+		bool any;
+
+		if (rules_check(s->rules, listing_name(&l, i), l.at[i].type == DT_DIR, &why, &any) != RULES_SKIP)
+			return 0;
+	}
+	return r < 0 ? r : 1;
+}
+
+int scan_replaced(struct scan *s, struct store *st)
+{
+	struct store_entry was;
+	struct stat now;
+	int r = store_cur_get(st, "", &was);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (fstat(s->rootfd, &now) < 0)
+		return -errno;
+	if (was.kind != KIND_DIR || was.ino == now.st_ino)
+		return 0;
+	r = holds_something(st);
+	return r <= 0 ? r : is_empty(s);
+}
+
 void scan_counts(const struct scan *s, struct scan_counts *ret)
 {
 	*ret = s->counts;
@@ -127,6 +170,9 @@ int scan_snapshot(struct scan *s, struct store *st, const struct store_commit *h
 
 	if (!h.time_ns)
 		h.time_ns = text_now_ns();
+	r = s->opt.replaced_ok || h.reason == REASON_RESTORE ? 0 : scan_replaced(s, st);
+	if (r)
+		return r < 0 ? r : -ENOMEDIUM;
 	r = store_txn_begin(st, &t);
 	if (r < 0)
 		return r;

@@ -54,6 +54,7 @@ struct scan_options {
 	/* Called for every file that is looked at and has more than one name (hard links). */
 	void (*linked)(const char *path, const struct stat *st, void *arg);
 	bool name_known;		/* name what cannot be read also when it could not last time */
+	bool replaced_ok;		/* scan_snapshot does not mind what scan_replaced finds */
 	const volatile sig_atomic_t *stop;	/* non-zero: -EINTR */
 	/* After every few files and every folder; files: looked at, bytes: read, both so far. */
 	void (*progress)(uint64_t files, uint64_t bytes, void *arg);
@@ -66,6 +67,11 @@ int scan_rootfd(const struct scan *s);
 /* Is the folder that was opened still what the path leads to? 0, or -ENOENT. The scans below look first: a
  * workspace that is gone is never reported as "everything was deleted". */
 int scan_present(const struct scan *s);
+
+/* 1: the folder is empty, the store's newest snapshot is not, and it is not the folder (by inode) that one was made
+ * of: the workspace's file system is not mounted, or another folder was put in its place. What was protected is
+ * somewhere else then, not deleted. 0: no such thing; negative: could not tell. */
+int scan_replaced(struct scan *s, struct store *st);
 
 /* Compare with the store's current state and put what differs into the transaction. Unchanged size, mtime, ctime,
  * mode and inode = unchanged, unless the times are not older (by two seconds) than the snapshot that recorded them.
@@ -87,7 +93,8 @@ struct scan_counts {
 void scan_counts(const struct scan *s, struct scan_counts *ret);
 
 /* The whole of "one snapshot now" for who holds the writer's store: scan_all + commit.
- * As store_txn_commit; the snapshot's time is when the scan began. */
+ * As store_txn_commit; the snapshot's time is when the scan began. -ENOMEDIUM: scan_replaced says so, and the
+ * reason is not REASON_RESTORE (something is about to be written there). */
 int scan_snapshot(struct scan *s, struct store *st, const struct store_commit *how, struct store_snapshot *ret);
 
 /* What differs between a snapshot and the workspace, without writing. fn gets the path, the snapshot's entry (kind GONE if not

@@ -419,7 +419,10 @@ static int root_itself(struct walk *w)
 
 	if (r < 0)
 		return r;
-	return fstat(w->s->rootfd, &st) < 0 ? -errno : folder_itself(w, &at, &st);
+	if (fstat(w->s->rootfd, &st) < 0)
+		return -errno;
+	/* scan_replaced goes by it. */
+	return was.kind == KIND_DIR && was.ino != st.st_ino ? store_txn_dir(w->t, "", &st) : folder_itself(w, &at, &st);
 }
 
 static int root(struct walk *w, enum scan_depth depth)

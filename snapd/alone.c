@@ -40,7 +40,7 @@ static void on_signal(int signo)
 static int snapshot(const struct options *opt, struct workspace *w, struct store_snapshot *ret)
 {
 	const struct scan_options so = { .cfg = &w->cfg, .stop = &interrupted, .progress = on_progress,
-		.name_known = true };
+		.name_known = true, .replaced_ok = opt->force };
 	int reason = opt->reason ? store_reason_parse(opt->reason) : REASON_MANUAL;
 	const struct store_commit how = {
 		.reason = (enum store_reason)reason, .message = opt->message,
@@ -113,10 +113,12 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 	(void)signal(SIGINT, on_signal);
 	(void)signal(SIGTERM, on_signal);
 	r = snapshot(opt, w, &sn);
-	if (r < 0) {
+	if (r == -ENOMEDIUM)
+		log_error("%s: %s", w->path, REPLACED_TEXT);
+	else if (r < 0)
 		(void)log_error_errno(r, "%s: no snapshot", w->path);
+	if (r < 0)
 		return EXIT_ENV;
-	}
 	exit_code = print_id(&sn);
 	store_snapshot_release(&sn);
 	scan_counts(w->scan, &counts);

@@ -24,7 +24,9 @@ static int request(const struct options *opt, struct buf *b)
 	case MODE_ONCE:
 		if (ctl_add_field(b, "once") < 0 || ctl_add_field(b, opt->reason ? opt->reason : "") < 0)
 			return -ENOMEM;
-		return ctl_add_field(b, opt->message ? opt->message : "");
+		if (ctl_add_field(b, opt->message ? opt->message : "") < 0)
+			return -ENOMEM;
+		return opt->force ? ctl_add_field(b, "force") : 0;
 	case MODE_STATUS:
 		if (ctl_add_field(b, "status") < 0)
 			return -ENOMEM;

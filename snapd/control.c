@@ -57,15 +57,18 @@ static void take(struct workspace *w, struct ctl_conn *c, enum store_reason reas
 
 static void on_once(struct workspace *w, struct ctl_conn *c, char **req)
 {
-	const char *name = ctl_next_field(req), *message = ctl_next_field(req);
+	const char *name = ctl_next_field(req), *message = ctl_next_field(req), *force = ctl_next_field(req);
+	bool was_ok = w->replaced_ok;
 	int reason = name && *name ? store_reason_parse(name) : REASON_MANUAL;
 
 	if (message && !*message)
 		message = NULL;
+	w->replaced_ok |= force && strcmp(force, "force") == 0;
 	if (reason < 0)
 		answer_error(c, "no such reason", EXIT_USAGE);
 	else
 		take(w, c, (enum store_reason)reason, message, is_forced((enum store_reason)reason, message));
+	w->replaced_ok = was_ok;
 }
 
 static void on_status(struct workspace *w, struct ctl_conn *c, char **req)

@@ -1,7 +1,8 @@
 /* snapd/control.h - what clients and the daemon say to each other on the socket "control" in the
  * store's folder (lib/ctl.h).
  *
- *	once TAB reason TAB message	ok TAB id TAB 1 (0: nothing was new, the id is the newest snapshot's) TAB number of
+ *	once TAB reason TAB message [TAB force]	(force: an empty folder in its place is the workspace all the same)
+ *					ok TAB id TAB 1 (0: nothing was new, the id is the newest snapshot's) TAB number of
  *					paths that could not be read and stand as they were (the daemon's log names them)
  *	status [TAB json]		ok, then text, or one line of JSON
  *	stop				ok TAB id, after the last snapshot; the process ends when it keeps no other workspace

@@ -18,6 +18,7 @@ enum {
 	BACKOFF_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
 	TRIM_FILES = 2000,		/* a scan of that many leaves memory worth giving back */
+	GONE = 2,			/* the folder went away while we looked */
 	LOOK_REST = 50,			/* after a look at everything, so many times what it took */
 };
 
@@ -176,14 +177,24 @@ static int newest(struct workspace *w, struct store_snapshot *ret)
 	return r;
 }
 
-int workspace_take(struct workspace *w, enum store_reason reason, const char *message, bool force,
-	struct store_snapshot *ret)
+/* Into an empty folder in its place something is about to be restored: that must not be refused. */
+static int come_back(struct workspace *w, enum store_reason reason)
 {
-	struct store_commit how = { .reason = reason, .message = message, .force = force };
+	bool was_ok = w->replaced_ok;
 	int r;
 
-	if (!w->scan && workspace_come_back(w) < 0)
-		return -ENOENT;
+	w->replaced_ok |= reason == REASON_RESTORE;
+	r = workspace_come_back(w);
+	w->replaced_ok = was_ok;
+	return r;
+}
+
+static int take_once(struct workspace *w, const struct store_commit *how, struct store_snapshot *ret)
+{
+	int r;
+
+	if (!w->scan && (r = come_back(w, how->reason)) < 0)
+		return r;
 	(void)watch_read(w->watch);
 	if (watch_unwatched(w->watch)) {
 		watch_retry(w->watch);
@@ -192,14 +203,27 @@ int workspace_take(struct workspace *w, enum store_reason reason, const char *me
 	}
 	w->unreadable = 0;
 	links_look(w->links, scan_rootfd(w->scan), &w->dirty);
-	if (dirty_is_empty(&w->dirty) && !w->dirty.unseen && !force)
+	if (scan_present(w->scan) == 0 && dirty_is_empty(&w->dirty) && !w->dirty.unseen && !how->force)
 		return newest(w, ret);
-	how.time_ns = text_now_ns();
-	r = try_take(w, &how, ret);
-	if (r == -ENOENT && scan_present(w->scan) == -ENOENT)
+	r = try_take(w, how, ret);
+	if (r == -ENOENT && scan_present(w->scan) == -ENOENT) {
 		workspace_gone(w);
-	else if (r < 0)
+		return GONE;
+	}
+	if (r < 0)
 		failed(w, r);
-	workspace_arm(w);
 	return r;
+}
+
+int workspace_take(struct workspace *w, enum store_reason reason, const char *message, bool force,
+	struct store_snapshot *ret)
+{
+	struct store_commit how = { .reason = reason, .message = message, .force = force, .time_ns = text_now_ns() };
+	int r = take_once(w, &how, ret);
+
+	/* Another folder may be there already. */
+	if (r == GONE)
+		r = take_once(w, &how, ret);
+	workspace_arm(w);
+	return r == GONE ? -ENOENT : r;
 }

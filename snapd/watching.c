@@ -104,8 +104,13 @@ int workspace_watch(struct workspace *w)
 	bool fresh = !w->watch;
 	int r = scan_open(w->path, &so, &w->scan);
 
-	if (r < 0)
+	if (r == 0 && !w->replaced_ok && (r = scan_replaced(w->scan, w->store)) > 0)
+		r = -ENOMEDIUM;
+	if (r < 0) {
+		scan_close(w->scan);
+		w->scan = NULL;
 		return r;
+	}
 	w->progress_files = w->progress_bytes = 0;
 	if (fresh)
 		r = watch_new(&workspace_watch_ops, w, &w->watch);
@@ -135,18 +140,27 @@ void workspace_unwatch(struct workspace *w)
 	dirty_release(&w->dirty);
 }
 
+static void wait_for_it(struct workspace *w, const char *why)
+{
+	/* Once, not at each look. */
+	if (!w->last_error.data || strcmp(w->last_error.data, why) != 0)
+		log_warn("%s: %s; its snapshots are kept, and it is waited for", w->path, why);
+	buf_reset(&w->last_error);
+	(void)buf_addstr(&w->last_error, why);
+}
+
 void workspace_gone(struct workspace *w)
 {
-	log_warn("%s: the folder is gone; its snapshots are kept, and it is waited for", w->path);
 	workspace_unwatch(w);
-	buf_reset(&w->last_error);
-	(void)buf_addstr(&w->last_error, "the workspace is gone");
+	wait_for_it(w, "the folder is gone");
 }
 
 int workspace_come_back(struct workspace *w)
 {
 	int r = workspace_watch(w);
 
+	if (r == -ENOMEDIUM)
+		wait_for_it(w, REPLACED_TEXT);
 	if (r < 0)
 		return r;
 	log_info("%s: the folder is back", w->path);

@@ -86,6 +86,8 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 	r = links_new(&w->links);
 	if (r == 0)
 		r = workspace_watch(w);
+	if (r == -ENOMEDIUM)
+		return 0;	/* the first snapshot says so, and it is waited for */
 	return r < 0 ? log_error_errno(r, "%s", w->path) : 0;
 }
 
@@ -101,6 +103,7 @@ int workspace_open(struct daemon *d, struct loop *l, const char *given, const st
 	w->daemon = d;
 	w->loop = l;
 	w->opt = opt;
+	w->replaced_ok = opt->force;
 	r = open_parts(w, given, ret_exit);
 	if (r < 0) {
 		workspace_close(w);

@@ -22,6 +22,10 @@
 #include "options.h"
 #include "watch.h"
 
+/* -ENOMEDIUM, for people. */
+#define REPLACED_TEXT "an empty folder is in its place (is its file system not mounted?); " \
+	"no snapshot until there are files in it, or with --once --force"
+
 struct progress;
 struct daemon;
 
@@ -47,6 +51,7 @@ struct workspace {
 	uint64_t overflows;
 	uint64_t unreadable;		/* what the last attempt could not read */
 	bool rules_changed;		/* watches of folders that are skipped now must go */
+	bool replaced_ok;		/* an empty folder in its place is the workspace all the same */
 	bool root_moved;		/* an event said so: look whether it is still there */
 	bool limit_said;
 	bool stopping;
