@@ -13,6 +13,7 @@
 #include "../lib/text.h"
 #include "client.h"
 #include "daemon.h"
+#include "permit.h"
 #include "settings.h"
 #include "workspace.h"
 
@@ -44,7 +45,7 @@ static int snapshot(const struct options *opt, struct workspace *w, struct store
 	int reason = opt->reason ? store_reason_parse(opt->reason) : REASON_MANUAL;
 	const struct store_commit how = {
 		.reason = (enum store_reason)reason, .message = opt->message,
-		.force = opt->message || (opt->reason && reason != REASON_MANUAL),
+		.force = permit_extra((enum store_reason)reason, opt->message),
 	};
 	int r = scan_open(w->path, &so, &w->scan);
 
@@ -92,17 +93,10 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 {
 	struct store_snapshot sn = { 0 };
 	struct scan_counts counts;
-	const char *why = NULL;
-	int exit_code = EXIT_ENV, r = scan_refuse(w->path, &why);
+	int exit_code = EXIT_ENV, r;
 
-	if (r == -EPERM && !opt->force) {
-		log_error("%s: refused, %s; --force if you mean it", w->path, why);
+	if (permit_workspace(w->path, dir, opt->force) < 0)
 		return EXIT_ENV;
-	}
-	if (r < 0 && r != -EPERM) {
-		(void)log_error_errno(r, "%s", w->path);
-		return EXIT_ENV;
-	}
 	if (opt->reason && store_reason_parse(opt->reason) < 0) {
 		log_error("%s: no such reason", opt->reason);
 		return EXIT_USAGE;
@@ -112,11 +106,13 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 		return exit_code;
 	(void)signal(SIGINT, on_signal);
 	(void)signal(SIGTERM, on_signal);
-	r = snapshot(opt, w, &sn);
+	r = permit_room(&w->cfg, w->store);
+	if (r == 0)
+		r = snapshot(opt, w, &sn);
 	if (r == -ENOMEDIUM)
 		log_error("%s: %s", w->path, REPLACED_TEXT);
 	else if (r < 0)
-		(void)log_error_errno(r, "%s: no snapshot", w->path);
+		log_error("%s: no snapshot: %s%s", w->path, err_str(r), r == -ENOSPC ? NO_ROOM_TEXT : "");
 	if (r < 0)
 		return EXIT_ENV;
 	exit_code = print_id(&sn);

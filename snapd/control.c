@@ -8,6 +8,7 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/text.h"
+#include "permit.h"
 #include "workspace.h"
 
 static void answer_error(struct ctl_conn *c, const char *text, int exit_code)
@@ -35,13 +36,6 @@ static void answer_snapshot(struct ctl_conn *c, const struct store_snapshot *sn,
 	buf_release(&b);
 }
 
-/* Somebody who says why, or that something happened, gets a snapshot of his own. */
-static bool is_forced(enum store_reason reason, const char *message)
-{
-	return message || reason == REASON_LAUNCH || reason == REASON_EXIT || reason == REASON_RISK ||
-		reason == REASON_RESTORE;
-}
-
 static void take(struct workspace *w, struct ctl_conn *c, enum store_reason reason, const char *message, bool force)
 {
 	struct store_snapshot sn = { 0 };
@@ -67,7 +61,7 @@ static void on_once(struct workspace *w, struct ctl_conn *c, char **req)
 	if (reason < 0)
 		answer_error(c, "no such reason", EXIT_USAGE);
 	else
-		take(w, c, (enum store_reason)reason, message, is_forced((enum store_reason)reason, message));
+		take(w, c, (enum store_reason)reason, message, permit_extra((enum store_reason)reason, message));
 	w->replaced_ok = was_ok;
 }
 

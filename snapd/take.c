@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/text.h"
+#include "permit.h"
 
 enum {
 	BACKOFF_MS = 1000,
@@ -21,15 +21,6 @@ enum {
 	GONE = 2,			/* the folder went away while we looked */
 	LOOK_REST = 50,			/* after a look at everything, so many times what it took */
 };
-
-static int enough_room(struct workspace *w)
-{
-	struct statvfs v;
-
-	if (!w->cfg.free_floor || fstatvfs(store_dirfd(w->store), &v) < 0)
-		return 0;
-	return (uint64_t)v.f_bavail * v.f_frsize < w->cfg.free_floor ? -ENOSPC : 0;
-}
 
 static int scan_dirty(struct workspace *w, const struct dirty *d, struct store_txn *t)
 {
@@ -78,7 +69,7 @@ static int write_snapshot(struct workspace *w, struct dirty *d, const struct sto
 	struct store_snapshot *ret)
 {
 	struct store_txn *t;
-	int r = enough_room(w);
+	int r = permit_room(&w->cfg, w->store);
 
 	if (r == 0)
 		r = store_txn_begin(w->store, &t);
@@ -96,7 +87,7 @@ static int write_snapshot(struct workspace *w, struct dirty *d, const struct sto
 static void failed(struct workspace *w, int r)
 {
 	autoput(buf_release) struct buf text = BUF_INIT;
-	const char *way_out = r == -ENOSPC ? " (the disk is full, or below store.freeFloor: make room)" : "";
+	const char *way_out = r == -ENOSPC ? NO_ROOM_TEXT : "";
 
 	if (r == -EINTR)
 		return;		/* told to end */

@@ -9,6 +9,7 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/progress.h"
+#include "permit.h"
 #include "settings.h"
 
 static int first_take(struct workspace *w)
@@ -23,22 +24,6 @@ static int first_take(struct workspace *w)
 	if (r >= 0)
 		store_snapshot_release(&sn);
 	return r;
-}
-
-static int refuse(struct workspace *w, const char *dir)
-{
-	const char *why = NULL;
-	size_t n = strlen(w->path);
-	int r = scan_refuse(w->path, &why);
-
-	if (r < 0 && r != -EPERM)
-		return log_error_errno(r, "%s", w->path);
-	if (!why && strncmp(dir, w->path, n) == 0 && (dir[n] == '/' || !dir[n]))
-		why = "its store would be inside it";
-	if (!why || w->opt->force)
-		return 0;
-	log_error("%s: refused, %s; --force if you mean it", w->path, why);
-	return -EPERM;
 }
 
 static int open_store(struct workspace *w, const char *dir)
@@ -74,7 +59,7 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 	r = store_place(w->path, w->opt->store, w->cfg.store_dir, &dir);
 	if (r < 0)
 		return log_error_errno(r, "%s: no place for its store", w->path);
-	r = refuse(w, dir.data);
+	r = permit_workspace(w->path, dir.data, w->opt->force);
 	if (r < 0)
 		return r;
 	r = open_store(w, dir.data);

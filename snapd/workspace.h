@@ -26,6 +26,8 @@
 #define REPLACED_TEXT "an empty folder is in its place (is its file system not mounted?); " \
 	"no snapshot until there are files in it, or with --once --force"
 
+#define NO_ROOM_TEXT " (the disk is full, or below store.freeFloor: make room)"
+
 struct progress;
 struct daemon;
 

@@ -162,6 +162,17 @@ check "the home folder is refused" env HOME="$w" sh -c '"$0" -w "$1" --store "$2
 check "a store as workspace is refused" refused "$s"
 inside() { "$snapd" -w "$w" --store "$w/store" 2>"$d/err"; [ $? -eq 4 ] && grep -q inside "$d/err"; }
 check "a store inside the workspace is refused" inside
+inside_once() { "$snapd" -w "$w" --store "$w/store" --once 2>"$d/err"; [ $? -eq 4 ] && grep -q inside "$d/err" && [ ! -e "$w/store" ]; }
+check "for --once too" inside_once
+inside_link() { ln -s "$w" "$d/link" && "$snapd" -w "$w" --store "$d/link/store" --once 2>"$d/err"; [ $? -eq 4 ] && grep -q inside "$d/err"; }
+check "also through a link" inside_link
+floor()
+{
+	printf '[store]\n\tfreeFloor = 1000000T\n' >"$d/config" && echo floor >"$w/floor" && n=$(field snapshots) &&
+		HOLDFAST_CONFIG="$d/config" once 2>"$d/err"
+	[ $? -eq 4 ] && grep -q freeFloor "$d/err" && [ "$(field snapshots)" -eq "$n" ]
+}
+check "--once without a daemon keeps store.freeFloor too" floor
 usage() { "$snapd" --frobnicate 2>/dev/null; [ $? -eq 2 ] || return 1; "$snapd" 2>/dev/null; [ $? -eq 2 ] || return 1
 	"$snapd" -w "$w" --interval 0 2>/dev/null; [ $? -eq 2 ]; }
 check "wrong arguments exit 2" usage

@@ -1,0 +1,44 @@
+#include "permit.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "../lib/auto.h"
+#include "../lib/log.h"
+#include "../scan/scan.h"
+
+int permit_workspace(const char *path, const char *dir, bool force)
+{
+	autoput(buf_release) struct buf real = BUF_INIT;
+	size_t n = strlen(path);
+	const char *why = NULL;
+	int r = scan_refuse(path, &why);
+
+	if (r < 0 && r != -EPERM)
+		return log_error_errno(r, "%s", path);
+	r = store_canonical(dir, &real);
+	if (r < 0)
+		return log_error_errno(r, "%s", dir);
+	if (!why && strncmp(real.data, path, n) == 0 && (real.data[n] == '/' || !real.data[n]))
+		why = "its store would be inside it";
+	if (!why || force)
+		return 0;
+	log_error("%s: refused, %s; --force if you mean it", path, why);
+	return -EPERM;
+}
+
+int permit_room(const struct config *cfg, const struct store *s)
+{
+	struct statvfs v;
+
+	if (!cfg->free_floor || fstatvfs(store_dirfd(s), &v) < 0)
+		return 0;
+	return (uint64_t)v.f_bavail * v.f_frsize < cfg->free_floor ? -ENOSPC : 0;
+}
+
+bool permit_extra(enum store_reason reason, const char *message)
+{
+	return message || reason == REASON_LAUNCH || reason == REASON_EXIT || reason == REASON_RISK ||
+		reason == REASON_RESTORE;
+}

@@ -1,0 +1,17 @@
+/* snapd/permit.h - what has to be so before a snapshot is made, whoever makes it: the daemon, or --once alone. */
+#ifndef SNAPD_PERMIT_H
+#define SNAPD_PERMIT_H
+
+#include <stdbool.h>
+
+#include "../config/config.h"
+#include "../store/store.h"
+
+/* May path be a workspace whose store is in dir? 0; -EPERM or what scan_refuse meets, said on stderr. */
+int permit_workspace(const char *path, const char *dir, bool force);
+/* 0, or -ENOSPC: less is free than store.freeFloor. */
+int permit_room(const struct config *cfg, const struct store *s);
+/* Somebody who says why, or that something happened, gets a snapshot of his own, new or not. */
+bool permit_extra(enum store_reason reason, const char *message);
+
+#endif
