@@ -313,6 +313,17 @@ static int bind_locked(struct ctl_server *s)
 	return 0;
 }
 
+void ctl_poll(struct ctl_server *s)
+{
+	if (!s->retry)
+		on_listen(s->loop, s->fd, EPOLLIN, s);
+	for (struct ctl_conn *c = s->conns, *next; c; c = next) {
+		next = c->next;
+		if (c->state != WAITING)
+			on_conn(s->loop, c->fd, 0, c);
+	}
+}
+
 int ctl_listen(struct loop *l, int dirfd, const char *name, ctl_request_fn fn, ctl_gone_fn gone,
 	void *arg, struct ctl_server **ret)
 {

@@ -30,6 +30,8 @@ typedef void (*ctl_gone_fn)(struct ctl_conn *c, void *arg);
 int ctl_listen(struct loop *l, int dirfd, const char *name, ctl_request_fn fn,
 	ctl_gone_fn gone, void *arg, struct ctl_server **ret);
 void ctl_close(struct ctl_server *s);		/* unlinks the socket; NULL is fine */
+/* Accept, read, send what can be at this moment: for who is busy for long and comes by now and then. Calls fn. */
+void ctl_poll(struct ctl_server *s);
 void ctl_answer(struct ctl_conn *c, const void *p, size_t n);	/* closes when sent */
 
 /* Client: send one request (a line without its newline) and append the whole

@@ -114,10 +114,62 @@ static const struct {
 	{ "mark", on_mark },
 };
 
+struct waiting {
+	struct waiting *next;
+	struct ctl_conn *c;
+	char req[];
+};
+
+static void on_request(struct ctl_conn *c, char *req, void *arg);
+
+static void on_resume(struct loop *l, void *arg)
+{
+	struct workspace *w = arg;
+	struct waiting *first = w->waiting;
+
+	(void)l;
+	w->waiting_timer = NULL;
+	if (!first)
+		return;
+	w->waiting = first->next;
+	on_request(first->c, first->req, w);
+	free(first);
+	control_resume(w);
+}
+
+void control_resume(struct workspace *w)
+{
+	if (w->waiting && !w->waiting_timer && !daemon_is_busy(w->daemon) &&
+		loop_add_timer(w->loop, 0, on_resume, w, &w->waiting_timer) < 0)
+		(void)log_oom();
+}
+
+static void wait_in_line(struct workspace *w, struct ctl_conn *c, const char *req)
+{
+	struct waiting *one = malloc(sizeof(*one) + strlen(req) + 1), **at = &w->waiting;
+
+	if (!one) {
+		answer_error(c, "out of memory", EXIT_ENV);
+		return;
+	}
+	one->next = NULL;
+	one->c = c;
+	(void)strcpy(one->req, req);
+	while (*at)
+		at = &(*at)->next;
+	*at = one;
+}
+
 static void on_request(struct ctl_conn *c, char *req, void *arg)
 {
-	const char *word = ctl_next_field(&req);
+	struct workspace *w = arg;
+	const char *word;
 
+	if (daemon_is_busy(w->daemon) && strncmp(req, "status", 6) != 0) {
+		wait_in_line(w, c, req);
+		return;
+	}
+	word = ctl_next_field(&req);
 	for (size_t i = 0; word && i < sizeof(requests) / sizeof(*requests); i++)
 		if (strcmp(word, requests[i].word) == 0) {
 			requests[i].fn(arg, c, &req);
@@ -126,13 +178,25 @@ static void on_request(struct ctl_conn *c, char *req, void *arg)
 	answer_error(c, "no such request", EXIT_USAGE);
 }
 
-/* Requests are answered at once: none is open when its client goes. */
 static void on_gone(struct ctl_conn *c, void *arg)
 {
-	(void)c, (void)arg;
+	struct workspace *w = arg;
+
+	for (struct waiting **at = &w->waiting, *one; (one = *at) != NULL; at = &one->next)
+		if (one->c == c) {
+			*at = one->next;
+			free(one);
+			return;
+		}
 }
 
 int control_open(struct workspace *w)
 {
 	return ctl_listen(w->loop, store_dirfd(w->store), CONTROL_NAME, on_request, on_gone, w, &w->ctl);
+}
+
+void control_close(struct workspace *w)
+{
+	loop_del_timer(w->loop, w->waiting_timer);
+	ctl_close(w->ctl);
 }

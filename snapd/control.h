@@ -7,6 +7,7 @@
  *	status [TAB json]		ok, then text, or one line of JSON
  *	stop				ok TAB id, after the last snapshot; the process ends when it keeps no other workspace
  *	mark TAB seq TAB name		ok (seq 0 takes the name away)
+ * While a snapshot is being made `status` is answered, the others wait for its end.
  * Anything that goes wrong: error TAB text TAB exit code. */
 #ifndef SNAPD_CONTROL_H
 #define SNAPD_CONTROL_H

@@ -3,18 +3,14 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/loop.h"
+#include "notify.h"
 #include "workspace.h"
 
 struct daemon {
@@ -22,7 +18,10 @@ struct daemon {
 	struct workspace *first;
 	bool sweep;		/* some workspace is to be closed */
 	bool ended;		/* the last snapshots are taken */
+	bool busy;		/* a snapshot is being made */
 	int exit;
+	uint64_t watchdog_ms;
+	struct loop_timer *watchdog;
 };
 
 /* How often we were told to end. The second time while a snapshot is being made gives it up. */
@@ -58,29 +57,38 @@ uint64_t daemon_wakeups(const struct daemon *d)
 	return loop_turns(d->loop);
 }
 
+void daemon_begin(struct daemon *d)
+{
+	d->busy = true;
+}
+
+void daemon_done(struct workspace *w)
+{
+	w->daemon->busy = false;
+	control_resume(w);
+	for (struct workspace *o = w->daemon->first; o; o = o->next)
+		if (o != w)
+			control_resume(o);
+}
+
+bool daemon_is_busy(const struct daemon *d)
+{
+	return d->busy;
+}
+
+/* w itself may not be one of ours yet. */
+void daemon_poll_clients(struct workspace *w)
+{
+	ctl_poll(w->ctl);
+	for (struct workspace *o = w->daemon->first; o; o = o->next)
+		if (o != w)
+			ctl_poll(o->ctl);
+}
+
 void daemon_stop_workspace(struct workspace *w)
 {
 	w->stopping = true;
 	w->daemon->sweep = true;
-}
-
-/* systemd's protocol is one datagram (sd_notify(3)). */
-static void notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	autoclose int fd = -1;
-	size_t n = path ? strlen(path) : 0;
-
-	if (!n || n >= sizeof(addr.sun_path) || (path[0] != '/' && path[0] != '@'))
-		return;
-	memcpy(addr.sun_path, path, n);
-	if (path[0] == '@')
-		addr.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0)
-		(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&addr,
-			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
 }
 
 static void last_snapshots(struct daemon *d)
@@ -103,6 +111,26 @@ static void last_snapshots(struct daemon *d)
 	}
 }
 
+static void say_ready(const struct daemon *d)
+{
+	size_t folders = 0, missing = 0;
+
+	for (const struct workspace *w = d->first; w; w = w->next) {
+		folders += w->watch ? watch_count(w->watch) : 0;
+		missing += !w->scan;
+	}
+	notify("READY=1\nSTATUS=watching %zu folders, waiting for %zu workspaces", folders, missing);
+}
+
+static void on_watchdog(struct loop *l, void *arg)
+{
+	struct daemon *d = arg;
+
+	notify("WATCHDOG=1");
+	if (loop_add_timer(l, d->watchdog_ms / 2, on_watchdog, d, &d->watchdog) < 0)
+		(void)log_oom();
+}
+
 static void on_end(struct loop *l, int signo, void *arg)
 {
 	struct daemon *d = arg;
@@ -119,14 +147,17 @@ static void on_reload(struct loop *l, int signo, void *arg)
 	struct daemon *d = arg;
 
 	(void)l, (void)signo;
+	notify_reloading();
 	for (struct workspace *w = d->first; w; w = w->next)
 		workspace_reload(w);
+	say_ready(d);
 }
 
 static void on_debug(struct loop *l, int signo, void *arg)
 {
 	(void)l, (void)signo, (void)arg;
 	log_set_level(log_level() == LOG_DEBUG ? LOG_INFO : LOG_DEBUG);
+	log_info("SIGUSR1: debug messages are %s", log_level() == LOG_DEBUG ? "on" : "off");
 }
 
 /* Between events: close what was stopped; end when a signal came during a scan, or when nothing is left. */
@@ -203,7 +234,10 @@ int daemon_run(const struct options *opt)
 	} else {
 		r = open_all(&d, opt);
 		if (r == 0 && d.first) {
-			notify("READY=1");
+			say_ready(&d);
+			d.watchdog_ms = notify_watchdog_ms();
+			if (d.watchdog_ms)
+				on_watchdog(d.loop, &d);
 			r = loop_run(d.loop);
 			if (r < 0)
 				(void)log_error_errno(r, "event loop");

@@ -153,6 +153,12 @@ static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
 		OR_FAIL(json_string(b, w->last_error.data));
 	else
 		OR_FAIL(buf_addstr(b, "null"));
+	if (w->looking)
+		OR_FAIL(buf_printf(b, ",\"scanning\":{\"files\":%llu,\"bytes\":%llu}",
+			(unsigned long long)(w->progress_files - w->look_files),
+			(unsigned long long)(w->progress_bytes - w->look_bytes)));
+	else
+		OR_FAIL(buf_addstr(b, ",\"scanning\":null"));
 	return buf_addstr(b, "}\n");
 }
 
@@ -170,6 +176,10 @@ static int as_text(struct workspace *w, const struct facts *f, struct buf *b)
 		text_size(f->totals.log_bytes + f->totals.catalogue_bytes, size), text_size(f->quota, most)));
 	if (f->id[0])
 		OR_FAIL(buf_printf(b, "last        %.12s, %s ago\n", f->id, text_duration(f->age_s, age)));
+	if (w->looking)
+		OR_FAIL(buf_printf(b, "scanning    %llu files, %s so far\n",
+			(unsigned long long)(w->progress_files - w->look_files),
+			text_size(w->progress_bytes - w->look_bytes, size)));
 	if (is_running(w))
 		OR_FAIL(buf_printf(b, "dirty       %zu%s\n", dirty_count(w), w->dirty.all ? " (everything)" : ""));
 	OR_FAIL(buf_printf(b, "skipped     %llu, %s\n", (unsigned long long)f->totals.skipped,
@@ -195,7 +205,7 @@ int workspace_status(struct workspace *w, bool json, struct buf *ret)
 	struct facts f = { 0 };
 	int r;
 
-	if (w->watch)
+	if (w->watch && !w->looking)
 		(void)watch_read(w->watch);
 	r = gather(w, &f);
 	if (r < 0)

@@ -139,7 +139,11 @@ static int try_take(struct workspace *w, const struct store_commit *how, struct 
 		dirty_add_all(&busy);
 	w->dirty.unseen = busy.unseen;
 	scan_counts(w->scan, &before);
+	w->looking = true;
+	w->look_files = before.files;
+	w->look_bytes = before.read_bytes;
 	r = write_snapshot(w, &busy, how, ret);
+	w->looking = false;
 	w->last_take_ms = loop_now_ms(w->loop);
 	if (busy.all) {
 		w->look_end_ms = w->last_take_ms;
@@ -210,11 +214,14 @@ int workspace_take(struct workspace *w, enum store_reason reason, const char *me
 	struct store_snapshot *ret)
 {
 	struct store_commit how = { .reason = reason, .message = message, .force = force, .time_ns = text_now_ns() };
-	int r = take_once(w, &how, ret);
+	int r;
 
+	daemon_begin(w->daemon);
+	r = take_once(w, &how, ret);
 	/* Another folder may be there already. */
 	if (r == GONE)
 		r = take_once(w, &how, ret);
+	daemon_done(w);
 	workspace_arm(w);
 	return r == GONE ? -ENOENT : r;
 }

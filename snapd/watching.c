@@ -8,6 +8,7 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/progress.h"
+#include "notify.h"
 
 static int before_list(const char *dir, int dirfd, void *arg)
 {
@@ -28,10 +29,12 @@ static void on_progress(uint64_t files, uint64_t bytes, void *arg)
 	struct workspace *w = arg;
 
 	daemon_poll_signals();
+	notify_progress(files, loop_now_ms(w->loop));
 	if (w->progress)
 		progress_add(w->progress, files - w->progress_files, bytes - w->progress_bytes);
 	w->progress_files = files;
 	w->progress_bytes = bytes;
+	daemon_poll_clients(w);
 }
 
 void workspace_say_limit(struct workspace *w)

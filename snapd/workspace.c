@@ -119,7 +119,7 @@ void workspace_close(struct workspace *w)
 	links_free(w->links);
 	/* The socket last: who waits for it to vanish finds the store's lock free. */
 	store_close(w->store);
-	ctl_close(w->ctl);
+	control_close(w);
 	dirty_release(&w->dirty);
 	config_release(&w->cfg);
 	buf_release(&w->last_error);

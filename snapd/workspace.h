@@ -60,6 +60,10 @@ struct workspace {
 	struct buf last_error;
 	struct progress *progress;
 	uint64_t progress_files, progress_bytes;
+	bool looking;			/* and since these: */
+	uint64_t look_files, look_bytes;
+	struct waiting *waiting;	/* control.c: requests that came meanwhile */
+	struct loop_timer *waiting_timer;
 };
 
 /* Opens the store for writing, watches, takes the first snapshot (reason start). *ret is whole or nothing is left.
@@ -78,11 +82,18 @@ int workspace_status(struct workspace *w, bool json, struct buf *ret);
 
 /* control.c: the requests of clients. */
 int control_open(struct workspace *w);
+void control_close(struct workspace *w);
+/* No snapshot is being made any more: those who waited are next, after the present event. */
+void control_resume(struct workspace *w);
 
 /* daemon.c */
 const volatile sig_atomic_t *daemon_abort_flag(void);
 void daemon_poll_signals(void);
 uint64_t daemon_wakeups(const struct daemon *d);
+void daemon_begin(struct daemon *d);		/* a snapshot is being made: */
+void daemon_poll_clients(struct workspace *w);	/* `status` is answered meanwhile, other requests wait */
+bool daemon_is_busy(const struct daemon *d);
+void daemon_done(struct workspace *w);
 void daemon_stop_workspace(struct workspace *w);	/* after the present event */
 
 #endif
