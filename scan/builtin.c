@@ -9,6 +9,7 @@
 #include "../lib/auto.h"
 #include "../lib/io.h"
 #include "at.h"
+#include "scan-internal.h"
 
 /* Byte order. A folder with one of these names is made by a tool, and the tool can make it again. */
 static const char *const folders[] = {
@@ -125,13 +126,15 @@ bool builtin_folder(const char *name)
 		starts(name, ".Trash-");
 }
 
-static bool tagged(int dir)
+static int tagged(int dir)
 {
 	char head[sizeof(signature) - 1];
 	autoclose int fd = at_open_file(dir, "CACHEDIR.TAG");
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	if (fd < 0)
+		return scan_is_ours(fd) ? fd : 0;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 		io_read_full(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
 		memcmp(head, signature, sizeof(head)) == 0;
 }
@@ -147,9 +150,13 @@ static bool is_store(int dir)
 	return has(dir, "catalogue.db") && has(dir, "lock") && has(dir, "log");
 }
 
-bool builtin_folder_content(int rootfd, const char *path)
+int builtin_folder_content(int rootfd, const char *path)
 {
 	autoclose int dir = at_open(rootfd, path, O_PATH | O_DIRECTORY);
 
-	return dir >= 0 && (has(dir, "pyvenv.cfg") || has(dir, "conda-meta/history") || is_store(dir) || tagged(dir));
+	if (dir < 0)
+		return scan_is_ours(dir) ? dir : 0;
+	if (has(dir, "pyvenv.cfg") || has(dir, "conda-meta/history") || is_store(dir))
+		return 1;
+	return tagged(dir);
 }

@@ -21,7 +21,8 @@ bool builtin_transient(const char *name);
 bool builtin_file(const char *name);
 bool builtin_folder(const char *name);
 /* The same, told by what the folder holds: a virtual environment (pyvenv.cfg, conda-meta), a CACHEDIR.TAG with its
- * signature (bford.info/cachedir: cargo's target, and many caches), a store of Holdfast. path is below rootfd. */
-bool builtin_folder_content(int rootfd, const char *path);
+ * signature (bford.info/cachedir: cargo's target, and many caches), a store of Holdfast. path is below rootfd.
+ * 1, 0, or negative: no descriptors, no memory. */
+int builtin_folder_content(int rootfd, const char *path);
 
 #endif

@@ -119,6 +119,11 @@ static int content(struct diff *d, int dirfd, const char *name, const struct sta
 	return 0;
 }
 
+static bool absent(enum store_kind k)
+{
+	return k == KIND_GONE || k == KIND_SKIPPED;
+}
+
 /* What is at one path now. dirfd < 0: its folder is not there. */
 static int look(struct diff *d, int dirfd, const char *name, const char *path,
 	const struct store_entry *cur, struct store_entry *is)
@@ -137,7 +142,12 @@ static int look(struct diff *d, int dirfd, const char *name, const char *path,
 		*is = (struct store_entry){ .kind = KIND_SKIPPED, .flags = ENTRY_KEPT, .why = WHY_UNREADABLE };
 		return 0;
 	}
-	skipped = rules_check(d->s->rules, path, S_ISDIR(st.st_mode), &why, &any_size) == RULES_SKIP;
+	r = rules_check(d->s->rules, path, S_ISDIR(st.st_mode), &why, &any_size);
+	if (r < 0)
+		return r;
+	skipped = r == RULES_SKIP || (r == RULES_UNSURE && absent(cur->kind));
+	if (r == RULES_UNSURE)
+		why = WHY_UNREADABLE;
 	if (!skipped && S_ISREG(st.st_mode) && !any_size && (uint64_t)st.st_size > d->s->opt.cfg->max_file_size)
 		skipped = true, why = WHY_TOO_LARGE;
 	if (!skipped && S_ISDIR(st.st_mode) && st.st_dev != d->s->dev)
@@ -156,11 +166,6 @@ static int look(struct diff *d, int dirfd, const char *name, const char *path,
 	else if (r < 0)
 		return r;
 	return scan_tick(d->s);
-}
-
-static bool absent(enum store_kind k)
-{
-	return k == KIND_GONE || k == KIND_SKIPPED;
 }
 
 static bool differ(const struct store_entry *was, const struct store_entry *is)

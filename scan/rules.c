@@ -17,9 +17,11 @@
 #include "at.h"
 #include "builtin.h"
 #include "ignore.h"
+#include "scan-internal.h"
 
 /* More than any real ignore file; a larger one is not read. */
 #define IGNORE_FILE_MAX ((off_t)4 << 20)
+#define INFO ".git/info/exclude"
 
 enum state {
 	NORMAL,
@@ -27,13 +29,26 @@ enum state {
 	ALWAYS,		/* .vscode: likewise, and of any size */
 	ENTERED,	/* ignored, but include patterns may match below */
 	SKIPPED,
+	UNSURE,		/* the patterns that would tell cannot be read */
+	FAILED,		/* rules.error says why */
 };
+
+enum { UNKNOWN = 2 };	/* beside 1, 0, -1: whether a pattern matches */
 
 struct level {
 	size_t len;		/* of the folder's path */
 	enum state state;
 	enum store_why why;	/* for ENTERED and SKIPPED */
 	struct ignore *git, *snap;
+	bool git_bad, snap_bad;	/* there, and not to be read */
+};
+
+/* What a file outside the tree was when it was read. */
+struct seen {
+	bool there;
+	ino_t ino;
+	off_t size;
+	struct timespec mtime, ctime;
 };
 
 struct rules {
@@ -41,6 +56,10 @@ struct rules {
 	bool defaults, gitignore;
 	struct ignore *include, *exclude;
 	struct ignore *info;		/* .git/info/exclude; read with the root level */
+	bool info_bad, info_read;
+	struct seen info_seen;
+	int error;			/* ours, of this question */
+	struct buf bad, bad_before;	/* files that cannot be read, each behind a NUL: since all was forgotten, and before */
 	struct buf path;		/* of the deepest level */
 	struct level *level;
 	size_t n, cap;
@@ -88,6 +107,8 @@ void rules_free(struct rules *r)
 	ignore_free(r->include);
 	ignore_free(r->exclude);
 	buf_release(&r->path);
+	buf_release(&r->bad);
+	buf_release(&r->bad_before);
 	free(r->level);
 	free(r);
 }
@@ -104,42 +125,129 @@ void rules_forget(struct rules *r, const char *dir)
 	if (r->n && is_below(r->path.data ? r->path.data : "", dir, len))
 		while (r->n && r->level[r->n - 1].len >= len)
 			pop(r);
+	if (!len) {
+		struct buf old = r->bad_before;
+
+		r->bad_before = r->bad;
+		r->bad = old;
+		buf_reset(&r->bad);
+	}
 }
 
-/* A file of patterns below dir (of dir_len bytes). No such file, or one that cannot be read: no patterns, so more is kept. */
-static struct ignore *load(struct rules *r, const char *dir, size_t dir_len, const char *name)
+static bool is_listed(const struct buf *list, const char *path)
 {
-	autoput(buf_release) struct buf path = BUF_INIT;
-	struct ignore *ig = NULL;
+	for (size_t at = 0; at < list->len; at += strlen(list->data + at) + 1)
+		if (strcmp(list->data + at, path) == 0)
+			return true;
+	return false;
+}
+
+/* Named once, until it can be read again. */
+static void unreadable(struct rules *r, const char *path, int why, bool *ret_bad)
+{
+	if (scan_is_ours(why)) {
+		r->error = why;
+		return;
+	}
+	*ret_bad = true;
+	if (is_listed(&r->bad, path))
+		return;
+	if (buf_add(&r->bad, path, strlen(path) + 1) < 0)
+		r->error = -ENOMEM;
+	else if (!is_listed(&r->bad_before, path))
+		(void)log_warn_errno(why, "%s: cannot be read, so what is new beside it is not stored", path);
+}
+
+static char *read_patterns(int fd, size_t *ret_len, int *ret_error)
+{
 	autofree char *text = NULL;
-	autoclose int fd = -1;
 	struct stat st;
 	ssize_t n;
 
-	if ((dir_len && (buf_add(&path, dir, dir_len) < 0 || buf_addch(&path, '/') < 0)) ||
-		buf_addstr(&path, name) < 0)
-		return NULL;
-	fd = at_open(r->rootfd, path.data, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0) {
-		if (fd != -ENOENT && fd != -ENOTDIR)
-			(void)log_debug_errno(fd, "%s: not read", path.data);
+	*ret_error = 0;
+	if (fstat(fd, &st) < 0) {
+		*ret_error = -errno;
 		return NULL;
 	}
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > IGNORE_FILE_MAX) {
-		log_warn("%s: not a usable file of patterns", path.data);
+	if (!S_ISREG(st.st_mode))
+		return NULL;
+	if (st.st_size > IGNORE_FILE_MAX) {
+		*ret_error = -EFBIG;
 		return NULL;
 	}
 	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return NULL;
-	n = io_read_full(fd, text, (size_t)st.st_size);
+	n = text ? io_read_full(fd, text, (size_t)st.st_size) : -ENOMEM;
 	if (n < 0) {
-		(void)log_warn_errno((int)n, "%s: not read", path.data);
+		*ret_error = (int)n;
 		return NULL;
 	}
 	text[n] = '\0';
-	(void)ignore_parse(take_ptr(text), (size_t)n, &ig);
+	*ret_len = (size_t)n;
+	return take_ptr(text);
+}
+
+/* A file of patterns below dir (of dir_len bytes). NULL: no patterns; if that is because it cannot be read, *ret_bad or
+ * r->error says so. */
+static struct ignore *load(struct rules *r, const char *dir, size_t dir_len, const char *name, bool *ret_bad)
+{
+	autoput(buf_release) struct buf path = BUF_INIT;
+	struct ignore *ig = NULL;
+	autoclose int fd = -1;
+	size_t n = 0;
+	char *text;
+	int e;
+
+	if ((dir_len && (buf_add(&path, dir, dir_len) < 0 || buf_addch(&path, '/') < 0)) ||
+		buf_addstr(&path, name) < 0) {
+		r->error = -ENOMEM;
+		return NULL;
+	}
+	fd = at_open(r->rootfd, path.data, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	/* A link is no file of patterns: git does not follow it either. */
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || fd == -ENXIO)
+		return NULL;
+	text = fd < 0 ? NULL : read_patterns(fd, &n, &e);
+	if (fd < 0 || e < 0) {
+		unreadable(r, path.data, fd < 0 ? fd : e, ret_bad);
+		return NULL;
+	}
+	if (text && ignore_parse(text, n, &ig) < 0)
+		r->error = -ENOMEM;
 	return ig;
+}
+
+static struct seen look_at_info(const struct rules *r)
+{
+	struct stat st;
+
+	if (fstatat(r->rootfd, INFO, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return (struct seen){ 0 };
+	return (struct seen){ .there = true, .ino = st.st_ino, .size = st.st_size, .mtime = st.st_mtim, .ctime = st.st_ctim };
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+int rules_refresh(struct rules *r)
+{
+	const struct seen *was = &r->info_seen;
+	struct seen now;
+
+	if (r->bad.len) {
+		rules_forget(r, "");
+		return 1;
+	}
+	if (!r->gitignore || !r->info_read)
+		return 0;
+	now = look_at_info(r);
+	if (now.there == was->there && now.ino == was->ino && now.size == was->size &&
+		same_time(&now.mtime, &was->mtime) && same_time(&now.ctime, &was->ctime))
+		return 0;
+	rules_forget(r, "");
+	r->info_seen = now;
+	return 1;
 }
 
 /* What one kind of ignore file along the chain says: the nearest that matches decides. */
@@ -154,12 +262,21 @@ static int match_chain(const struct rules *r, bool snap, const char *path, size_
 
 		if (m)
 			return m;
+		if (snap ? l->snap_bad : l->git_bad)
+			return UNKNOWN;
 	}
 	return 0;
 }
 
-/* Rules 3 to 5. WHY_NONE with true: skipped without a word. */
-static bool is_unwanted(struct rules *r, const char *path, size_t len, const char *base,
+static int is_builtin(const struct rules *r, const char *path, const char *base, bool is_dir)
+{
+	if (!is_dir)
+		return builtin_file(base);
+	return builtin_folder(base) ? 1 : builtin_folder_content(r->rootfd, path);
+}
+
+/* Rules 3 to 5: 1, 0, UNKNOWN, negative. WHY_NONE with 1: skipped without a word. */
+static int is_unwanted(struct rules *r, const char *path, size_t len, const char *base,
 	bool is_dir, enum store_why *ret_why)
 {
 	int m = match_chain(r, true, path, len, base, is_dir);
@@ -168,22 +285,25 @@ static bool is_unwanted(struct rules *r, const char *path, size_t len, const cha
 		m = ignore_match(r->exclude, path, len, base, is_dir);
 	*ret_why = WHY_EXCLUDED;
 	if (m)
-		return m > 0;
+		return m < 0 ? 0 : m;
 	if (r->defaults) {
-		if (is_dir ? builtin_folder(base) || builtin_folder_content(r->rootfd, path) : builtin_file(base))
-			return true;
+		m = is_builtin(r, path, base, is_dir);
+		if (m)
+			return m;
 		if (!is_dir && builtin_transient(base)) {
 			*ret_why = WHY_NONE;
-			return true;
+			return 1;
 		}
 	}
 	if (!r->gitignore)
-		return false;
+		return 0;
 	m = match_chain(r, false, path, len, base, is_dir);
 	if (!m && r->info)
 		m = ignore_match(r->info, path, len, base, is_dir);
+	else if (!m && r->info_bad)
+		m = UNKNOWN;
 	*ret_why = WHY_IGNORED;
-	return m > 0;
+	return m < 0 ? 0 : m;
 }
 
 /* path (its first len bytes, NUL behind them) stands in the deepest level. */
@@ -191,6 +311,7 @@ static enum state judge(struct rules *r, const char *path, size_t len, const cha
 	bool is_dir, enum store_why *ret_why)
 {
 	const struct level *in = &r->level[r->n - 1];
+	int unwanted;
 
 	*ret_why = WHY_NONE;
 	if (builtin_invisible(base))
@@ -209,8 +330,13 @@ static enum state judge(struct rules *r, const char *path, size_t len, const cha
 	if (r->include && ignore_match(r->include, path, len, base, is_dir) > 0)
 		return INCLUDED;
 	*ret_why = WHY_NONE;
-	if (in->state == NORMAL && !is_unwanted(r, path, len, base, is_dir, ret_why))
-		return NORMAL;
+	if (in->state == NORMAL) {
+		unwanted = is_unwanted(r, path, len, base, is_dir, ret_why);
+		if (unwanted < 0)
+			r->error = unwanted;
+		if (unwanted != 1)
+			return unwanted < 0 ? FAILED : unwanted ? UNSURE : NORMAL;
+	}
 	/* Patterns for every depth reach into what git ignores, not into what
 	 * was excluded: `*.pt` need not go through every virtual environment. */
 	if (is_dir && r->include && ignore_may_match_below(r->include, path, len,
@@ -242,15 +368,22 @@ static int push(struct rules *r, const char *path, size_t len)
 		l.state = judge(r, dir, len, at_base(dir, &parent_len), true, &l.why);
 		if (l.state == ENTERED && in->state == ENTERED)
 			l.why = in->why;
+		if (l.state == UNSURE)
+			l.state = NORMAL;	/* who is in it is as uncertain */
 	} else if (r->gitignore) {
-		r->info = load(r, "", 0, ".git/info/exclude");
+		r->info_seen = look_at_info(r);
+		r->info_read = true;
+		r->info_bad = false;
+		r->info = load(r, "", 0, INFO, &r->info_bad);
 	}
 	if (l.state == NORMAL) {
-		l.snap = load(r, dir, len, ".snapignore");
-		l.git = r->gitignore ? load(r, dir, len, ".gitignore") : NULL;
+		l.snap = load(r, dir, len, ".snapignore", &l.snap_bad);
+		l.git = r->gitignore ? load(r, dir, len, ".gitignore", &l.git_bad) : NULL;
 	}
 	r->level[r->n++] = l;
-	return 0;
+	if (r->error)
+		pop(r);		/* to be asked again */
+	return r->error;
 }
 
 /* Make the chain end at the folder that is path's first len bytes. */
@@ -258,6 +391,7 @@ static int chain_to(struct rules *r, const char *path, size_t len)
 {
 	const char *have = r->path.data ? r->path.data : "";
 	size_t at;
+	int e;
 
 	while (r->n) {
 		size_t k = r->level[r->n - 1].len;
@@ -268,39 +402,45 @@ static int chain_to(struct rules *r, const char *path, size_t len)
 			break;
 		pop(r);
 	}
-	if (!r->n && push(r, "", 0) < 0)
-		return -ENOMEM;
+	if (!r->n && (e = push(r, "", 0)) < 0)
+		return e;
 	at = r->level[r->n - 1].len;
 	while (at < len) {
 		const char *slash = memchr(path + at + 1, '/', len - at - 1);
 
 		at = slash ? (size_t)(slash - path) : len;
-		if (push(r, path, at) < 0)
-			return -ENOMEM;
+		e = push(r, path, at);
+		if (e < 0)
+			return e;
 	}
 	buf_reset(&r->path);
 	return buf_add(&r->path, path, len);
 }
 
-enum rules_verdict rules_check(struct rules *r, const char *path, bool is_dir,
+int rules_check(struct rules *r, const char *path, bool is_dir,
 	enum store_why *ret_why, bool *ret_over_limit_ok)
 {
 	enum store_why why = WHY_NONE;
 	size_t parent_len;
 	const char *base = at_base(path, &parent_len);
 	enum state s = NORMAL;
+	int e;
 
 	*ret_over_limit_ok = false;
 	*ret_why = WHY_NONE;
 	if (!*path)
 		return RULES_KEEP;
-	/* Without memory everything is kept: the caller meets the same lack and says so. */
-	if (chain_to(r, path, parent_len) < 0)
-		rules_forget(r, "");
-	else
+	r->error = 0;
+	e = chain_to(r, path, parent_len);
+	if (e == 0)
 		s = judge(r, path, strlen(path), base, is_dir, &why);
+	if (e < 0 || s == FAILED) {
+		e = e < 0 ? e : r->error;
+		rules_forget(r, "");
+		return e;
+	}
 	*ret_over_limit_ok = s == ALWAYS;
 	if (s == SKIPPED)
 		*ret_why = why;
-	return s == SKIPPED ? RULES_SKIP : s == ENTERED ? RULES_ENTER : RULES_KEEP;
+	return s == SKIPPED ? RULES_SKIP : s == ENTERED ? RULES_ENTER : s == UNSURE ? RULES_UNSURE : RULES_KEEP;
 }

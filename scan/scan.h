@@ -31,16 +31,26 @@
 
 struct rules;
 
-enum rules_verdict { RULES_KEEP, RULES_SKIP, RULES_ENTER };	/* ENTER: a folder whose own content is ignored but which may hold always-kept files below */
+enum rules_verdict {
+	RULES_KEEP,
+	RULES_SKIP,
+	RULES_ENTER,	/* a folder whose own content is ignored but which may hold always-kept files below */
+	RULES_UNSURE,	/* a file of patterns that matters for it cannot be read: what was kept is kept, what was skipped
+			 * is skipped, what is new is not stored and named as unreadable */
+};
 
 /* rootfd: the workspace, borrowed for the life of r. Reads .gitignore / .snapignore
  * files as folders are asked about, caches them; rules_forget(dir) when such a file changed. */
 int rules_new(int rootfd, const struct config *cfg, struct rules **ret);
 void rules_free(struct rules *r);
 /* Is path (relative, a folder if is_dir) kept? What stands below a skipped folder is skipped.
+ * A verdict, or negative: no descriptors, no memory; nothing is known then.
  * *ret_why is set for RULES_SKIP (WHY_NONE: not worth a word); over_limit_ok says the size limit does not apply. */
-enum rules_verdict rules_check(struct rules *r, const char *path, bool is_dir,
+int rules_check(struct rules *r, const char *path, bool is_dir,
 	enum store_why *ret_why, bool *ret_over_limit_ok);
+/* 1: everything has to be judged anew, for a file of patterns could not be read and has to be tried again, or the one
+ * outside the tree (.git/info/exclude) is not what was read. At the start of each snapshot. */
+int rules_refresh(struct rules *r);
 void rules_forget(struct rules *r, const char *dir);	/* "" = all */
 
 /* One look at the workspace. */

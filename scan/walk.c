@@ -194,6 +194,27 @@ static int folder(struct walk *w, const struct spot *at, const struct stat *st, 
 	return r < 0 || (depth < SCAN_TREE && known) ? r : later(w, at->path);
 }
 
+/* The patterns that would tell cannot be read: what it was it stays. As ruled_out. */
+static int unsure(struct walk *w, const struct spot *at, const struct stat *st)
+{
+	struct stat now;
+	int r;
+
+	if (at->was->kind != KIND_GONE && at->was->kind != KIND_SKIPPED)
+		return 0;
+	if (!st && fstatat(at->dirfd, at->name, &now, AT_SYMLINK_NOFOLLOW) < 0) {
+		r = errno == ENOENT ? gone(w, at) : 0;
+		return r < 0 ? r : 1;
+	}
+	if (at->was->kind == KIND_SKIPPED && at->was->why != WHY_UNREADABLE) {
+		w->s->counts.skipped++;
+		return 1;
+	}
+	w->s->counts.unreadable++;
+	r = store_txn_keep(w->t, at->path, st ? st : &now, WHY_UNREADABLE);
+	return r < 0 ? r : 1;
+}
+
 /* 1: skipped by the rules, nothing more to do. *ret_any_size: the size limit does not apply. */
 static int ruled_out(struct walk *w, const struct spot *at, const struct stat *st, bool is_dir, bool *ret_any_size)
 {
@@ -201,8 +222,11 @@ static int ruled_out(struct walk *w, const struct spot *at, const struct stat *s
 	struct stat now;
 	int r;
 
-	if (rules_check(w->s->rules, at->path, is_dir, &why, ret_any_size) != RULES_SKIP)
-		return 0;
+	r = rules_check(w->s->rules, at->path, is_dir, &why, ret_any_size);
+	if (r == RULES_UNSURE)
+		return unsure(w, at, st);
+	if (r != RULES_SKIP)
+		return r < 0 ? r : 0;
 	if (why == WHY_NONE) {
 		r = gone(w, at);
 		return r < 0 ? r : 1;

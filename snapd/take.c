@@ -197,6 +197,10 @@ static int take_once(struct workspace *w, const struct store_commit *how, struct
 		workspace_mark_unwatched(w);
 	}
 	w->unreadable = 0;
+	if (rules_refresh(scan_rules(w->scan)) > 0) {
+		w->rules_changed = true;
+		dirty_add_all(&w->dirty);
+	}
 	links_look(w->links, scan_rootfd(w->scan), &w->dirty);
 	if (scan_present(w->scan) == 0 && dirty_is_empty(&w->dirty) && !w->dirty.unseen && !how->force)
 		return newest(w, ret);

@@ -91,6 +91,20 @@ if [ -e "$fault" ] && [ -z "${SAN-}" ]; then
 		done
 	}
 	check "no descriptor left is no deletion" opening
+	# Neither "nothing is ignored" nor the reverse.
+	patterns()
+	{
+		echo '*.log' >"$w/.gitignore" && echo 1 >"$w/open/old.log" && once >/dev/null || return 1
+		echo changed >"$w/open/x" && echo 2 >"$w/open/new.log" && echo 3 >"$w/open/new"
+		env LD_PRELOAD="$fault" FAULT_CALLS=openat2 FAULT_AT=1 FAULT_COUNT=-1 FAULT_ERR=$1 FAULT_PATH=.gitignore \
+			"$build/snapd-core" -w "$w" --store "$s" --once >/dev/null 2>"$d/err"
+		[ $? -eq "$2" ] && grep -q "$3" "$d/err" && [ ! -e "$d/out/open/old.log" ] && holds open/x "$4" &&
+			[ ! -e "$d/out/open/new.log" ] && [ ! -e "$d/out/open/new" ] || return 1
+		once >/dev/null && holds open/x changed && holds open/new 3 && [ ! -e "$d/out/open/new.log" ] || return 1
+		rm "$w/.gitignore" "$w/open/old.log" "$w/open/new.log" "$w/open/new" && echo three >"$w/open/x" && once >/dev/null
+	}
+	check "patterns that cannot be read: what is known goes on, what is new waits" patterns EIO 3 .gitignore changed
+	check "patterns that cannot be read for want of descriptors: no snapshot" patterns EMFILE 4 "no snapshot" "$(cat "$w/open/x")"
 else
 	echo "skip faults: no preload here"
 fi

@@ -61,6 +61,16 @@ rules()
 }
 check "a new .gitignore takes folders and their watches away, and gives them back" rules
 
+exclude()
+{
+	mkdir -p "$w/.git/info" && echo 1 >"$w/x.tmp" && once >/dev/null && same_tree || return 1
+	echo '*.tmp' >"$w/.git/info/exclude" && once >/dev/null && same_but_tmp && rm "$w/.git/info/exclude" && once >/dev/null && same_tree &&
+		rm -r "$w/.git" "$w/x.tmp" && once >/dev/null && same
+}
+same_tree() { mv "$w/.git" "$d/git" && same; r=$?; mv "$d/git" "$w/.git"; return $r; }
+same_but_tmp() { mv "$w/x.tmp" "$d/x.tmp" && same_tree; r=$?; mv "$d/x.tmp" "$w/x.tmp"; return $r; }
+check "a changed .git/info/exclude is seen at the next snapshot" exclude
+
 calm()
 {
 	n=$(field wakeups); m=$(field wakeups)

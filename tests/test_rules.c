@@ -40,17 +40,19 @@ static void put(int dir, const char *path, const char *text)
 	put_bytes(dir, path, text, strlen(text));
 }
 
-/* 'k' kept, 'l' kept at any size, 'e' entered, else the first letter of why: ignored, excluded, none. */
+/* 'k' kept, 'l' kept at any size, 'e' entered, '?' not known, else the first letter of why: ignored, excluded, none. */
 static char ask(struct rules *r, const char *path, bool is_dir)
 {
 	enum store_why why;
 	bool over;
-	enum rules_verdict v = rules_check(r, path, is_dir, &why, &over);
+	int v = rules_check(r, path, is_dir, &why, &over);
 
 	if (v == RULES_KEEP)
 		return over ? 'l' : 'k';
 	if (v == RULES_ENTER)
 		return 'e';
+	if (v == RULES_UNSURE)
+		return '?';
 	return why == WHY_IGNORED ? 'i' : why == WHY_EXCLUDED ? 'x' : why == WHY_NAME ? 'N' : 'n';
 }
 
@@ -362,6 +364,49 @@ START_TEST(rules__are_read_again_when_told)
 }
 END_TEST
 
+/* Too large is one way not to be readable. */
+START_TEST(rules__are_unsure_without_the_patterns)
+{
+	autoput(rules_putp) struct rules *r = NULL;
+	autofree char *much = malloc((4 << 20) + 2);
+	int dir;
+
+	(void)check_dir(&dir);
+	memset(much, '#', (4 << 20) + 1);
+	much[(4 << 20) + 1] = '\0';
+	put(dir, "a/b/x", "");
+	put(dir, "a/.gitignore", much);
+	put(dir, "a/.snapignore", "known\n");
+	r = rules_of(dir, &usual);
+	ck_assert_int_eq(ask(r, "a/b/x", false), '?');
+	ck_assert_int_eq(ask(r, "a/b", true), '?');
+	ck_assert_int_eq(ask(r, "a/known", false), 'x');
+	ck_assert_int_eq(ask(r, "a/.env", false), 'l');
+	ck_assert_int_eq(ask(r, "c", false), 'k');
+	ck_assert_int_eq(rules_refresh(r), 1);
+	put(dir, "a/.gitignore", "x\n");
+	ck_assert_int_eq(ask(r, "a/b/x", false), 'i');
+	ck_assert_int_eq(rules_refresh(r), 0);
+}
+END_TEST
+
+START_TEST(rules__see_a_new_info_exclude)
+{
+	autoput(rules_putp) struct rules *r = NULL;
+	int dir;
+
+	(void)check_dir(&dir);
+	put(dir, "x", "");
+	r = rules_of(dir, &usual);
+	ck_assert_int_eq(ask(r, "x", false), 'k');
+	ck_assert_int_eq(rules_refresh(r), 0);
+	put(dir, ".git/info/exclude", "x\n");
+	ck_assert_int_eq(rules_refresh(r), 1);
+	ck_assert_int_eq(ask(r, "x", false), 'i');
+	ck_assert_int_eq(rules_refresh(r), 0);
+}
+END_TEST
+
 /* A link in the place of an ignore file is not followed out of the workspace. */
 START_TEST(rules__follow_no_link)
 {
@@ -423,5 +468,6 @@ END_TEST
 
 CHECK_MAIN("rules", rules__say_what_git_says, rules__keep_what_is_always_kept,
 	rules__leave_out_what_tools_make_again, rules__include_reaches_into_ignored_folders,
-	rules__are_read_again_when_told, rules__follow_no_link, wild__takes_no_exponential_time,
+	rules__are_read_again_when_told, rules__are_unsure_without_the_patterns, rules__see_a_new_info_exclude,
+	rules__follow_no_link, wild__takes_no_exponential_time,
 	rules__are_fast)
