@@ -17,7 +17,8 @@
  * for every depth (`*.pt`) reach into what git ignores, not into what rules 3 and 4 exclude.
  *
  * The manifest names a skipped folder once, not what is in it. The size and time of a skipped file are those of
- * when it was first skipped, except for files over the size limit. */
+ * when it was first skipped; of a file over the size limit they are written again when the size is half as much again,
+ * or less by a third, or the time an hour off: a file that only grows makes no snapshots. */
 #ifndef SCAN_SCAN_H
 #define SCAN_SCAN_H
 

@@ -19,6 +19,8 @@
 #include "at.h"
 #include "scan-internal.h"
 
+#define NEWS_NS (INT64_C(3600) * 1000000000)
+
 enum {
 	TRIES = 3,		/* for what turns into something else while we look */
 	RETRIES = 10000,	/* of all that in one walk */
@@ -89,14 +91,23 @@ static int keep(struct walk *w, const struct spot *at, const struct stat *st, in
 	return store_txn_keep(w->t, at->path, st, WHY_UNREADABLE);
 }
 
+/* A file that is not stored and grows all the time is not worth a snapshot each time: a line when its size is
+ * another, or an hour after the last. */
+static bool is_news(const struct store_entry *was, const struct stat *st)
+{
+	uint64_t size = (uint64_t)st->st_size;
+	int64_t later = scan_ns(&st->st_mtim) - was->mtime_ns;
+
+	return size / 3 > was->size / 2 || was->size / 3 > size / 2 || later >= NEWS_NS || later <= -NEWS_NS;
+}
+
 static int skip(struct walk *w, const struct spot *at, const struct stat *st, enum store_why why)
 {
 	const struct store_entry *was = at->was;
 
 	w->s->counts.skipped++;
 	w->s->counts.skipped_bytes += S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
-	if (was->kind == KIND_SKIPPED && was->why == why && (why != WHY_TOO_LARGE ||
-		(was->size == (uint64_t)st->st_size && was->mtime_ns == scan_ns(&st->st_mtim))))
+	if (was->kind == KIND_SKIPPED && was->why == why && (why != WHY_TOO_LARGE || !is_news(was, st)))
 		return 0;
 	return store_txn_skip(w->t, at->path, st, why);
 }

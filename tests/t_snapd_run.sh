@@ -183,6 +183,14 @@ floor()
 	[ $? -eq 4 ] && grep -q freeFloor "$d/err" && [ "$(field snapshots)" -eq "$n" ]
 }
 check "--once without a daemon keeps store.freeFloor too" floor
+large()
+{
+	mkdir "$d/lw" && printf '[snapshot]\n\tmaxFileSize = 1M\n' >"$d/config" && truncate -s 2M "$d/lw/big" || return 1
+	lo() { HOLDFAST_CONFIG="$d/config" "$snapd" -w "$d/lw" --store "$d/ls" --once; }
+	a=$(lo) && echo more >>"$d/lw/big" && b=$(lo) && [ "$a" = "$b" ] && truncate -s 4M "$d/lw/big" && b=$(lo) && [ "$a" != "$b" ] &&
+		touch -d "2 hours ago" "$d/lw/big" && a=$(lo) && [ "$a" != "$b" ] && truncate -s 100 "$d/lw/big" && b=$(lo) && [ "$a" != "$b" ]
+}
+check "a file that is too large makes snapshots when it changes a lot" large
 usage() { "$snapd" --frobnicate 2>/dev/null; [ $? -eq 2 ] || return 1; "$snapd" 2>/dev/null; [ $? -eq 2 ] || return 1
 	"$snapd" -w "$w" --interval 0 2>/dev/null; [ $? -eq 2 ]; }
 check "wrong arguments exit 2" usage
