@@ -3,13 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "../lib/auto.h"
 #include "../lib/io.h"
 
 /* The kernel's limit holds for one call and counts the NUL. */
-enum { PIECE_MAX = PATH_MAX - 1 };
+enum { PIECE_MAX = PATH_MAX - 1, NEAR_MIN = 256 };
 
 const char *at_base(const char *path, size_t *ret_parent_len)
 {
@@ -58,6 +59,53 @@ int at_open(int rootfd, const char *path, int flags)
 	if (r < 0)
 		return r;
 	return io_open_beneath(at < 0 ? rootfd : at, path, flags, 0, 0);
+}
+
+void at_forget(struct at_near *n)
+{
+	auto_close_(&n->fd);
+	n->fd = -1;
+	buf_release(&n->path);
+}
+
+/* Make n the folder that is path's first len bytes. */
+static int step(int rootfd, struct at_near *n, const char *path, size_t len)
+{
+	size_t have = n->path.len;
+	bool above = n->fd >= 0 && have < len && path[have] == '/' && memcmp(path, n->path.data, have) == 0;
+	autofree char *rest = NULL;
+	int fd;
+
+	if (n->fd >= 0 && have == len && memcmp(path, n->path.data, len) == 0)
+		return 0;
+	rest = above ? strndup(path + have + 1, len - have - 1) : strndup(path, len);
+	if (!rest)
+		return -ENOMEM;
+	fd = at_open(above ? n->fd : rootfd, rest, O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	auto_close_(&n->fd);
+	n->fd = fd;
+	buf_reset(&n->path);
+	return buf_add(&n->path, path, len);
+}
+
+int at_open_near(int rootfd, struct at_near *n, const char *path, int flags)
+{
+	struct stat st;
+	size_t len;
+	const char *base = at_base(path, &len);
+	int fd;
+
+	if (len < NEAR_MIN || step(rootfd, n, path, len) < 0) {
+		at_forget(n);
+		return at_open(rootfd, path, flags);
+	}
+	fd = io_open_beneath(n->fd, base, flags, 0, 0);
+	if (fd >= 0 || (fd == -ENOENT && fstat(n->fd, &st) == 0 && st.st_nlink))
+		return fd;
+	at_forget(n);
+	return at_open(rootfd, path, flags);
 }
 
 int at_stat(int rootfd, const char *path, struct stat *ret)

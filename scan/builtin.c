@@ -150,9 +150,9 @@ static bool is_store(int dir)
 	return has(dir, "catalogue.db") && has(dir, "lock") && has(dir, "log");
 }
 
-int builtin_folder_content(int rootfd, const char *path)
+int builtin_folder_content(int rootfd, struct at_near *near, const char *path)
 {
-	autoclose int dir = at_open(rootfd, path, O_PATH | O_DIRECTORY);
+	autoclose int dir = at_open_near(rootfd, near, path, O_PATH | O_DIRECTORY);
 
 	if (dir < 0)
 		return scan_is_ours(dir) ? dir : 0;

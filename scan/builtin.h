@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "at.h"
+
 /* .git, and Holdfast's own temporaries: never looked at. */
 bool builtin_invisible(const char *name);
 
@@ -23,6 +25,6 @@ bool builtin_folder(const char *name);
 /* The same, told by what the folder holds: a virtual environment (pyvenv.cfg, conda-meta), a CACHEDIR.TAG with its
  * signature (bford.info/cachedir: cargo's target, and many caches), a store of Holdfast. path is below rootfd.
  * 1, 0, or negative: no descriptors, no memory. */
-int builtin_folder_content(int rootfd, const char *path);
+int builtin_folder_content(int rootfd, struct at_near *near, const char *path);
 
 #endif

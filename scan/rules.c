@@ -53,6 +53,7 @@ struct seen {
 
 struct rules {
 	int rootfd;
+	struct at_near near;
 	bool defaults, gitignore;
 	struct ignore *include, *exclude;
 	struct ignore *info;		/* .git/info/exclude; read with the root level */
@@ -73,6 +74,7 @@ int rules_new(int rootfd, const struct config *cfg, struct rules **ret)
 	if (!r)
 		return -ENOMEM;
 	r->rootfd = rootfd;
+	r->near.fd = -1;
 	r->defaults = cfg->default_excludes;
 	r->gitignore = cfg->gitignore;
 	e = ignore_from_list(&cfg->include, &r->include);
@@ -104,6 +106,7 @@ void rules_free(struct rules *r)
 		return;
 	while (r->n)
 		pop(r);
+	at_forget(&r->near);
 	ignore_free(r->include);
 	ignore_free(r->exclude);
 	buf_release(&r->path);
@@ -122,6 +125,7 @@ void rules_forget(struct rules *r, const char *dir)
 {
 	size_t len = strlen(dir);
 
+	at_forget(&r->near);
 	if (r->n && is_below(r->path.data ? r->path.data : "", dir, len))
 		while (r->n && r->level[r->n - 1].len >= len)
 			pop(r);
@@ -202,7 +206,7 @@ static struct ignore *load(struct rules *r, const char *dir, size_t dir_len, con
 		r->error = -ENOMEM;
 		return NULL;
 	}
-	fd = at_open(r->rootfd, path.data, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	fd = at_open_near(r->rootfd, &r->near, path.data, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	/* A link is no file of patterns: git does not follow it either. */
 	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || fd == -ENXIO)
 		return NULL;
@@ -268,11 +272,11 @@ static int match_chain(const struct rules *r, bool snap, const char *path, size_
 	return 0;
 }
 
-static int is_builtin(const struct rules *r, const char *path, const char *base, bool is_dir)
+static int is_builtin(struct rules *r, const char *path, const char *base, bool is_dir)
 {
 	if (!is_dir)
 		return builtin_file(base);
-	return builtin_folder(base) ? 1 : builtin_folder_content(r->rootfd, path);
+	return builtin_folder(base) ? 1 : builtin_folder_content(r->rootfd, &r->near, path);
 }
 
 /* Rules 3 to 5: 1, 0, UNKNOWN, negative. WHY_NONE with 1: skipped without a word. */

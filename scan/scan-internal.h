@@ -2,6 +2,7 @@
 #ifndef SCAN_INTERNAL_H
 #define SCAN_INTERNAL_H
 
+#include "at.h"
 #include "scan.h"
 
 enum { TIMES = 64 };
@@ -10,6 +11,7 @@ struct scan {
 	char *workspace;
 	int rootfd;
 	dev_t dev;
+	struct at_near near;
 	struct rules *rules;
 	struct scan_options opt;
 	struct scan_counts counts;

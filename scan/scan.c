@@ -28,6 +28,7 @@ int scan_open(const char *workspace, const struct scan_options *opt, struct scan
 	if (!s)
 		return -ENOMEM;
 	s->opt = *opt;
+	s->near.fd = -1;
 	s->workspace = strdup(workspace);
 	s->rootfd = open(workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->rootfd < 0 || fstat(s->rootfd, &st) < 0)
@@ -48,6 +49,7 @@ void scan_close(struct scan *s)
 	if (!s)
 		return;
 	rules_free(s->rules);
+	at_forget(&s->near);
 	auto_close_(&s->rootfd);
 	free(s->workspace);
 	free(s);

@@ -351,7 +351,7 @@ static int get(struct store *st, const char *path, struct store_entry *ret)
 	return r;
 }
 
-static int path_again(struct walk *w, const char *path, enum scan_depth depth, int tries);
+static int path_again(struct walk *w, const char *path, enum scan_depth depth);
 
 /* dir could not be opened or listed. It is not what it was a moment ago, or it cannot be read. */
 static int unlistable(struct walk *w, const char *dir, int why, int tries)
@@ -364,7 +364,7 @@ static int unlistable(struct walk *w, const char *dir, int why, int tries)
 	if (scan_is_ours(why))
 		return why;
 	if ((why == -ENOENT || why == -ENOTDIR || why == -ELOOP) && *dir && tries > 0 && w->retries++ < RETRIES)
-		return path_again(w, dir, SCAN_TREE, tries - 1);
+		return path_again(w, dir, SCAN_TREE);
 	if (!*dir && why == -ENOENT)
 		return why;
 	r = get(w->st, dir, &was);
@@ -377,7 +377,7 @@ static int unlistable(struct walk *w, const char *dir, int why, int tries)
 /* One folder: watch it, list it, compare. */
 static int one_folder(struct walk *w, const char *dir, enum scan_depth depth, int tries)
 {
-	autoclose int fd = at_open(w->s->rootfd, dir, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	autoclose int fd = at_open_near(w->s->rootfd, &w->s->near, dir, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 	struct stat st;
 	int r;
 
@@ -409,33 +409,37 @@ static int drain(struct walk *w, int tries)
 	return r;
 }
 
-static int parent_again(struct walk *w, const char *path, size_t parent_len, int tries)
+static int open_parent(struct walk *w, const char *path, size_t *ret_len)
 {
-	autofree char *parent = strndup(path, parent_len);
+	autofree char *parent = NULL;
 
-	return parent ? path_again(w, parent, SCAN_SELF, tries) : -ENOMEM;
+	(void)at_base(path, ret_len);
+	parent = strndup(path, *ret_len);
+	return parent ? at_open(w->s->rootfd, parent, O_PATH | O_DIRECTORY) : -ENOMEM;
 }
 
 /* path by its own name, from its parent. If the parent is not there as a folder, that is what has to be looked at. */
-static int path_again(struct walk *w, const char *path, enum scan_depth depth, int tries)
+static int path_again(struct walk *w, const char *path, enum scan_depth depth)
 {
-	autofree char *parent = NULL;
+	autofree char *copy = strdup(path);
 	autoclose int dir = -1;
 	struct store_entry was;
-	struct spot at = { .path = path, .was = &was };
+	struct spot at = { .path = copy, .was = &was };
 	size_t len;
 	int r;
 
-	at.name = at_base(path, &len);
-	parent = strndup(path, len);
-	if (!parent)
+	if (!copy)
 		return -ENOMEM;
-	dir = at_open(w->s->rootfd, parent, O_PATH | O_DIRECTORY);
-	if ((dir == -ENOENT || dir == -ENOTDIR || dir == -ELOOP) && len)
-		return parent_again(w, path, len, tries);
+	while ((dir = open_parent(w, copy, &len)) == -ENOENT || dir == -ENOTDIR || dir == -ELOOP) {
+		if (!len)
+			break;
+		copy[len] = '\0';
+		depth = SCAN_SELF;
+	}
+	at.name = copy + len + (len > 0);
 	if (scan_is_ours(dir))
 		return dir;
-	r = get(w->st, path, &was);
+	r = get(w->st, copy, &was);
 	if (r < 0)
 		return r;
 	if (dir < 0)
@@ -492,7 +496,7 @@ static int below(struct walk *w, const char *path, enum scan_depth depth)
 
 	if (!cut)
 		return -ENOMEM;
-	r = path_again(w, cut, path[len] ? SCAN_SELF : depth, TRIES);
+	r = path_again(w, cut, path[len] ? SCAN_SELF : depth);
 	/* A known folder is not put off by a LIST: its own listing is what was asked for. */
 	if (r == 0 && depth == SCAN_LIST && !path[len] && !w->todo.len &&
 		at_stat(w->s->rootfd, path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_dev == w->s->dev) {
@@ -515,7 +519,10 @@ int scan_path(struct scan *s, struct store *st, struct store_txn *t, const char 
 		return r;
 	r = *path ? below(&w, path, depth) : root(&w, depth);
 	w.read = false;
-	return r < 0 ? r : drain(&w, TRIES);
+	if (r == 0)
+		r = drain(&w, TRIES);
+	at_forget(&s->near);
+	return r;
 }
 
 int scan_all(struct scan *s, struct store *st, struct store_txn *t)
