@@ -172,7 +172,9 @@ static void on_request(struct ctl_conn *c, char *req, void *arg)
 	word = ctl_next_field(&req);
 	for (size_t i = 0; word && i < sizeof(requests) / sizeof(*requests); i++)
 		if (strcmp(word, requests[i].word) == 0) {
+			w->asked = true;
 			requests[i].fn(arg, c, &req);
+			w->asked = false;
 			return;
 		}
 	answer_error(c, "no such request", EXIT_USAGE);

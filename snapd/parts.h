@@ -18,6 +18,10 @@ void workspace_mark_unwatched(struct workspace *w);	/* dirty: the folders nobody
 void workspace_forget_skipped(struct workspace *w);	/* watches of folders that the rules skip now */
 void workspace_say_limit(struct workspace *w);
 
+/* workspace.c */
+bool workspace_lost_store(const struct workspace *w);	/* deleted or moved under us */
+int workspace_new_store(struct workspace *w);		/* in its place; everything is dirty then */
+
 /* take.c */
 uint64_t workspace_look_ms(const struct workspace *w);	/* from when on a look at everything may cost what it costs */
 

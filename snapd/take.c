@@ -81,13 +81,18 @@ static int write_snapshot(struct workspace *w, struct dirty *d, const struct sto
 		store_txn_abort(t);
 		return r;
 	}
-	return store_txn_commit(t, how, ret);
+	r = store_txn_commit(t, how, ret);
+	if (r < 0 || !workspace_lost_store(w))
+		return r;
+	/* What was written is nowhere. */
+	store_snapshot_release(ret);
+	return -ESTALE;
 }
 
 static void failed(struct workspace *w, int r)
 {
 	autoput(buf_release) struct buf text = BUF_INIT;
-	const char *way_out = r == -ENOSPC ? NO_ROOM_TEXT : "";
+	const char *way_out = r == -ENOSPC ? NO_ROOM_TEXT : r == -ESTALE ? " (its store was taken away)" : "";
 
 	if (r == -EINTR)
 		return;		/* told to end */
@@ -186,8 +191,15 @@ static int come_back(struct workspace *w, enum store_reason reason)
 
 static int take_once(struct workspace *w, const struct store_commit *how, struct store_snapshot *ret)
 {
-	int r;
+	int r = 0;
 
+	/* Not while a client waits on the socket in the old one. */
+	if (workspace_lost_store(w))
+		r = w->asked ? -ESTALE : workspace_new_store(w);
+	if (r < 0) {
+		failed(w, r);
+		return r;
+	}
 	if (!w->scan && (r = come_back(w, how->reason)) < 0)
 		return r;
 	(void)watch_read(w->watch);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
@@ -125,6 +126,39 @@ void workspace_close(struct workspace *w)
 	buf_release(&w->last_error);
 	free(w->path);
 	free(w);
+}
+
+bool workspace_lost_store(const struct workspace *w)
+{
+	struct stat there, ours;
+
+	return fstat(store_dirfd(w->store), &ours) < 0 || stat(store_dir(w->store), &there) < 0 ||
+		there.st_dev != ours.st_dev || there.st_ino != ours.st_ino;
+}
+
+int workspace_new_store(struct workspace *w)
+{
+	const struct store_options so = { .level = w->cfg.level, .workspace = w->path };
+	struct ctl_server *old_ctl = w->ctl;
+	struct store *old = w->store, *fresh;
+	int r = store_open(store_dir(old), STORE_WRITE, &so, &fresh);
+
+	if (r < 0)
+		return r;
+	w->store = fresh;
+	r = control_open(w);
+	if (r < 0) {
+		w->store = old;
+		store_close(fresh);
+		return r;
+	}
+	log_warn("%s: its store %s was taken away; what is there now goes into a new one", w->path, store_dir(fresh));
+	if (w->scan)
+		workspace_unwatch(w);
+	ctl_close(old_ctl);
+	store_close(old);
+	(void)workspace_watch(w);	/* or it comes back later */
+	return 0;
 }
 
 void workspace_reload(struct workspace *w)

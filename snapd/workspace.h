@@ -60,6 +60,7 @@ struct workspace {
 	struct buf last_error;
 	struct progress *progress;
 	uint64_t progress_files, progress_bytes;
+	bool asked;			/* by a client, who waits */
 	bool looking;			/* and since these: */
 	uint64_t look_files, look_bytes;
 	struct waiting *waiting;	/* control.c: requests that came meanwhile */

@@ -109,6 +109,17 @@ else
 	echo "skip faults: no preload here"
 fi
 
+start --interval 300ms || exit 1
+no_store()
+{
+	mv "$s" "$d/moved" && echo new >"$w/open/new" || return 1
+	until_true is_running && once >/dev/null && same && rm "$w/open/new" && grep -q "taken away" "$d/log"
+}
+check "a store that is taken away under the daemon is no place to write to" no_store
+rm -rf "$s"
+check "or deleted" until_true sh -c 'echo more >>"$1/open/y"; "$2" -w "$1" --store "$3" --status 2>/dev/null | grep -q "daemon *process"' sh "$w" "$snapd" "$s"
+once >/dev/null; check "and the new one is whole" same
+stop
 start || exit 1
 flood()
 {
