@@ -5,6 +5,9 @@
 #include "at.h"
 #include "scan.h"
 
+/* File times have the grain of a clock tick, on some file systems of two seconds. */
+#define SCAN_GRAIN_NS INT64_C(2000000000)
+
 enum { TIMES = 64 };
 
 struct scan {

@@ -11,9 +11,6 @@
 #include "../lib/text.h"
 #include "scan-internal.h"
 
-/* File times have the grain of a clock tick, on some file systems of two seconds. */
-#define GRAIN_NS INT64_C(2000000000)
-
 int64_t scan_ns(const struct timespec *ts)
 {
 	return text_ns(ts);
@@ -161,7 +158,7 @@ bool scan_unchanged(struct scan *s, struct store *st, const struct store_entry *
 	if (e->kind == KIND_FILE && e->size != (uint64_t)now->st_size)
 		return false;
 	/* It may have changed again within the grain of the times after it was read. */
-	return (mtime > ctime ? mtime : ctime) < time_of(s, st, e->seq) - GRAIN_NS;
+	return (mtime > ctime ? mtime : ctime) < time_of(s, st, e->seq) - SCAN_GRAIN_NS;
 }
 
 int scan_snapshot(struct scan *s, struct store *st, const struct store_commit *how, struct store_snapshot *ret)

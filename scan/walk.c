@@ -16,6 +16,7 @@
 #include "../lib/auto.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "../lib/text.h"
 #include "at.h"
 #include "scan-internal.h"
 
@@ -32,6 +33,7 @@ struct walk {
 	struct store *st;
 	struct store_txn *t;
 	bool read;		/* files are read whatever stat says */
+	int64_t begun_ns;
 	int retries;
 	struct listing names;
 	struct known known;
@@ -389,6 +391,9 @@ static int one_folder(struct walk *w, const char *dir, enum scan_depth depth, in
 	r = w->s->opt.before_list ? w->s->opt.before_list(dir, fd, w->s->opt.arg) : 0;
 	if (r < 0)
 		return r;
+	/* What changed its time between the look from its parent and the watch is told by nobody. */
+	if (fstat(fd, &st) == 0 && scan_ns(&st.st_ctim) >= w->begun_ns - SCAN_GRAIN_NS && (r = store_txn_dir(w->t, dir, &st)) < 0)
+		return r;
 	r = listing_read(&w->names, fd);
 	if (r < 0)
 		return unlistable(w, dir, r, tries);
@@ -512,7 +517,8 @@ static int below(struct walk *w, const char *path, enum scan_depth depth)
 int scan_path(struct scan *s, struct store *st, struct store_txn *t, const char *path,
 	enum scan_depth depth, bool read)
 {
-	autoput(walk_release) struct walk w = { .s = s, .st = st, .t = t, .read = read && depth == SCAN_SELF };
+	autoput(walk_release) struct walk w = { .s = s, .st = st, .t = t, .read = read && depth == SCAN_SELF,
+		.begun_ns = text_now_ns() };
 	int r = scan_present(s);
 
 	if (r < 0)
