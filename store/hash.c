@@ -7,7 +7,7 @@
 #include "hash.h"
 
 /* libcrypto's SHA-1 uses the processor's instructions: four times libgit2's
- * collision-detecting one. A hit on a known id is confirmed by bytes (txn.c),
+ * collision-detecting one. A hit on a known id is confirmed by bytes (put.c),
  * which is what a collision would need to fool. */
 static EVP_MD *sha1_md;
 

@@ -1,18 +1,25 @@
 /* store/internal.h - what the store's own files share. Nobody else includes it.
  *
-
- *	place, open	where a store is; open, catch up, close
+ *	place		where a store is
+ *	open		open, catch up, close
  *	segment		files of records: append, read, cut
  *	record		one record's head: parse and build (docs/format.md)
  *	object		reading one object: frame, base chain, caches
  *	encode		choosing and making the stored form of objects
- *	batch		objects on their way into a record
- *	chunk, large	content-defined chunks of large files
+ *	chunk		content-defined chunks of large files
+ *	hash		git ids (hash.h)
  *	tree		git tree objects: parse, patch, splice
  *	snapshot	the snapshot record and its manifest
- *	catalogue	the SQLite index
- *	query		the questions of store.h, answered from the catalogue and the trees
- *	txn		a transaction
+ *	catalogue	the SQLite index: its tables, its sums, its writing
+ *	catchup		following the log into a catalogue
+ *	query		the questions of store.h: snapshots, marks, totals
+ *	current		... the current state, rows as of a snapshot
+ *	content		... what is in a snapshot, rows and trees together
+ *	versions	... one path through time, every path
+ *	blob		... the bytes of files
+ *	put		objects and files on their way into a record
+ *	txn, build	a transaction; the trees of its state
+ *	reconcile	making rows say what a tree says, after damage
  *	gitodb		libgit2's view
  *	verify		looking for damage */
 #ifndef STORE_INTERNAL_H
@@ -307,22 +314,54 @@ int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret)
 
 enum {	/* slots of cat_stmt */
 	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_OBJ_INS, CS_RECENT, CS_RECENT_UPD, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
-	CS_PATH_UPD, CS_VER_INS, CS_TOUCH, CS_META_GET, CS_META_SET, CS_MARK_SET, CS_MARK_DEL, CS_MARK_GET,
+	CS_PATH_UPD, CS_VER_INS, CS_TOUCH, CS_META_GET, CS_META_SET, CS_MARK_SET, CS_MARK_DEL,
 	CS_RANGE, CS_CHILDREN, CS_VERSION_AT, CS_VERSIONS, CS_ROW, CS_LIST, CS_MAX_
 };
 
-/* ---- query.c ---- */
+/* ---- query.c: what every question needs; snapshots, marks ---- */
 
-/* Children of a folder as of seq (~0 = now), GONE ones too when all. */
-int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all,
-	int (*fn)(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg), void *arg);
-/* For store_stream_blob: arg is a struct buf. */
-int query_add_piece(const void *p, size_t n, void *arg);
+#define CATALOGUE_BAD "catalogue.bad"	/* a file: the next writer makes the catalogue again */
+
 /* A row of the catalogue is wrong: said once, -EBADMSG. */
 int query_damaged(struct store *s);
-#define CATALOGUE_BAD "catalogue.bad"	/* a file: the next writer makes the catalogue again */
+/* The error of an SQLite result; damage that SQLite sees is told like our own. */
+int query_failed(struct store *s, int rc);
+/* A statement of its own, for walks whose callback may ask other questions. The caller finalizes it. */
+int query_prepare(struct store *s, const char *sql, sqlite3_stmt **ret);
+/* One snapshot; what: a WHERE ... ORDER BY with one integer. -ENOENT. ret_loc may be NULL. */
+int query_snapshot(struct store *s, const char *what, int64_t v, struct store_snapshot *ret,
+	loc_t *ret_loc);
+
+/* ---- current.c: rows ---- */
+
+static inline bool entry_has_oid(const struct store_entry *e)
+{
+	return e->kind == KIND_FILE || e->kind == KIND_LINK;
+}
+/* Children of a folder as of seq (~0 = now), GONE ones too when all. */
+typedef int (*query_child_fn)(const char *name, size_t len, int64_t id,
+	const struct store_entry *e, void *arg);
+int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all, query_child_fn fn,
+	void *arg);
+/* The row of one path now: id and entry. -ENOENT: it never was. */
+int query_path_row(struct store *s, const char *path, int64_t *ret_id, struct store_entry *e);
+#define VERSION_COLUMNS "seq, kind, mode, size, mtime, flags, why, sum"
+/* The entry that a statement over VERSION_COLUMNS stands on; its sum is checked. */
+int query_row_version(struct store *s, int64_t id, sqlite3_stmt *st, struct store_entry *e);
+/* The entry before the current one that stood at seq. -ENOENT: the path was not there yet. */
+int query_version_at(struct store *s, int64_t id, uint64_t seq, struct store_entry *e);
+
+/* ---- content.c: rows and trees together ---- */
+
 /* The tree object of a folder in a tree. -ENOENT: no stored file below it. */
 int query_tree_at(struct store *s, const struct oid *root, const char *dir, struct rbuf **ret);
+/* The id of a stored path in a tree. */
+int query_oid_at(struct store *s, const struct oid *root, const char *path, struct oid *ret);
+
+/* ---- blob.c ---- */
+
+/* For store_stream_blob: arg is a struct buf. */
+int query_add_piece(const void *p, size_t n, void *arg);
 
 /* ---- catchup.c ---- */
 
@@ -386,7 +425,7 @@ int put_file(struct store_txn *t, int fd, const struct store_entry *was, struct 
 int put_bytes(struct store_txn *t, const void *p, size_t n, const struct store_entry *was, struct oid *ret);
 /* What is suspicious about new content: ENTRY_EMPTIED, ENTRY_NULLED. */
 uint32_t put_suspect(const uint8_t *p, size_t n, const struct store_entry *was);
-/* Calls fn(loc) on the current object of an entry; 0 if it has none. */
+/* Where the content of the entry before is, if it is an object of this type; 0 = nowhere. */
 loc_t put_old(struct store_txn *t, const struct store_entry *was, uint8_t type);
 
 /* ---- the handle ---- */
