@@ -56,7 +56,7 @@ enum obj_type {
 
 enum obj_enc { ENC_RAW, ENC_ZSTD, ENC_ZDELTA, ENC_SPLICE, ENC_ZIDS };
 
-/* Where an object is: segment, offset of its record, index among the record's objects. 0 = nowhere. */
+/* Where an object is: segment, offset of its record, index among its objects. 0 = nowhere. */
 typedef uint64_t loc_t;
 
 static inline loc_t loc_make(uint32_t seg, uint64_t off, uint32_t idx)
@@ -105,17 +105,20 @@ struct log_pos {
 	uint64_t off;
 };
 
-int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last);	/* 0, 0 if there is none; -EBADMSG on a gap is left to verify */
-int seg_get(struct store *s, uint32_t no, struct segment **ret);		/* opened, header checked */
+/* 0, 0 if there is none. That one is missing in between is for verify to say. */
+int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last);
+/* Opened, header checked. */
+int seg_get(struct store *s, uint32_t no, struct segment **ret);
 int seg_size(struct store *s, uint32_t no, uint64_t *ret);
 int seg_create(struct store *s, uint32_t no);
-int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);	/* all of it or -EBADMSG */
+/* All of it or -EBADMSG. */
+int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);
 ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);
 int seg_append(struct store *s, const void *p, size_t n);	/* at s->end */
 int seg_cut(struct store *s, struct log_pos to);	/* truncate, remove later segments, sync */
 void seg_forget_all(struct store *s);
-/* How far the log was acknowledged, as log/acked says; 0 if it does not. Written after the fdatasync, not synced
- * itself: it may be older than the log, never newer. */
+/* How far the log was acknowledged, as log/acked says; 0 if it does not. Written after the
+ * fdatasync, not synced itself: it may be older than the log, never newer. */
 struct log_pos seg_acked(struct store *s);
 void seg_set_acked(struct store *s);	/* up to s->end */
 uint32_t seg_seed(const struct segment *g, uint64_t off);
@@ -150,7 +153,10 @@ void head_unref(struct head *h);
 static inline void head_put_(struct head **h) { head_unref(*h); }
 #define autohead autoput(head_put_)
 const struct frame *head_frame(const struct head *h, uint32_t idx);
-static inline const uint8_t *head_id(const struct head *h, uint32_t idx) { return h->ids + 20 * (size_t)idx; }
+static inline const uint8_t *head_id(const struct head *h, uint32_t idx)
+{
+	return h->ids + 20 * (size_t)idx;
+}
 /* Are the stored bytes of all frames right? */
 int head_check_frames(struct store *s, const struct head *h);
 /* The first valid head at or after off; -ENOENT at the end of the segment. */
@@ -164,10 +170,13 @@ int head_build(const struct frame *f, uint32_t n_frames, const uint32_t *raw, co
 /* Decode one object. ret_type / ret_id may be NULL. */
 int obj_read(struct store *s, loc_t loc, uint8_t *ret_type, struct oid *ret_id, struct rbuf **ret);
 /* Decode a frame's stored bytes; base is NULL when it has none; ids are the record's. */
-int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, const uint8_t *ids, uint32_t n_ids,
+int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, const uint8_t *ids,
+	uint32_t n_ids,
 	const uint8_t *stored, const struct rbuf *base, struct rbuf **ret);
-int obj_find(struct store *s, const struct oid *id, loc_t *ret);	/* -ENOENT; looks into the running transaction too */
-/* The same of an object that somebody said is there: where the catalogue does not know it, the log is asked. */
+/* -ENOENT; looks into the running transaction too */
+int obj_find(struct store *s, const struct oid *id, loc_t *ret);
+/* The same of an object that somebody said is there: where the catalogue does not know it, the
+ * log is asked. */
 int obj_must_find(struct store *s, const struct oid *id, loc_t *ret);
 int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct rbuf **ret);
 void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r);
@@ -191,10 +200,12 @@ struct encoded {		/* the frames of one record */
 	uint32_t n_objs;
 	struct buf stored;
 };
-/* Encodes, decodes again and compares. A frame that does not come back as it went in is stored raw. */
-int encode_batch(struct store *s, const struct pend *p, uint32_t n, uint64_t record_off, struct encoded *ret);
+/* Encodes, decodes again and compares. A frame that does not come back as it was is stored raw. */
+int encode_batch(struct store *s, const struct pend *p, uint32_t n, uint64_t record_off,
+	struct encoded *ret);
 void encoded_release(struct encoded *e);
-/* A base for new content of len bytes whose version before is at old, as the depth and segment rules allow; 0 = none. */
+/* A base for new content of len bytes whose version before is at old, as the depth and segment
+ * rules allow; 0 = none. */
 loc_t encode_base(struct store *s, loc_t old, size_t len);
 
 /* ---- chunk.c ---- */
@@ -202,7 +213,7 @@ loc_t encode_base(struct store *s, loc_t old, size_t len);
 #define CHUNK_MIN	(16u << 10)
 #define CHUNK_AVG	(64u << 10)
 #define CHUNK_MAX	(256u << 10)
-/* Length of the next chunk of p; n is what there is, last says nothing follows. 0 = give me more. */
+/* Length of the next chunk of p; n is what there is, last: nothing follows. 0 = give me more. */
 size_t chunk_next(const uint8_t *p, size_t n, bool last);
 
 /* ---- tree.c ---- */
@@ -223,11 +234,14 @@ struct tree_entry {
 };
 /* Next entry of a raw tree. 1, 0 at the end, -EBADMSG. */
 int tree_next(const uint8_t **p, const uint8_t *end, struct tree_entry *ret);
-int tree_find(const struct rbuf *tree, const char *name, size_t len, struct tree_entry *ret);	/* -ENOENT */
-/* base (NULL = empty) with the edits applied. Any order; of several for one name one with a mode wins. */
+/* -ENOENT */
+int tree_find(const struct rbuf *tree, const char *name, size_t len, struct tree_entry *ret);
+/* base (NULL = empty) with the edits applied, in any order; of several for one name one with a
+ * mode wins. */
 int tree_patch(const struct rbuf *base, struct tree_edit *e, size_t n, struct buf *out);
 /* Splice operations that make new from base; ids: the record's. */
-int tree_splice(const struct rbuf *base, const uint8_t *p, size_t n, const uint8_t *ids, uint32_t n_ids, struct buf *out);
+int tree_splice(const struct rbuf *base, const uint8_t *p, size_t n, const uint8_t *ids,
+	uint32_t n_ids, struct buf *out);
 
 /* ---- snapshot.c ---- */
 
@@ -245,17 +259,21 @@ struct snap {			/* a decoded snapshot record, without its entries */
 	size_t entries_at;	/* offset of the inline entries in the raw bytes */
 	uint64_t n_entries;
 };
-int snap_build(const struct store_snapshot *info, const struct oid *parent, const struct snap_manifest *m, uint32_t n_m,
-	uint32_t rec_seg, uint64_t rec_off, const struct change *c, size_t n, struct buf *out);
+int snap_build(const struct store_snapshot *info, const struct oid *parent,
+	const struct snap_manifest *m, uint32_t n_m, uint32_t rec_seg, uint64_t rec_off,
+		const struct change *c, size_t n, struct buf *out);
 int snap_parse(const uint8_t *p, size_t n, uint32_t rec_seg, uint64_t rec_off, struct snap *ret);
 void snap_release(struct snap *sn);
 int snap_commit_text(const struct store_snapshot *info, const struct oid *parent, struct buf *out);
-int snap_add_entry(struct buf *b, const char *path, const char *prev, const struct store_entry *e, int64_t time_ns);
-/* Names from a store are hostile (DESIGN.md section 12). Not in_tree: gone or skipped, may end in ".git". */
+int snap_add_entry(struct buf *b, const char *path, const char *prev, const struct store_entry *e,
+	int64_t time_ns);
+/* Names from a store are hostile (DESIGN.md section 12). Not in_tree: gone or skipped, may end
+ * in ".git". */
 bool snap_path_ok(const char *p, bool in_tree);
 typedef int (*snap_entry_fn)(const char *path, const struct store_entry *e, void *arg);
 /* Entries of one object. count: exactly so many, or ~0 = until its end. */
-int snap_entries(const uint8_t *p, size_t n, uint64_t count, int64_t time_ns, snap_entry_fn fn, void *arg);
+int snap_entries(const uint8_t *p, size_t n, uint64_t count, int64_t time_ns, snap_entry_fn fn,
+	void *arg);
 /* All entries of a snapshot read at loc, manifest objects included. */
 int snap_each(struct store *s, loc_t loc, snap_entry_fn fn, void *arg);
 /* The snapshot at loc. raw may be NULL. */
@@ -266,39 +284,48 @@ int snap_read(struct store *s, loc_t loc, struct snap *ret, struct rbuf **ret_ra
 struct catalogue;
 struct new_object { struct oid id; loc_t loc; };
 
-/* Opens, or says why not: -ENOENT missing, -EBADMSG damaged or of another store or schema, -EROFS... memory: in memory, empty. */
+/* Opens, or says why not: -ENOENT missing, -EBADMSG damaged or of another store or schema,
+ * -EROFS, ... memory: a new one that is in memory only. */
 int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret);
 void cat_close(struct catalogue *c);
 struct log_pos cat_pos(struct catalogue *c);
-/* One transaction: objects, changes, then their snapshot, then the position. All or nothing. Begin may be said again. */
+/* One transaction: objects, changes, then their snapshot, then the position. All or nothing.
+ * Begin may be said again. */
 int cat_begin(struct catalogue *c);
 int cat_commit(struct catalogue *c, struct log_pos pos);
 void cat_rollback(struct catalogue *c);
-int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n);	/* sorts o */
-int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint64_t changed, uint64_t added);
-int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const struct store_entry *e);
+/* Sorts o. */
+int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n);
+int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint64_t changed,
+	uint64_t added);
+int cat_add_change(struct catalogue *c, uint64_t seq, const char *path,
+	const struct store_entry *e);
 int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino);
 int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq);
-/* -ENOENT: it knows no such object; -ESTALE: it knows a place, and something else is there. A place that
- * cannot be read is given: the caller must see the damage, not miss the object. */
+/* -ENOENT: it knows no such object; -ESTALE: it knows a place, and something else is there. A
+ * place that cannot be read is given: the caller must see the damage, not miss the object. */
 int cat_find(struct store *s, struct catalogue *c, const struct oid *id, loc_t *ret);
 /* Every object whose id starts with these bits: loc of each. */
-int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg), void *arg);
-/* A snapshot record of the log is damaged or not there. rows_wrong: what it changed is not in the rows yet;
- * the next snapshot's tree says what there is (log_reconcile). */
+int cat_find_prefix(struct catalogue *c, uint64_t lo, uint64_t hi, int (*fn)(loc_t loc, void *arg),
+	void *arg);
+/* A snapshot record of the log is damaged or not there. rows_wrong: what it changed is not in
+ * the rows yet; the next snapshot's tree says what there is (log_reconcile). */
 void cat_set_lossy(struct catalogue *c, bool rows_wrong);
 bool cat_rows_wrong(const struct catalogue *c);
 bool cat_rows_later(const struct catalogue *c);
 void cat_rows_right(struct catalogue *c, bool later);
-/* Numbers of snapshots are given once: the next is greater than all in rows, marks and records met. */
+/* Numbers of snapshots are given once: the next is greater than all in rows, marks and records
+ * met. */
 uint64_t cat_next_seq(const struct catalogue *c);
 void cat_met_seq(struct catalogue *c, uint64_t seq);
-void cat_lost_seqs(struct catalogue *c, uint64_t n);	/* at most so many may have been given and lost */
+/* At most so many may have been given and lost */
+void cat_lost_seqs(struct catalogue *c, uint64_t n);
 int cat_newest_id(struct catalogue *c, struct oid *ret);
 /* Why the last call on it failed; damage is said, and the next writer makes a new one. */
 int cat_failed(struct catalogue *c);
 bool cat_is_bad(const struct catalogue *c);
-bool cat_is_there(struct store *s, const struct catalogue *c);	/* the open file is still the store's */
+/* The open file is still the store's */
+bool cat_is_there(struct store *s, const struct catalogue *c);
 int cat_savepoint(struct catalogue *c);
 int cat_release(struct catalogue *c, bool keep);	/* or back to the savepoint */
 bool cat_is_lossy(const struct catalogue *c);
@@ -310,10 +337,12 @@ sqlite3_stmt *cat_stmt(struct catalogue *c, int which, const char *sql);
 int64_t cat_sum_entry(int64_t owner, const char *name, size_t len, const struct store_entry *e);
 int64_t cat_sum_snapshot(const struct store_snapshot *sn, loc_t loc);
 int64_t cat_sum_mark(const char *name, uint64_t seq);
-int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret);	/* -ENOENT */
+/* -ENOENT. */
+int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret);
 
 enum {	/* slots of cat_stmt */
-	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_OBJ_INS, CS_RECENT, CS_RECENT_UPD, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
+	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_OBJ_INS,
+	CS_RECENT, CS_RECENT_UPD, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
 	CS_PATH_UPD, CS_VER_INS, CS_TOUCH, CS_META_GET, CS_META_SET, CS_MARK_SET, CS_MARK_DEL,
 	CS_RANGE, CS_CHILDREN, CS_VERSION_AT, CS_VERSIONS, CS_ROW, CS_LIST, CS_MAX_
 };
@@ -326,7 +355,7 @@ enum {	/* slots of cat_stmt */
 int query_damaged(struct store *s);
 /* The error of an SQLite result; damage that SQLite sees is told like our own. */
 int query_failed(struct store *s, int rc);
-/* A statement of its own, for walks whose callback may ask other questions. The caller finalizes it. */
+/* A statement of its own: a walk's callback may ask other questions. The caller finalizes it. */
 int query_prepare(struct store *s, const char *sql, sqlite3_stmt **ret);
 /* One snapshot; what: a WHERE ... ORDER BY with one integer. -ENOENT. ret_loc may be NULL. */
 int query_snapshot(struct store *s, const char *what, int64_t v, struct store_snapshot *ret,
@@ -366,9 +395,10 @@ int query_add_piece(const void *p, size_t n, void *arg);
 /* ---- catchup.c ---- */
 
 uint64_t log_bytes_between(struct store *s, struct log_pos from, struct log_pos to);
-/* Whole transactions after from: feed them into c (NULL: only look). *ret_end = the end of what was acknowledged.
- * Damage is left out, said, and makes c lossy. */
-int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, struct log_pos *ret_end);
+/* Whole transactions after from: feed them into c (NULL: only look). *ret_end = the end of what
+ * was acknowledged. Damage is left out, said, and makes c lossy. */
+int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from,
+	struct log_pos *ret_end);
 
 /* An object by asking the log from end to end, the first time; -ENOENT. */
 int log_find(struct store *s, const struct oid *id, loc_t *ret);
@@ -376,7 +406,8 @@ void log_forget_found(struct store *s);
 
 /* ---- reconcile.c ---- */
 
-/* Make the rows of c say what sn's tree says. Trees that cannot be read leave theirs as they are (cat_rows_later). */
+/* Make the rows of c say what sn's tree says. Trees that cannot be read leave theirs as they are
+ * (cat_rows_later). */
 int log_reconcile(struct store *s, struct catalogue *c, const struct store_snapshot *sn);
 
 /* ---- txn.c, build.c, put.c ---- */
@@ -412,17 +443,25 @@ struct store_txn {
 	struct buf io;		/* scratch for large files */
 };
 
-/* Store an object unless it is there already (confirmed by bytes). Takes a reference of its own. base: the version before, 0 = none. */
-int put_object(struct store_txn *t, uint8_t type, const struct oid *id, struct rbuf *raw, loc_t base);
+/* Store an object unless it is there already (confirmed by bytes). Takes a reference of its own.
+ * base: the version before, 0 = none. */
+int put_object(struct store_txn *t, uint8_t type, const struct oid *id, struct rbuf *raw,
+	loc_t base);
 int put_flush(struct store_txn *t);		/* pending objects become a record */
-int put_ready(struct store_txn *t);		/* roll to a new segment if the current one is full */
-/* The tree of the state after the changes c (sorted by path), from the one before (NULL: none). A tree that cannot be
- * read is made again from the rows. -ESTALE: the changes have grown, sort them again. */
-int build_tree(struct store_txn *t, const struct change *c, size_t n, const struct oid *old, struct oid *ret);
-int txn_add_change(struct store_txn *t, const char *path, const struct store_entry *e, const struct store_entry *was);
-/* Read a regular file into the store. ret: oid, size, times, mode, flags. -ESTALE if it never stood still. */
+/* Roll to a new segment if the current one is full */
+int put_ready(struct store_txn *t);
+/* The tree of the state after the changes c (sorted by path), from the one before (NULL: none).
+ * A tree that cannot be read is made again from the rows. -ESTALE: the changes have grown, sort
+ * them again. */
+int build_tree(struct store_txn *t, const struct change *c, size_t n, const struct oid *old,
+	struct oid *ret);
+int txn_add_change(struct store_txn *t, const char *path, const struct store_entry *e,
+	const struct store_entry *was);
+/* Read a regular file into the store. ret: oid, size, times, mode, flags. -ESTALE if it never
+ * stood still. */
 int put_file(struct store_txn *t, int fd, const struct store_entry *was, struct store_entry *ret);
-int put_bytes(struct store_txn *t, const void *p, size_t n, const struct store_entry *was, struct oid *ret);
+int put_bytes(struct store_txn *t, const void *p, size_t n, const struct store_entry *was,
+	struct oid *ret);
 /* What is suspicious about new content: ENTRY_EMPTIED, ENTRY_NULLED. */
 uint32_t put_suspect(const uint8_t *p, size_t n, const struct store_entry *was);
 /* Where the content of the entry before is, if it is an object of this type; 0 = nowhere. */
@@ -444,9 +483,12 @@ struct store {
 	int dirfd, logfd, lockfd;
 	int ackfd;			/* writer: log/acked */
 	bool write;
-	bool forgot;			/* the current state has lost its stat data, or more (store_forgot) */
-	bool hurt;			/* an object could not be read: build_tree looks at all trees once */
-	bool cat_damaged;		/* a row's sum was wrong: the writer makes a new catalogue */
+	/* the current state has lost its stat data, or more (store_forgot) */
+	bool forgot;
+	/* an object could not be read: build_tree looks at all trees once */
+	bool hurt;
+	/* a row's sum was wrong: the writer makes a new catalogue */
+	bool cat_damaged;
 	int broken;			/* writer: look at the log's tail again before going on */
 	struct store_options opt;
 	uint8_t id[16];
@@ -478,7 +520,9 @@ struct store {
 	git_odb *odb;
 };
 
-int txn_find(struct store_txn *t, const struct oid *id, loc_t *ret, struct rbuf **ret_pending);	/* txn.c */
+/* txn.c. 1: found, *ret says where; 2: not written yet, *ret is its type and *ret_pending its
+ * bytes; 0: not of this transaction. */
+int txn_find(struct store_txn *t, const struct oid *id, loc_t *ret, struct rbuf **ret_pending);
 int store_hash_init(void);
 int store_writer_ready(struct store *s);	/* open.c */
 

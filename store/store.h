@@ -56,24 +56,26 @@ enum store_mode { STORE_READ, STORE_WRITE };
 
 struct store_options {
 	int level;			/* zstd level for new objects; 0 = 3 */
-	uint64_t segment_size;		/* roll after this many bytes; 0 = 64 MiB (tests shrink it) */
-	const char *workspace;		/* STORE_WRITE on a new folder: what it keeps; else it may be NULL */
+	uint64_t segment_size;		/* roll after so many bytes; 0 = 64 MiB (tests shrink it) */
+	const char *workspace;		/* STORE_WRITE on a new folder: what it keeps; or NULL */
 	bool no_sync;			/* tests only: skip fdatasync */
 };
 
 /* STORE_WRITE creates the folder (0700) and its parents if missing, cuts a torn tail, brings the
  * catalogue up to date. -ENOENT: no store there (STORE_READ). -EBUSY: another writer.
  * -ENOTSUP: a newer format. */
-int store_open(const char *dir, enum store_mode mode, const struct store_options *opt, struct store **ret);
+int store_open(const char *dir, enum store_mode mode, const struct store_options *opt,
+	struct store **ret);
 void store_close(struct store *s);		/* NULL is fine; releases the lock */
 
 const char *store_dir(const struct store *s);
 int store_dirfd(const struct store *s);
-const char *store_workspace(const struct store *s);	/* canonical path it was made for; "" if unknown */
+/* The canonical path it was made for; "" if unknown. */
+const char *store_workspace(const struct store *s);
 /* A reader's view is fixed at open; this looks again. 1 = there is something new. */
 int store_refresh(struct store *s);
 
-/* Who holds the writer's lock of the store in dir: 1 and its pid (0 if it did not say), 0 nobody. */
+/* Who holds the writer's lock of the store in dir: 1 and its pid (0: it did not say), 0 nobody. */
 int store_writer(const char *dir, pid_t *ret_pid);
 
 /* ---- snapshots ------------------------------------------------------- */
@@ -91,7 +93,7 @@ enum {	/* entry flags; a snapshot's flags are the union of its entries' */
 	ENTRY_EMPTIED = 2,	/* had bytes in the snapshot before, now has none */
 	ENTRY_NULLED = 4,	/* became all NUL bytes (or its second half or more did) */
 	ENTRY_SPARSE = 8,	/* had holes */
-	ENTRY_KEPT = 16,	/* could not be read: the entry before still stands, `why` says why */
+	ENTRY_KEPT = 16,	/* could not be read: the entry before stands, `why` says why */
 };
 
 struct store_snapshot {
@@ -103,7 +105,7 @@ struct store_snapshot {
 	uint32_t flags;			/* ENTRY_* union */
 	uint64_t changed;		/* entries in its manifest */
 	uint64_t added_bytes;		/* bytes it appended to the log */
-	char *message;			/* never NULL; "" if none. Valid during the callback, else store_snapshot_release */
+	char *message;			/* never NULL; a callback's is valid until it returns */
 };
 void store_snapshot_release(struct store_snapshot *sn);
 
@@ -115,9 +117,12 @@ int store_list(struct store *s, uint64_t before_seq, store_snapshot_fn fn, void 
 uint64_t store_count(struct store *s);
 /* Each fills *ret (release it) or says -ENOENT. */
 int store_newest(struct store *s, struct store_snapshot *ret);
-int store_by_seq(struct store *s, uint64_t seq, struct store_snapshot *ret);		/* exactly */
-int store_before(struct store *s, uint64_t seq, struct store_snapshot *ret);		/* the newest below seq */
-int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret);	/* the newest not after */
+/* Exactly this one. */
+int store_by_seq(struct store *s, uint64_t seq, struct store_snapshot *ret);
+/* The newest below seq. */
+int store_before(struct store *s, uint64_t seq, struct store_snapshot *ret);
+/* The newest not after. */
+int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret);
 /* hex: 4..40 digits of a commit id. -ENOTUNIQ if several match. */
 int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret);
 
@@ -155,8 +160,8 @@ struct store_entry {
 
 typedef int (*store_entry_fn)(const char *path, const struct store_entry *e, void *arg);
 
-/* The manifest of one snapshot: what changed in it, by path (byte order). GONE entries included; oid is
- * filled for files and links. */
+/* The manifest of one snapshot: what changed in it, by path (byte order). GONE entries included;
+ * oid is filled for files and links. */
 int store_changes(struct store *s, uint64_t seq, store_entry_fn fn, void *arg);
 
 /* One folder of a snapshot, not recursive: path is the entry's NAME, byte order. Empty folders
@@ -167,10 +172,11 @@ int store_walk_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn
 /* One path of a snapshot; -ENOENT. */
 int store_entry_at(struct store *s, uint64_t seq, const char *path, struct store_entry *ret);
 
-/* Every version of one path, newest first; GONE where it was deleted. e->seq says when. oid filled. */
+/* Every version of one path, newest first; GONE where it was deleted. e->seq says when. oid
+ * filled. */
 int store_history(struct store *s, const char *path, store_entry_fn fn, void *arg);
-/* Every path the store ever held, byte order within a folder, with its current entry (KIND_GONE: deleted; then
- * e->seq is the snapshot that saw it gone). */
+/* Every path the store ever held, byte order within a folder, with its current entry (KIND_GONE:
+ * deleted; then e->seq is the snapshot that saw it gone). */
 int store_paths(struct store *s, store_entry_fn fn, void *arg);
 
 /* The current state: the newest snapshot plus the stat data of the moment it was read.
@@ -190,10 +196,11 @@ int store_totals(struct store *s, struct store_totals *ret);
 
 /* ---- objects --------------------------------------------------------------- */
 
-/* The bytes of a blob (links: the target). Verified by the record's checksum. max bounds memory: -EFBIG. */
+/* The bytes of a blob (links: the target). Verified by the record's checksum. max bounds memory:
+ * -EFBIG. */
 int store_read_blob(struct store *s, const struct oid *id, size_t max, struct buf *ret);
-/* The same piece by piece, in constant memory, hashed on the way: -EBADMSG at the end if the id does not
- * match. fn returns 0, or negative to stop. */
+/* The same piece by piece, in constant memory, hashed on the way: -EBADMSG at the end if the id
+ * does not match. fn returns 0, or negative to stop. */
 int store_stream_blob(struct store *s, const struct oid *id,
 	int (*fn)(const void *p, size_t n, void *arg), void *arg);
 int store_blob_size(struct store *s, const struct oid *id, uint64_t *ret);
@@ -211,25 +218,32 @@ void store_hash(const char *type, const void *p, size_t n, struct oid *ret);
 int store_txn_begin(struct store *s, struct store_txn **ret);
 void store_txn_abort(struct store_txn *t);		/* NULL is fine */
 
-/* Says, once, that the current state was made again from the log since it was last asked about: it has no stat data, and
- * after damage it may lack paths. Whoever only tells what changed must then look at everything. */
+/* Says, once, that the current state was made again from the log since it was last asked about:
+ * it has no stat data, and after damage it may lack paths. Whoever only tells what changed must
+ * then look at everything. */
 bool store_forgot(struct store *s);
 
-/* Store what fd (a regular file, positioned anywhere) holds as path. fstat before and after: if it changed it is
- * read again, at most twice, then stored and flagged unstable. What did not change since
- * the newest snapshot is not recorded. *ret (may be NULL) is the entry as it will be. */
+/* Store what fd (a regular file, positioned anywhere) holds as path. fstat before and after: if
+ * it changed it is read again, at most twice, then stored and flagged unstable. What did not
+ * change since the newest snapshot is not recorded. *ret (may be NULL) is the entry as it will
+ * be. */
 int store_txn_file(struct store_txn *t, const char *path, int fd, struct store_entry *ret);
-int store_txn_link(struct store_txn *t, const char *path, const struct stat *st, const char *target);
+int store_txn_link(struct store_txn *t, const char *path, const struct stat *st,
+	const char *target);
 int store_txn_dir(struct store_txn *t, const char *path, const struct stat *st);
-/* path and all that is below it do not exist any more. Nothing happens if the store does not know it. */
+/* path and all that is below it do not exist any more. Nothing happens if the store does not
+ * know it. */
 int store_txn_gone(struct store_txn *t, const char *path);
 /* Policy: it exists but is not to be stored (too large, special, ignored, ...); leaves the tree. */
-int store_txn_skip(struct store_txn *t, const char *path, const struct stat *st, enum store_why why);
-/* It could not be read or listed: whatever the store has for it (and below it) stands, flagged ENTRY_KEPT.
- * A path the store does not know is recorded as skipped. st may be NULL. */
-int store_txn_keep(struct store_txn *t, const char *path, const struct stat *st, enum store_why why);
+int store_txn_skip(struct store_txn *t, const char *path, const struct stat *st,
+	enum store_why why);
+/* It could not be read or listed: whatever the store has for it (and below it) stands, flagged
+ * ENTRY_KEPT. A path the store does not know is recorded as skipped. st may be NULL. */
+int store_txn_keep(struct store_txn *t, const char *path, const struct stat *st,
+	enum store_why why);
 /* Bytes from memory instead of a file (tests, import, restore of editor buffers). */
-int store_txn_bytes(struct store_txn *t, const char *path, const struct stat *st, const void *p, size_t n);
+int store_txn_bytes(struct store_txn *t, const char *path, const struct stat *st, const void *p,
+	size_t n);
 
 struct store_commit {
 	int64_t time_ns;		/* 0 = now */
@@ -237,14 +251,16 @@ struct store_commit {
 	const char *message;		/* NULL = none */
 	bool force;			/* also when nothing changed */
 };
-/* Frees t whatever it returns. 1: a snapshot was written and is on disk; 0: nothing changed, *ret is the newest
- * (all zero if there is none); negative: nothing was written. ret may be NULL, else release it. */
-int store_txn_commit(struct store_txn *t, const struct store_commit *how, struct store_snapshot *ret);
+/* Frees t whatever it returns. 1: a snapshot was written and is on disk; 0: nothing changed,
+ * *ret is the newest (all zero if there is none); negative: nothing was written. ret may be
+ * NULL, else release it. */
+int store_txn_commit(struct store_txn *t, const struct store_commit *how,
+	struct store_snapshot *ret);
 
 /* ---- trust ------------------------------------------------------------------------ */
 
 struct store_damage {
-	const char *what;		/* "blob 3f2a...: checksum mismatch", "segment 3: cut short", ... */
+	const char *what;		/* "segment 3: cut short, ...", ... */
 	const char *path;		/* a path it hits, or NULL */
 	uint64_t first_seq, last_seq;	/* the snapshots it hits, 0 = none known */
 };
@@ -252,7 +268,7 @@ typedef void (*store_damage_fn)(const struct store_damage *d, void *arg);
 typedef void (*store_progress_fn)(uint64_t done_bytes, uint64_t total_bytes, void *arg);
 
 struct store_verify {
-	bool all;			/* decompress and hash every object; else structure, checksums of heads, links */
+	bool all;			/* decode and hash every object; else heads and links */
 	store_damage_fn damage;
 	store_progress_fn progress;	/* may be NULL */
 	const volatile sig_atomic_t *stop;	/* may be NULL; non-zero: -EINTR */
