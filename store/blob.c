@@ -5,6 +5,24 @@
 #include "hash.h"
 #include "internal.h"
 
+int obj_head(struct store *s, const struct oid *id, loc_t *ret_loc, struct head **ret)
+{
+	autohead struct head *h = NULL;
+	loc_t loc;
+	int r = obj_must_find(s, id, &loc);
+
+	if (r < 0)
+		return r;
+	r = head_get(s, loc_seg(loc), loc_off(loc), &h);
+	if (r < 0)		/* a segment that is gone is damage, not an answer */
+		return r == -ENOENT ? -EBADMSG : r;
+	if (loc_idx(loc) >= h->n_objs)
+		return -EBADMSG;
+	*ret_loc = loc;
+	*ret = take_ptr(h);
+	return 0;
+}
+
 int store_has(struct store *s, const struct oid *id)
 {
 	loc_t loc;
@@ -20,12 +38,10 @@ int store_blob_size(struct store *s, const struct oid *id, uint64_t *ret)
 	struct cursor c;
 	uint8_t type;
 	loc_t loc;
-	int r = obj_must_find(s, id, &loc);
+	int r = obj_head(s, id, &loc, &h);
 
-	if (r < 0 || (r = head_get(s, loc_seg(loc), loc_off(loc), &h)) < 0)
+	if (r < 0)
 		return r;
-	if (loc_idx(loc) >= h->n_objs)
-		return -EBADMSG;
 	type = head_frame(h, loc_idx(loc))->type;
 	if (type == OBJ_BLOB) {
 		*ret = h->raw[loc_idx(loc)];
@@ -78,7 +94,8 @@ static int stream_large(struct store *s, const struct rbuf *list, const struct o
 	return r;
 }
 
-int store_stream_blob(struct store *s, const struct oid *id, int (*fn)(const void *p, size_t n, void *arg), void *arg)
+int store_stream_blob(struct store *s, const struct oid *id,
+	int (*fn)(const void *p, size_t n, void *arg), void *arg)
 {
 	autorbuf struct rbuf *raw = NULL;
 	struct oid got;

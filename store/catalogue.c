@@ -207,12 +207,21 @@ static int exec(struct catalogue *c, const char *sql)
 	return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : cat_failed(c);
 }
 
+/* Ours and those of query_stmt. */
+static void close_statements(struct catalogue *c)
+{
+	sqlite3_stmt *st;
+
+	while (c->db && (st = sqlite3_next_stmt(c->db, NULL)))
+		sqlite3_finalize(st);
+	memset(c->stmt, 0, sizeof(c->stmt));
+}
+
 void cat_close(struct catalogue *c)
 {
 	if (!c)
 		return;
-	for (int i = 0; i < CS_MAX_; i++)
-		sqlite3_finalize(c->stmt[i]);
+	close_statements(c);
 	sqlite3_close(c->db);
 	buf_release(&c->dir);
 	free(c->step);
@@ -300,10 +309,7 @@ static int open_read(struct store *s, struct catalogue *c, const char *path)
 	}
 	/* A read-only medium: SQLite cannot make the files WAL needs, and nobody writes. What
 	 * the WAL holds is left out then: the log's tail is read instead. */
-	for (int i = 0; i < CS_MAX_; i++) {
-		sqlite3_finalize(c->stmt[i]);
-		c->stmt[i] = NULL;
-	}
+	close_statements(c);
 	sqlite3_close(c->db);
 	c->db = NULL;
 	if (immutable_uri(path, &uri) < 0)
@@ -406,6 +412,7 @@ int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
 {
 	autoput(buf_release) struct buf path = BUF_INIT;
 	struct catalogue *c = calloc(1, sizeof(*c));
+	struct stat st;
 	int r;
 
 	if (c) {
@@ -421,10 +428,14 @@ int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
 		r = sqlite3_open_v2(":memory:", &c->db,
 			SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 		r = r == SQLITE_OK ? create_schema(s, c) : -ENOMEM;
-	} else if (!write && faccessat(s->dirfd, "catalogue.db", F_OK, 0) < 0) {
+	} else if (write) {
+		r = open_write(s, c, path.data);
+	} else if (fstatat(s->dirfd, "catalogue.db", &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		r = -errno;
 	} else {
-		r = write ? open_write(s, c, path.data) : open_read(s, c, path.data);
+		c->dev = st.st_dev;
+		c->ino = st.st_ino;
+		r = open_read(s, c, path.data);
 	}
 	if (r < 0) {
 		cat_close(c);

@@ -1,338 +1,415 @@
-/* What is in a snapshot: times, modes and kinds from the rows, ids from the trees. */
-#include <stdio.h>
+/* What is in a snapshot: times, modes and kinds from the rows, ids from the trees.
+ *
+ * Every stored name of a tree has a row and the other way round; if not, the catalogue is
+ * damaged. Only when a snapshot record of the log is damaged (the catalogue is "lossy" then)
+ * trees may know better than rows: the content is right, the times are not known.
+ *
+ * Folders may be nested by the thousand, and a store may come from a stranger: walks keep their
+ * place on the heap, the path in one buffer, and go nowhere twice. */
 #include <string.h>
 
 #include "internal.h"
 
 /* ---- trees ---- */
 
+/* Mode and id of a path in a tree; "" is the tree itself. */
+static int tree_lookup(struct store *s, const struct oid *root, const char *path,
+	uint32_t *ret_mode,
+	struct oid *ret)
+{
+	struct oid id = *root;
+	uint32_t mode = 040000;
+
+	while (*path) {
+		autorbuf struct rbuf *tree = NULL;
+		size_t n = strcspn(path, "/");
+		struct tree_entry e;
+		int r = mode == 040000 ? obj_read_id(s, &id, NULL, &tree) : -ENOENT;
+
+		if (r < 0 || (r = tree_find(tree, path, n, &e)) < 0)
+			return r;
+		id = e.oid;
+		mode = e.mode;
+		path += n + (path[n] == '/');
+	}
+	*ret_mode = mode;
+	*ret = id;
+	return 0;
+}
+
 int query_tree_at(struct store *s, const struct oid *root, const char *dir, struct rbuf **ret)
 {
-	autorbuf struct rbuf *tree = NULL;
-	int r = obj_read_id(s, root, NULL, &tree);
+	struct oid id;
+	uint32_t mode;
+	int r = tree_lookup(s, root, dir, &mode, &id);
 
-	while (r == 0 && *dir) {
-		size_t n = strcspn(dir, "/");
-		struct tree_entry e;
-
-		if ((r = tree_find(tree, dir, n, &e)) < 0)
-			return r;
-		if (e.mode != 040000)
-			return -ENOENT;
-		rbuf_unref(take_ptr(tree));
-		r = obj_read_id(s, &e.oid, NULL, &tree);
-		dir += n + (dir[n] == '/');
-	}
-	if (r == 0)
-		*ret = take_ptr(tree);
-	return r;
-}
-
-/* The entries of one tree, sorted by plain name, for looking many up. */
-struct names {
-	struct rbuf *tree;
-	struct tree_entry *e;
-	size_t n;
-};
-
-static void names_release(struct names *x)
-{
-	rbuf_unref(x->tree);
-	free(x->e);
-	*x = (struct names){ NULL, NULL, 0 };
-}
-
-static int name_cmp(const void *pa, const void *pb)
-{
-	const struct tree_entry *a = pa, *b = pb;
-	size_t n = a->len < b->len ? a->len : b->len;
-	int r = memcmp(a->name, b->name, n);
-
-	return r ? r : a->len < b->len ? -1 : a->len > b->len;
-}
-
-/* Takes the tree (NULL: no names). */
-static int names_load(struct names *x, struct rbuf *tree)
-{
-	const uint8_t *p, *end;
-	size_t cap = 0;
-	int r;
-
-	*x = (struct names){ .tree = tree };
-	if (!tree)
-		return 0;
-	p = tree->data;
-	end = p + tree->len;
-	for (;;) {
-		if (x->n == cap) {
-			void *q = realloc(x->e, (cap = cap * 2 + 16) * sizeof(*x->e));
-
-			if (!q)
-				return -ENOMEM;
-			x->e = q;
-		}
-		if ((r = tree_next(&p, end, &x->e[x->n])) != 1)
-			break;
-		x->n++;
-	}
-	qsort(x->e, x->n, sizeof(*x->e), name_cmp);
-	return r;
-}
-
-static const struct tree_entry *names_find(const struct names *x, const char *name)
-{
-	struct tree_entry key = { .name = name, .len = strlen(name) };
-
-	return x->n ? bsearch(&key, x->e, x->n, sizeof(key), name_cmp) : NULL;
-}
-
-static int names_at(struct store *s, const struct oid *root, const char *dir, struct names *x)
-{
-	struct rbuf *tree = NULL;
-	int r = query_tree_at(s, root, dir, &tree);
-
-	return r < 0 && r != -ENOENT ? r : names_load(x, tree);
-}
-
-/* ---- a snapshot's content ---- */
-
-static int entry_at(struct store *s, uint64_t seq, const char *path, int64_t *ret_id, struct store_entry *e)
-{
-	int r = query_path_row(s, path, ret_id, e);
-
-	if (r == 0 && e->seq > seq)
-		r = query_version_at(s, *ret_id, seq, e);
-	if (r == 0 && e->kind == KIND_GONE && *path)
+	if (r == 0 && mode != 040000)
 		r = -ENOENT;
-	return r;
+	return r < 0 ? r : obj_read_id(s, &id, NULL, ret);
 }
 
-struct dir_arg {
-	struct store *s;
-	uint64_t seq;
-	const struct names *names;
-	size_t found;		/* of them */
-	store_entry_fn fn;
-	void *arg;
-	const char *prefix;	/* NULL: names only, not recursive */
-};
+int query_oid_at(struct store *s, const struct oid *root, const char *path, struct oid *ret)
+{
+	uint32_t mode;
+	int r = tree_lookup(s, root, path, &mode, ret);
 
-static int walk_dir(struct store *s, uint64_t seq, int64_t id, const char *path, const struct oid *tree, store_entry_fn fn, void *arg);
+	return r == -ENOENT && !cat_is_lossy(s->cat) ? query_damaged(s) : r;
+}
 
-static int dir_child(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg);
+/* ---- one folder: rows and tree together ---- */
 
 static bool agree(const struct tree_entry *t, const struct store_entry *e)
 {
 	return e->kind == KIND_DIR ? t->mode == 040000 : entry_has_oid(e) && t->mode != 040000;
 }
 
-struct known_arg {
-	const char *name;
-	bool known;
-};
-
-static int is_known(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg)
+static int row_cmp(const void *pa, const void *pb, void *arg)
 {
-	struct known_arg *k = arg;
+	const struct child *a = pa, *b = pb;
+	const struct rows *x = arg;
 
-	(void)len;
-	(void)id;
-	if (strcmp(name, k->name) == 0 && (e->kind == KIND_DIR || entry_has_oid(e)))
-		k->known = true;
+	return strcmp(rows_name(x, a), rows_name(x, b));
+}
+
+/* What only the tree knows of a path: the rest is a guess. */
+static int guess_entry(struct store *s, uint32_t mode, const struct oid *id, int64_t time_ns,
+	struct store_entry *e)
+{
+	int r;
+
+	*e = (struct store_entry){ .oid = *id, .mtime_ns = time_ns };
+	e->kind = mode == 040000 ? KIND_DIR : mode == 0120000 ? KIND_LINK : KIND_FILE;
+	e->mode = mode == 040000 ? 040755 : mode;
+	if (e->kind == KIND_DIR)
+		return 0;
+	/* Damaged content has no size; it is told by who reads it. */
+	r = store_blob_size(s, id, &e->size);
+	return r == -EBADMSG || r == -ENOENT || r == -EINVAL ? 0 : r;
+}
+
+/* What the tree holds and no row speaks of. */
+static int add_unknown(struct store *s, const struct names *names, const bool *seen,
+	int64_t time_ns,
+	struct rows *x)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		const struct tree_entry *t = &names->e[i];
+		struct child *w;
+		int r;
+
+		if (seen[i])
+			continue;
+		if (!(w = rows_add(x, t->name, t->len)))
+			return -ENOMEM;
+		w->id = 0;
+		if ((r = guess_entry(s, t->mode, &t->oid, time_ns, &w->e)) < 0)
+			return r;
+	}
+	qsort_r(x->r, x->n, sizeof(*x->r), row_cmp, x);
 	return 0;
 }
 
-/* What the tree holds and no row speaks of, because the snapshot record that did is damaged: the content is
- * right, the times are not known. */
-static int list_rest(struct dir_arg *a, int64_t id)
+/* Give the rows their ids: of files and links what they hold, of folders (until they are told:
+ * emit) their tree. */
+static int join(struct store *s, const struct names *names, int64_t time_ns, struct rows *x)
 {
-	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
-	int r = store_by_seq(a->s, a->seq, &sn);
+	autofree bool *seen = calloc(names->n + 1, sizeof(*seen));
+	bool lossy = cat_is_lossy(s->cat);
+	size_t n = 0, found = 0;
 
-	for (size_t i = 0; r == 0 && i < a->names->n; i++) {
-		const struct tree_entry *t = &a->names->e[i];
-		autofree char *name = strndup(t->name, t->len);
-		struct known_arg k = { name, false };
-		struct store_entry e = { .kind = KIND_FILE, .mode = t->mode == 040000 ? 040755 : t->mode, .mtime_ns = sn.time_ns };
-
-		if (!name)
-			return -ENOMEM;
-		if ((r = query_children(a->s, id, a->seq, false, is_known, &k)) < 0 || k.known)
-			continue;
-		e.kind = t->mode == 040000 ? KIND_DIR : t->mode == 0120000 ? KIND_LINK : KIND_FILE;
-		if (e.kind != KIND_DIR)
-			(void)store_blob_size(a->s, &t->oid, &e.size);
-		r = dir_child(name, t->len, -1, &e, a);
-	}
-	return r;
-}
-
-/* Every name of the tree has a row, or the catalogue has lost some. */
-static int list_children(struct dir_arg *a, int64_t id)
-{
-	int r = query_children(a->s, id, a->seq, false, dir_child, a);
-
-	if (r != 0 || a->found == a->names->n)
-		return r;
-	return cat_is_lossy(a->s->cat) ? list_rest(a, id) : query_damaged(a->s);
-}
-
-static int dir_child(const char *name, size_t len, int64_t id, const struct store_entry *e, void *arg)
-{
-	struct dir_arg *a = arg;
-	struct store_entry with = *e;
-	const struct tree_entry *t = names_find(a->names, name);
-	autofree char *path = NULL;
-	int r;
-
-	(void)len;
-	a->found += t && agree(t, e);
-	if (entry_has_oid(e)) {
-		if ((!t || !agree(t, e)) && cat_is_lossy(a->s->cat))
-			return 0;	/* the record that said it went is damaged */
-		if (!t || !agree(t, e))
-			return query_damaged(a->s);
-		with.oid = t->oid;
-	}
-	if (!a->prefix)
-		return a->fn(name, &with, a->arg);
-	if (asprintf(&path, "%s%s%s", a->prefix, *a->prefix ? "/" : "", name) < 0) {
-		path = NULL;
+	if (!seen)
 		return -ENOMEM;
+	for (size_t i = 0; i < x->n; i++) {
+		struct child *w = &x->r[i];
+		const char *name = rows_name(x, w);
+		const struct tree_entry *t = names_find(names, name, strlen(name));
+		bool right = t && agree(t, &w->e);
+
+		if (!right && !lossy && (t || entry_has_oid(&w->e)))
+			return query_damaged(s);
+		if (!right && (t || entry_has_oid(&w->e)))
+			continue;	/* the record that said it went or changed is damaged */
+		memset(&w->e.oid, 0, sizeof(w->e.oid));
+		if (right) {
+			w->e.oid = t->oid;
+			seen[t - names->e] = true;
+			found++;
+		}
+		x->r[n++] = *w;
 	}
-	r = a->fn(path, &with, a->arg);
-	if (r == 0 && e->kind == KIND_DIR)
-		r = walk_dir(a->s, a->seq, id, path, t && t->mode == 040000 ? &t->oid : NULL, a->fn, a->arg);
-	return r;
+	x->n = n;
+	if (found == names->n)
+		return 0;
+	return lossy ? add_unknown(s, names, seen, time_ns, x) : query_damaged(s);
 }
 
-static int walk_dir(struct store *s, uint64_t seq, int64_t id, const char *path, const struct oid *tree, store_entry_fn fn, void *arg)
+/* Folder id (0: only its tree knows it) as of seq; tree may be zeroes: nothing stored below it. */
+static int folder_rows(struct store *s, uint64_t seq, int64_t id, const struct oid *tree,
+	int64_t time_ns, struct rows *x)
 {
-	autoput(names_release) struct names x = { NULL, NULL, 0 };
-	struct dir_arg a = { .s = s, .seq = seq, .names = &x, .fn = fn, .arg = arg, .prefix = path };
+	autoput(names_release) struct names names = { NULL, NULL, 0 };
 	struct rbuf *raw = NULL;
-	int r = tree ? obj_read_id(s, tree, NULL, &raw) : 0;
+	int r = oid_zero(tree) ? 0 : obj_read_id(s, tree, NULL, &raw);
 
 	if (r == 0)
-		r = names_load(&x, raw);
-	return r < 0 ? r : list_children(&a, id);
+		r = names_load(&names, raw);
+	if (r == 0 && id)
+		r = query_rows(s, id, seq, false, x);
+	return r < 0 ? r : join(s, &names, time_ns, x);
 }
 
-/* A folder of a snapshot: its id, and its tree in x. */
-static int open_dir(struct store *s, uint64_t seq, const char *dir, int64_t *ret_id, struct names *x)
+/* ---- walks ---- */
+
+struct level {
+	struct rows rows;
+	size_t next;
+	size_t path_len;	/* of the folder */
+	struct oid tree;	/* where only trees lead the way: the folder's */
+};
+
+struct ids {
+	int64_t *id;
+	size_t n;
+};
+
+struct walk {
+	struct store *s;
+	uint64_t seq;
+	int64_t time_ns;
+	/* not NULL: every path there ever was, rows only; these have some */
+	const struct ids *ever;
+	store_entry_fn fn;
+	void *arg;
+	struct buf path;
+	struct level *lv;
+	size_t n, cap;
+};
+
+static void walk_release(struct walk *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		rows_release(&w->lv[i].rows);
+	free(w->lv);
+	buf_release(&w->path);
+}
+
+/* Rows cannot go in a circle (row_entry), trees of a stranger could. */
+static bool goes_round(const struct walk *w, const struct oid *tree)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (oid_eq(&w->lv[i].tree, tree))
+			return true;
+	return false;
+}
+
+static int enter(struct walk *w, int64_t id, const struct oid *tree)
+{
+	struct level *l;
+	int r;
+
+	if (!id && goes_round(w, tree))
+		return -EBADMSG;
+	if (w->n == w->cap) {
+		size_t cap = w->cap * 2 + 8;
+
+		if (!(l = realloc(w->lv, cap * sizeof(*l))))
+			return -ENOMEM;
+		w->lv = l;
+		w->cap = cap;
+	}
+	l = &w->lv[w->n];
+	*l = (struct level){ .rows = { .names = BUF_INIT }, .path_len = w->path.len,
+		.tree = *tree };
+	r = w->ever ? query_rows(w->s, id, ~0ull, true, &l->rows) :
+		folder_rows(w->s, w->seq, id, tree, w->time_ns, &l->rows);
+	if (r < 0)
+		rows_release(&l->rows);
+	else
+		w->n++;
+	return r;
+}
+
+/* Give the row to the caller. */
+static int emit(const struct walk *w, const char *path, const struct child *row)
+{
+	struct store_entry e = row->e;
+
+	if (w->ever && !e.seq)		/* a folder that nobody recorded */
+		return 0;
+	if (!entry_has_oid(&e))
+		memset(&e.oid, 0, sizeof(e.oid));
+	return w->fn(path, &e, w->arg);
+}
+
+static int set_path(struct walk *w, size_t len, const char *name)
+{
+	int r = 0;
+
+	if (w->path.data)
+		w->path.data[w->path.len = len] = 0;
+	if (len)
+		r = buf_addch(&w->path, '/');
+	return r < 0 ? r : buf_addstr(&w->path, name);
+}
+
+static int id_cmp(const void *pa, const void *pb)
+{
+	int64_t a = *(const int64_t *)pa, b = *(const int64_t *)pb;
+
+	return a < b ? -1 : a > b;
+}
+
+static bool has_below(const struct walk *w, const struct child *row)
+{
+	if (!w->ever)
+		return row->e.kind == KIND_DIR;
+	/* What is a file now may have been a folder once. */
+	return w->ever->n && bsearch(&row->id, w->ever->id, w->ever->n, sizeof(row->id), id_cmp);
+}
+
+/* All that is below the folder: parents before children. */
+static int walk(struct walk *w, int64_t id, const struct oid *tree)
+{
+	int r = enter(w, id, tree);
+
+	while (r == 0 && w->n) {
+		struct level *l = &w->lv[w->n - 1];
+		const struct child *row = &l->rows.r[l->next];
+
+		if (l->next++ == l->rows.n) {
+			rows_release(&l->rows);
+			w->n--;
+			continue;
+		}
+		if ((r = set_path(w, l->path_len, rows_name(&l->rows, row))) == 0)
+			r = emit(w, w->path.data, row);
+		if (r == 0 && has_below(w, row))
+			r = enter(w, row->id, &row->e.oid);
+	}
+	return r;
+}
+
+/* One path of a snapshot: id of its row (0: only the tree knows it), entry, and what it has in
+ * the tree (zeroes: nothing). */
+static int path_at(struct store *s, const struct store_snapshot *sn, const char *path,
+	int64_t *ret_id,
+	struct store_entry *e, struct oid *ret)
+{
+	uint32_t mode;
+	int r = query_path_at(s, sn->seq, path, ret_id, e), t;
+
+	if (r < 0 && !(r == -ENOENT && cat_is_lossy(s->cat)))
+		return r;
+	if (r == 0 && e->kind != KIND_DIR && !entry_has_oid(e) && *path)
+		return 0;
+	t = tree_lookup(s, &sn->tree, path, &mode, ret);
+	if (t == -ENOENT) {
+		memset(ret, 0, sizeof(*ret));
+		return r == 0 && entry_has_oid(e) && !cat_is_lossy(s->cat) ? query_damaged(s) : r;
+	}
+	if (t < 0 || r == 0)
+		return t;
+	*ret_id = 0;
+	return guess_entry(s, mode, ret, sn->time_ns, e);
+}
+
+/* A folder of a snapshot: its id and its tree. */
+static int open_dir(struct walk *w, const char *dir, int64_t *ret_id, struct oid *ret_tree)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	struct store_entry e;
-	int r = store_by_seq(s, seq, &sn);
+	int r = store_by_seq(w->s, w->seq, &sn);
 
+	w->time_ns = sn.time_ns;
 	if (r == 0)
-		r = entry_at(s, seq, dir, ret_id, &e);
-	if (r == 0 && *dir && e.kind != KIND_DIR)
-		r = -ENOTDIR;
-	return r < 0 ? r : names_at(s, &sn.tree, dir, x);
+		r = path_at(w->s, &sn, dir, ret_id, &e, ret_tree);
+	return r == 0 && *dir && e.kind != KIND_DIR ? -ENOTDIR : r;
 }
 
 int store_dir_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn fn, void *arg)
 {
-	autoput(names_release) struct names x = { NULL, NULL, 0 };
-	struct dir_arg a = { .s = s, .seq = seq, .names = &x, .fn = fn, .arg = arg };
+	autoput(rows_release) struct rows x = { .names = BUF_INIT };
+	struct walk w = { .s = s, .seq = seq, .fn = fn, .arg = arg };
+	struct oid tree;
 	int64_t id;
-	int r = open_dir(s, seq, dir, &id, &x);
+	int r = open_dir(&w, dir, &id, &tree);
 
-	return r < 0 ? r : list_children(&a, id);
+	if (r == 0)
+		r = folder_rows(s, seq, id, &tree, w.time_ns, &x);
+	for (size_t i = 0; r == 0 && i < x.n; i++)
+		r = emit(&w, rows_name(&x, &x.r[i]), &x.r[i]);
+	return r;
 }
 
 int store_walk_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn fn, void *arg)
 {
-	autoput(names_release) struct names x = { NULL, NULL, 0 };
-	struct dir_arg a = { .s = s, .seq = seq, .names = &x, .fn = fn, .arg = arg, .prefix = dir };
+	autoput(walk_release) struct walk w = { .s = s, .seq = seq, .fn = fn, .arg = arg };
+	struct oid tree;
 	int64_t id;
-	int r = open_dir(s, seq, dir, &id, &x);
-
-	return r < 0 ? r : list_children(&a, id);
-}
-
-/* The id of a stored path in a tree. */
-int query_oid_at(struct store *s, const struct oid *root, const char *path, struct oid *ret)
-{
-	const char *slash = strrchr(path, '/');
-	autofree char *dir = strndup(path, slash ? (size_t)(slash - path) : 0);
-	autorbuf struct rbuf *tree = NULL;
-	struct tree_entry t;
-	int r = dir ? query_tree_at(s, root, dir, &tree) : -ENOMEM;
+	int r = open_dir(&w, dir, &id, &tree);
 
 	if (r == 0)
-		r = tree_find(tree, slash ? slash + 1 : path, strlen(slash ? slash + 1 : path), &t);
-	if (r == 0)
-		*ret = t.oid;
-	return r == -ENOENT && !cat_is_lossy(s->cat) ? query_damaged(s) : r;
+		r = buf_addstr(&w.path, dir);
+	return r < 0 ? r : walk(&w, id, &tree);
 }
 
 int store_entry_at(struct store *s, uint64_t seq, const char *path, struct store_entry *ret)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	struct store_entry e;
-	int64_t id;
+	struct oid id;
+	int64_t row;
 	int r = store_by_seq(s, seq, &sn);
 
 	if (r == 0)
-		r = entry_at(s, seq, path, &id, &e);
-	if (r == 0 && entry_has_oid(&e))
-		r = query_oid_at(s, &sn.tree, path, &e.oid);
-	if (r == 0)
-		*ret = e;
-	return r;
+		r = path_at(s, &sn, path, &row, &e, &id);
+	if (r < 0)
+		return r;
+	if (entry_has_oid(&e))
+		e.oid = id;
+	else
+		memset(&e.oid, 0, sizeof(e.oid));
+	*ret = e;
+	return 0;
 }
 
-struct changes_arg {
-	struct store *s;
-	struct store_snapshot sn;
-	struct buf dir;
-	bool have;
-	struct names names;
-	store_entry_fn fn;
-	void *arg;
-};
-
-static int changed(const char *path, const struct store_entry *e, void *arg)
+/* Paths, by id, that have or had anything below them. */
+static int load_ids(struct store *s, struct ids *x)
 {
-	struct changes_arg *a = arg;
-	struct store_entry with = *e;
-	const char *slash = strrchr(path, '/');
-	size_t len = slash ? (size_t)(slash - path) : 0;
-	int r;
+	sqlite3_stmt *st;
+	size_t cap = 0;
+	int r = query_stmt(s, "SELECT dir FROM path GROUP BY dir ORDER BY dir", &st),
+		rc = SQLITE_DONE;
 
-	with.seq = a->sn.seq;
-	if (entry_has_oid(e)) {
-		const struct tree_entry *t;
+	if (r < 0)
+		return r;
+	while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		if (x->n == cap) {
+			void *p = realloc(x->id, (cap = cap * 2 + 64) * sizeof(*x->id));
 
-		if (!a->have || a->dir.len != len || memcmp(a->dir.data, path, len) != 0) {
-			names_release(&a->names);
-			buf_reset(&a->dir);
-			if (buf_add(&a->dir, path, len) < 0)
-				return -ENOMEM;
-			if ((r = names_at(a->s, &a->sn.tree, a->dir.data, &a->names)) < 0)
-				return r;
-			a->have = true;
+			if (!p) {
+				r = -ENOMEM;
+				break;
+			}
+			x->id = p;
 		}
-		t = names_find(&a->names, slash ? slash + 1 : path);
-		if (!t)
-			return -EBADMSG;
-		with.oid = t->oid;
+		x->id[x->n++] = sqlite3_column_int64(st, 0);
 	}
-	return a->fn(path, &with, a->arg);
+	return query_done(s, st, r, rc);
 }
 
-int store_changes(struct store *s, uint64_t seq, store_entry_fn fn, void *arg)
+int store_paths(struct store *s, store_entry_fn fn, void *arg)
 {
-	struct changes_arg a = { .s = s, .fn = fn, .arg = arg };
-	loc_t loc;
-	int r = query_snapshot(s, "seq=?", (int64_t)seq, &a.sn, &loc);
+	struct ids ids = { NULL, 0 };
+	autoput(walk_release) struct walk w = { .s = s, .ever = &ids, .fn = fn, .arg = arg };
+	static const struct oid none;
+	int64_t root;
+	int r = load_ids(s, &ids);
 
 	if (r == 0)
-		r = snap_each(s, loc, changed, &a);
-	store_snapshot_release(&a.sn);
-	names_release(&a.names);
-	buf_release(&a.dir);
+		r = cat_path_id(s->cat, "", 0, &root);
+	if (r == 0)
+		r = walk(&w, root, &none);
+	free(ids.id);
 	return r;
 }

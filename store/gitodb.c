@@ -36,19 +36,19 @@ static int read_git(struct store *s, const struct oid *id, git_object_t *ret_typ
 	autohead struct head *h = NULL;
 	autorbuf struct rbuf *raw = NULL;
 	loc_t loc;
-	int r = obj_must_find(s, id, &loc);
+	uint8_t type;
+	int r = obj_head(s, id, &loc, &h);
 
-	if (r < 0 || (r = head_get(s, loc_seg(loc), loc_off(loc), &h)) < 0)
+	if (r < 0)
 		return r;
-	if (loc_idx(loc) >= h->n_objs)
-		return -EBADMSG;
-	switch (head_frame(h, loc_idx(loc))->type) {
+	type = head_frame(h, loc_idx(loc))->type;
+	switch (type) {
 	case OBJ_SNAPSHOT:
 		*ret_type = GIT_OBJECT_COMMIT;
 		return commit_text(s, loc, out);
 	case OBJ_TREE:
 	case OBJ_BLOB:
-		*ret_type = head_frame(h, loc_idx(loc))->type == OBJ_TREE ? GIT_OBJECT_TREE : GIT_OBJECT_BLOB;
+		*ret_type = type == OBJ_TREE ? GIT_OBJECT_TREE : GIT_OBJECT_BLOB;
 		if ((r = obj_read(s, loc, NULL, NULL, &raw)) < 0)
 			return r;
 		return buf_add(out, raw->data, raw->len);
@@ -60,7 +60,8 @@ static int read_git(struct store *s, const struct oid *id, git_object_t *ret_typ
 	}
 }
 
-static int backend_read(void **data, size_t *len, git_object_t *type, git_odb_backend *b, const git_oid *oid)
+static int backend_read(void **data, size_t *len, git_object_t *type, git_odb_backend *b,
+	const git_oid *oid)
 {
 	autoput(buf_release) struct buf out = BUF_INIT;
 	struct oid id;
@@ -77,7 +78,8 @@ static int backend_read(void **data, size_t *len, git_object_t *type, git_odb_ba
 	return 0;
 }
 
-static int backend_read_header(size_t *len, git_object_t *type, git_odb_backend *b, const git_oid *oid)
+static int backend_read_header(size_t *len, git_object_t *type, git_odb_backend *b,
+	const git_oid *oid)
 {
 	struct store *s = ((struct backend *)b)->s;
 	autohead struct head *h = NULL;
@@ -89,12 +91,7 @@ static int backend_read_header(size_t *len, git_object_t *type, git_odb_backend 
 	int r;
 
 	memcpy(id.b, oid->id, 20);
-	r = obj_find(s, &id, &loc);
-	if (r == 0)
-		r = head_get(s, loc_seg(loc), loc_off(loc), &h);
-	if (r == 0 && loc_idx(loc) >= h->n_objs)
-		r = -EBADMSG;
-	if (r < 0)
+	if ((r = obj_head(s, &id, &loc, &h)) < 0)
 		return to_git(r);
 	t = head_frame(h, loc_idx(loc))->type;
 	if (t == OBJ_SNAPSHOT) {
@@ -109,12 +106,14 @@ static int backend_read_header(size_t *len, git_object_t *type, git_odb_backend 
 	return to_git(r);
 }
 
+/* libgit2 hears no error here: one counts as yes, and the reading that follows says what is
+ * wrong. */
 static int backend_exists(git_odb_backend *b, const git_oid *oid)
 {
 	struct oid id;
 
 	memcpy(id.b, oid->id, 20);
-	return store_has(((struct backend *)b)->s, &id) == 1;
+	return store_has(((struct backend *)b)->s, &id) != 0;
 }
 
 struct prefix {
@@ -130,14 +129,19 @@ static int prefix_loc(loc_t loc, void *arg)
 	struct prefix *p = arg;
 	autohead struct head *h = NULL;
 	git_oid got;
+	int r = head_get(p->s, loc_seg(loc), loc_off(loc), &h);
 
-	if (head_get(p->s, loc_seg(loc), loc_off(loc), &h) < 0 || loc_idx(loc) >= h->n_objs)
-		return 0;
+	if (r == -EBADMSG || r == -ENOENT || (r == 0 && loc_idx(loc) >= h->n_objs))
+		return 0;	/* damaged: nobody knows its id */
+	if (r < 0)
+		return r;
 	memcpy(got.id, head_id(h, loc_idx(loc)), 20);
 	if (git_oid_ncmp(&got, p->oid, p->len) != 0)
 		return 0;
+	/* The catalogue may hold a newer copy beside an older one. */
+	if (!p->n || memcmp(p->found.b, got.id, 20) != 0)
+		p->n++;
 	memcpy(p->found.b, got.id, 20);
-	p->n++;
 	return 0;
 }
 
@@ -161,8 +165,8 @@ static int backend_exists_prefix(git_oid *ret, git_odb_backend *b, const git_oid
 	return 0;
 }
 
-static int backend_read_prefix(git_oid *ret, void **data, size_t *len, git_object_t *type, git_odb_backend *b,
-	const git_oid *oid, size_t n)
+static int backend_read_prefix(git_oid *ret, void **data, size_t *len, git_object_t *type,
+	git_odb_backend *b, const git_oid *oid, size_t n)
 {
 	int r = backend_exists_prefix(ret, b, oid, n);
 
@@ -174,36 +178,57 @@ static void backend_free(git_odb_backend *b)
 	free(b);
 }
 
+static struct backend *new_backend(struct store *s)
+{
+	struct backend *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	git_odb_init_backend(&b->parent, GIT_ODB_BACKEND_VERSION);
+	b->s = s;
+	b->parent.read = backend_read;
+	b->parent.read_header = backend_read_header;
+	b->parent.read_prefix = backend_read_prefix;
+	b->parent.exists = backend_exists;
+	b->parent.exists_prefix = backend_exists_prefix;
+	b->parent.free = backend_free;
+	return b;
+}
+
+static int open_git(git_odb *odb, struct store *s, git_repository **ret)
+{
+	struct backend *b = new_backend(s);
+	int r;
+
+	if (!b)
+		return -ENOMEM;
+	r = git_odb_add_backend(odb, &b->parent, 1);
+	if (r < 0) {
+		free(b);
+		return err_from_git(r);
+	}
+	return err_from_git(git_repository_wrap_odb(ret, odb));
+}
+
 int store_git(struct store *s, git_repository **ret_repo, git_odb **ret_odb)
 {
-	struct backend *b;
-	int r;
+	git_odb *odb = NULL;
+	int r = 0;
 
 	if (!s->repo) {
 		if (git_libgit2_init() < 0)
 			return -ENOTSUP;
-		/* Every record has its own checksum: hashing again costs 25 times the read. verify does it. */
+		/* Every record has its own checksum: to hash again costs 25 times the read. */
 		git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
-		b = calloc(1, sizeof(*b));
-		if (!b)
-			return -ENOMEM;
-		git_odb_init_backend(&b->parent, GIT_ODB_BACKEND_VERSION);
-		b->s = s;
-		b->parent.read = backend_read;
-		b->parent.read_header = backend_read_header;
-		b->parent.read_prefix = backend_read_prefix;
-		b->parent.exists = backend_exists;
-		b->parent.exists_prefix = backend_exists_prefix;
-		b->parent.free = backend_free;
-		r = git_odb_new(&s->odb);
+		r = err_from_git(git_odb_new(&odb));
 		if (r == 0)
-			r = git_odb_add_backend(s->odb, &b->parent, 1);
-		if (r == 0)
-			r = git_repository_wrap_odb(&s->repo, s->odb);
-		if (r) {
+			r = open_git(odb, s, &s->repo);
+		if (r < 0) {
+			git_odb_free(odb);
 			git_libgit2_shutdown();
-			return err_from_git(r);
+			return r;
 		}
+		s->odb = odb;
 	}
 	if (ret_repo)
 		*ret_repo = s->repo;

@@ -9,13 +9,15 @@
  *	chunk		content-defined chunks of large files
  *	hash		git ids (hash.h)
  *	tree		git tree objects: parse, patch, splice
+ *	names		the entries of one, for looking many up
  *	snapshot	the snapshot record and its manifest
  *	catalogue	the SQLite index: its tables, its sums, its writing
  *	catchup		following the log into a catalogue
  *	query		the questions of store.h: snapshots, marks, totals
  *	current		... the current state, rows as of a snapshot
  *	content		... what is in a snapshot, rows and trees together
- *	versions	... one path through time, every path
+ *	changes		... what a snapshot changed
+ *	versions	... one path through time
  *	blob		... the bytes of files
  *	put		objects and files on their way into a record
  *	txn, build	a transaction; the trees of its state
@@ -171,8 +173,7 @@ int head_build(const struct frame *f, uint32_t n_frames, const uint32_t *raw, co
 int obj_read(struct store *s, loc_t loc, uint8_t *ret_type, struct oid *ret_id, struct rbuf **ret);
 /* Decode a frame's stored bytes; base is NULL when it has none; ids are the record's. */
 int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, const uint8_t *ids,
-	uint32_t n_ids,
-	const uint8_t *stored, const struct rbuf *base, struct rbuf **ret);
+	uint32_t n_ids, const uint8_t *stored, const struct rbuf *base, struct rbuf **ret);
 /* -ENOENT; looks into the running transaction too */
 int obj_find(struct store *s, const struct oid *id, loc_t *ret);
 /* The same of an object that somebody said is there: where the catalogue does not know it, the
@@ -242,6 +243,18 @@ int tree_patch(const struct rbuf *base, struct tree_edit *e, size_t n, struct bu
 /* Splice operations that make new from base; ids: the record's. */
 int tree_splice(const struct rbuf *base, const uint8_t *p, size_t n, const uint8_t *ids,
 	uint32_t n_ids, struct buf *out);
+
+/* ---- names.c ---- */
+
+struct names {			/* the entries of a tree, sorted by plain name */
+	struct rbuf *tree;
+	struct tree_entry *e;
+	size_t n;
+};
+/* Takes the tree (NULL: no names), also when it fails. Release it in any case. */
+int names_load(struct names *x, struct rbuf *tree);
+void names_release(struct names *x);
+const struct tree_entry *names_find(const struct names *x, const char *name, size_t len);
 
 /* ---- snapshot.c ---- */
 
@@ -344,7 +357,7 @@ enum {	/* slots of cat_stmt */
 	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_OBJ_INS,
 	CS_RECENT, CS_RECENT_UPD, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
 	CS_PATH_UPD, CS_VER_INS, CS_TOUCH, CS_META_GET, CS_META_SET, CS_MARK_SET, CS_MARK_DEL,
-	CS_RANGE, CS_CHILDREN, CS_VERSION_AT, CS_VERSIONS, CS_ROW, CS_LIST, CS_MAX_
+	CS_RANGE, CS_CHILDREN, CS_VERSION_AT, CS_PATH_ROW, CS_ROW, CS_LIST, CS_MAX_
 };
 
 /* ---- query.c: what every question needs; snapshots, marks ---- */
@@ -355,8 +368,12 @@ enum {	/* slots of cat_stmt */
 int query_damaged(struct store *s);
 /* The error of an SQLite result; damage that SQLite sees is told like our own. */
 int query_failed(struct store *s, int rc);
-/* A statement of its own: a walk's callback may ask other questions. The caller finalizes it. */
-int query_prepare(struct store *s, const char *sql, sqlite3_stmt **ret);
+/* A statement, prepared once for the life of the catalogue. While one is being stepped, who asks
+ * the same question (a walk's callback may) gets another. After it exactly one query_done, which
+ * gives r, or if that is 0 the failure that the last step's rc is: rows that cannot be read are
+ * never the end of them. */
+int query_stmt(struct store *s, const char *sql, sqlite3_stmt **ret);
+int query_done(struct store *s, sqlite3_stmt *st, int r, int rc);
 /* One snapshot; what: a WHERE ... ORDER BY with one integer. -ENOENT. ret_loc may be NULL. */
 int query_snapshot(struct store *s, const char *what, int64_t v, struct store_snapshot *ret,
 	loc_t *ret_loc);
@@ -367,18 +384,38 @@ static inline bool entry_has_oid(const struct store_entry *e)
 {
 	return e->kind == KIND_FILE || e->kind == KIND_LINK;
 }
-/* Children of a folder as of seq (~0 = now), GONE ones too when all. */
+struct child {			/* one name in a folder */
+	size_t name;		/* offset in names */
+	int64_t id;		/* of the path; 0 = the catalogue does not know it */
+	struct store_entry e;
+};
+struct rows {
+	struct child *r;
+	size_t n, cap;
+	struct buf names;
+};
+void rows_release(struct rows *x);
+struct child *rows_add(struct rows *x, const char *name, size_t len);	/* NULL: no memory */
+static inline const char *rows_name(const struct rows *x, const struct child *r)
+{
+	return x->names.data + r->name;
+}
+/* What is in a folder as of seq (~0 = now), by name in byte order; what went too when all. x is
+ * empty before; release it. */
+int query_rows(struct store *s, int64_t dir_id, uint64_t seq, bool all, struct rows *x);
+/* The same one by one. */
 typedef int (*query_child_fn)(const char *name, size_t len, int64_t id,
 	const struct store_entry *e, void *arg);
 int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all, query_child_fn fn,
 	void *arg);
 /* The row of one path now: id and entry. -ENOENT: it never was. */
 int query_path_row(struct store *s, const char *path, int64_t *ret_id, struct store_entry *e);
+/* The same as of seq. -ENOENT also when it was deleted. */
+int query_path_at(struct store *s, uint64_t seq, const char *path, int64_t *ret_id,
+	struct store_entry *e);
 #define VERSION_COLUMNS "seq, kind, mode, size, mtime, flags, why, sum"
 /* The entry that a statement over VERSION_COLUMNS stands on; its sum is checked. */
 int query_row_version(struct store *s, int64_t id, sqlite3_stmt *st, struct store_entry *e);
-/* The entry before the current one that stood at seq. -ENOENT: the path was not there yet. */
-int query_version_at(struct store *s, int64_t id, uint64_t seq, struct store_entry *e);
 
 /* ---- content.c: rows and trees together ---- */
 
@@ -387,8 +424,26 @@ int query_tree_at(struct store *s, const struct oid *root, const char *dir, stru
 /* The id of a stored path in a tree. */
 int query_oid_at(struct store *s, const struct oid *root, const char *path, struct oid *ret);
 
+/* ---- changes.c ---- */
+
+/* Looking up many paths of one tree: the way to the folder before is kept, so that sorted paths
+ * cost what differs between them. Set s and root, leave the rest zero; release it. */
+struct trail_step;
+struct trail {
+	struct store *s;
+	struct oid root;
+	struct trail_step *step;
+	size_t n, cap;
+	struct buf dir;
+};
+int trail_find(struct trail *t, const char *path, struct oid *ret);	/* -ENOENT */
+void trail_release(struct trail *t);
+
 /* ---- blob.c ---- */
 
+/* Where an object that somebody said is there is, and the head of its record. -ENOENT: the log has
+ * none; -EBADMSG: it is damaged. */
+int obj_head(struct store *s, const struct oid *id, loc_t *ret_loc, struct head **ret);
 /* For store_stream_blob: arg is a struct buf. */
 int query_add_piece(const void *p, size_t n, void *arg);
 

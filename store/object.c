@@ -402,13 +402,15 @@ int obj_read(struct store *s, loc_t loc, uint8_t *ret_type, struct oid *ret_id, 
 	return obj_read_depth(s, loc, 255, ret_type, ret_id, ret);
 }
 
-/* Is it there? The catalogue's places have no sum. */
-static bool is_object(struct store *s, loc_t loc, const struct oid *id)
+/* Is it there? 1, 0; -EMFILE, ...: nobody can tell. The catalogue's places have no sum. */
+static int is_object(struct store *s, loc_t loc, const struct oid *id)
 {
 	autohead struct head *h = NULL;
+	int r = head_get(s, loc_seg(loc), loc_off(loc), &h);
 
-	return head_get(s, loc_seg(loc), loc_off(loc), &h) == 0 && loc_idx(loc) < h->n_objs &&
-		memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0;
+	if (r < 0)
+		return r == -EBADMSG || r == -ENOENT || r == -ENOTSUP ? 0 : r;
+	return loc_idx(loc) < h->n_objs && memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0;
 }
 
 /* The catalogue knows nothing of it, or a place where it is not: if the log has it, the
@@ -432,9 +434,11 @@ int obj_find(struct store *s, const struct oid *id, loc_t *ret)
 	r = cat_find(s, s->cat, id, ret);
 	if (r == -ESTALE)
 		return find_in_log(s, id, ret);
-	if (r == 0 && !is_object(s, *ret, id) && find_in_log(s, id, &other) == 0)
+	if (r < 0 || (r = is_object(s, *ret, id)) < 0)
+		return r;
+	if (r == 0 && find_in_log(s, id, &other) == 0)
 		*ret = other;
-	return r;
+	return 0;
 }
 
 int obj_must_find(struct store *s, const struct oid *id, loc_t *ret)

@@ -260,11 +260,16 @@ int store_refresh(struct store *s)
 
 	if (s->write)
 		return 0;
-	if (cat_refresh(s, s->cat) == 0) {
+	if (!s->cat_damaged && cat_is_there(s, s->cat) && cat_refresh(s, s->cat) == 0) {
 		now = cat_pos(s->cat);
+		if (now.seg == was.seg && now.off == was.off && compare_log(s, now) == 0)
+			return 0;
+		/* What stood behind the end before may have been cut off and written anew. */
+		seg_forget_all(s);
 		if (compare_log(s, now) == 0)
-			return now.seg != was.seg || now.off != was.off;
+			return 1;
 	}
+	s->cat_damaged = false;
 	cat_close(take_ptr(s->cat));
 	seg_forget_all(s);
 	r = reader_catalogue(s);

@@ -1,18 +1,18 @@
-/* The questions of store.h, answered from the catalogue: what all of them need; snapshots, marks, totals. */
+/* The questions of store.h, answered from the catalogue: what all of them need; snapshots, marks,
+ * totals. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
 
-#define COLUMNS "seq, id, tree, time, reason, flags, changed, added, message, loc, sum"
-
 int query_damaged(struct store *s)
 {
 	int fd;
 
 	if (!s->cat_damaged)
-		log_error("%s/catalogue.db is damaged: the next command makes it again from the log", s->dir);
+		log_error("%s/catalogue.db is damaged: the next command makes it again from the log",
+			s->dir);
 	s->cat_damaged = true;
 	s->broken = 1;
 	fd = openat(s->dirfd, CATALOGUE_BAD, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -21,9 +21,6 @@ int query_damaged(struct store *s)
 	return -EBADMSG;
 }
 
-/* ---- snapshots ---- */
-
-/* What SQLite itself finds wrong with its pages is damage too. */
 int query_failed(struct store *s, int rc)
 {
 	int r = err_from_sqlite(rc);
@@ -31,42 +28,71 @@ int query_failed(struct store *s, int rc)
 	return r == -EBADMSG ? query_damaged(s) : r;
 }
 
+/* SQLite's own list of the connection's statements is the pool; one that is being stepped is
+ * busy. */
+int query_stmt(struct store *s, const char *sql, sqlite3_stmt **ret)
+{
+	sqlite3 *db = cat_db(s->cat);
+	sqlite3_stmt *st = NULL;
+
+	while ((st = sqlite3_next_stmt(db, st)))
+		if (!sqlite3_stmt_busy(st) && strcmp(sqlite3_sql(st), sql) == 0)
+			break;
+	if (!st && sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st,
+		NULL) != SQLITE_OK)
+		return query_failed(s, sqlite3_extended_errcode(db));
+	*ret = st;
+	return 0;
+}
+
+int query_done(struct store *s, sqlite3_stmt *st, int r, int rc)
+{
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return r == 0 && rc != SQLITE_DONE && rc != SQLITE_ROW ? query_failed(s, rc) : r;
+}
+
+/* ---- snapshots ---- */
+
+#define SNAPSHOT "SELECT seq, id, tree, time, reason, flags, changed, added, message, loc, sum FROM snapshot"
+
 static int row_snapshot(struct store *s, sqlite3_stmt *st, struct store_snapshot *sn)
 {
 	const char *msg = (const char *)sqlite3_column_text(st, 8);
 
 	*sn = (struct store_snapshot){
-		.seq = (uint64_t)sqlite3_column_int64(st, 0), .time_ns = sqlite3_column_int64(st, 3),
-		.reason = (enum store_reason)sqlite3_column_int(st, 4), .flags = (uint32_t)sqlite3_column_int64(st, 5),
-		.changed = (uint64_t)sqlite3_column_int64(st, 6), .added_bytes = (uint64_t)sqlite3_column_int64(st, 7),
+		.seq = (uint64_t)sqlite3_column_int64(st, 0),
+		.time_ns = sqlite3_column_int64(st, 3),
+		.reason = (enum store_reason)sqlite3_column_int(st, 4),
+		.flags = (uint32_t)sqlite3_column_int64(st, 5),
+		.changed = (uint64_t)sqlite3_column_int64(st, 6),
+		.added_bytes = (uint64_t)sqlite3_column_int64(st, 7),
 	};
 	if (sqlite3_column_bytes(st, 1) != 20 || sqlite3_column_bytes(st, 2) != 20)
 		return query_damaged(s);
 	memcpy(sn->id.b, sqlite3_column_blob(st, 1), 20);
 	memcpy(sn->tree.b, sqlite3_column_blob(st, 2), 20);
 	sn->message = (char *)(uintptr_t)(msg ? msg : "");
-	if (cat_sum_snapshot(sn, (loc_t)sqlite3_column_int64(st, 9)) == sqlite3_column_int64(st, 10))
+	if (cat_sum_snapshot(sn, (loc_t)sqlite3_column_int64(st, 9)) == sqlite3_column_int64(st,
+		10))
 		return 0;
 	sn->message = NULL;	/* never ours, and now nobody's */
 	return query_damaged(s);
 }
 
-/* A statement of its own: the callback may ask other questions. */
-int query_prepare(struct store *s, const char *sql, sqlite3_stmt **ret)
+/* The same, to keep: release it. */
+static int take_snapshot(struct store *s, sqlite3_stmt *st, struct store_snapshot *sn)
 {
-	int r;
+	int r = row_snapshot(s, st, sn);
 
-	if (sqlite3_prepare_v2(cat_db(s->cat), sql, -1, ret, NULL) == SQLITE_OK)
-		return 0;
-	r = err_from_sqlite(sqlite3_extended_errcode(cat_db(s->cat)));
-	return r == -EBADMSG ? query_damaged(s) : r;
+	return r == 0 && !(sn->message = strdup(sn->message)) ? -ENOMEM : r;
 }
 
 int store_list(struct store *s, uint64_t before_seq, store_snapshot_fn fn, void *arg)
 {
 	struct store_snapshot sn;
 	sqlite3_stmt *st;
-	int r = query_prepare(s, "SELECT " COLUMNS " FROM snapshot WHERE seq<? ORDER BY seq DESC", &st), rc = SQLITE_ROW;
+	int r = query_stmt(s, SNAPSHOT " WHERE seq<? ORDER BY seq DESC", &st), rc = SQLITE_DONE;
 
 	if (r < 0)
 		return r;
@@ -74,46 +100,47 @@ int store_list(struct store *s, uint64_t before_seq, store_snapshot_fn fn, void 
 	while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW)
 		if ((r = row_snapshot(s, st, &sn)) == 0)
 			r = fn(&sn, arg);
-	sqlite3_finalize(st);
-	return r == 0 && rc != SQLITE_DONE ? query_failed(s, rc) : r;
+	return query_done(s, st, r, rc);
+}
+
+static int count(struct store *s, uint64_t *ret)
+{
+	sqlite3_stmt *st;
+	int r = query_stmt(s, "SELECT count(*) FROM snapshot", &st), rc;
+
+	if (r < 0)
+		return r;
+	if ((rc = sqlite3_step(st)) == SQLITE_ROW)
+		*ret = (uint64_t)sqlite3_column_int64(st, 0);
+	return query_done(s, st, 0, rc);
 }
 
 uint64_t store_count(struct store *s)
 {
-	sqlite3_stmt *st;
 	uint64_t n = 0;
 
-	if (query_prepare(s, "SELECT count(*) FROM snapshot", &st) < 0)
-		return 0;
-	if (sqlite3_step(st) == SQLITE_ROW)
-		n = (uint64_t)sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	return n;
+	return count(s, &n) < 0 ? 0 : n;
 }
 
-/* One snapshot; what: a WHERE ... ORDER BY with one integer. */
-int query_snapshot(struct store *s, const char *what, int64_t v, struct store_snapshot *ret, loc_t *ret_loc)
+int query_snapshot(struct store *s, const char *what, int64_t v, struct store_snapshot *ret,
+	loc_t *ret_loc)
 {
 	char sql[256];
 	sqlite3_stmt *st;
 	int r, rc;
 
-	(void)snprintf(sql, sizeof(sql), "SELECT " COLUMNS " FROM snapshot WHERE %s LIMIT 1", what);
-	if ((r = query_prepare(s, sql, &st)) < 0)
+	(void)snprintf(sql, sizeof(sql), SNAPSHOT " WHERE %s LIMIT 1", what);
+	if ((r = query_stmt(s, sql, &st)) < 0)
 		return r;
 	sqlite3_bind_int64(st, 1, v);
 	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW) {
-		r = row_snapshot(s, st, ret);
-		if (r == 0 && !(ret->message = strdup(ret->message)))
-			r = -ENOMEM;
-		if (ret_loc)
-			*ret_loc = (loc_t)sqlite3_column_int64(st, 9);
-	} else {
-		r = rc == SQLITE_DONE ? -ENOENT : query_failed(s, rc);
-	}
-	sqlite3_finalize(st);
-	return r;
+	if (rc == SQLITE_ROW)
+		r = take_snapshot(s, st, ret);
+	else if (rc == SQLITE_DONE)
+		r = -ENOENT;
+	if (rc == SQLITE_ROW && ret_loc)
+		*ret_loc = (loc_t)sqlite3_column_int64(st, 9);
+	return query_done(s, st, r, rc);
 }
 
 int store_newest(struct store *s, struct store_snapshot *ret)
@@ -136,107 +163,138 @@ int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret)
 	return query_snapshot(s, "time<=? ORDER BY seq DESC", time_ns, ret, NULL);
 }
 
-int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret)
+static int hex_digit(char c)
 {
-	uint8_t lo[20] = { 0 }, hi[20];
-	size_t n = strlen(hex);
-	struct store_snapshot other;
-	sqlite3_stmt *st;
-	int r, rc;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
-	memset(hi, 0xff, sizeof(hi));
+/* The first and the last id that begin with these digits. */
+static int prefix_range(const char *hex, uint8_t lo[20], uint8_t hi[20])
+{
+	size_t n = strlen(hex);
+
 	if (n < 4 || n > 40)
 		return -EINVAL;
+	memset(lo, 0, 20);
+	memset(hi, 0xff, 20);
 	for (size_t i = 0; i < n; i++) {
-		const char *digits = "0123456789abcdef", *d = strchr(digits, hex[i] >= 'A' && hex[i] <= 'F' ? hex[i] + 32 : hex[i]);
-		int v = d ? (int)(d - digits) : -1, shift = i % 2 ? 0 : 4;
+		int v = hex_digit(hex[i]), shift = i % 2 ? 0 : 4;
 
-		if (v < 0 || v > 15)
+		if (v < 0)
 			return -EINVAL;
 		lo[i / 2] |= (uint8_t)(v << shift);
 		hi[i / 2] = (uint8_t)((hi[i / 2] & ~(0xf << shift)) | v << shift);
 	}
-	if ((r = query_prepare(s, "SELECT " COLUMNS " FROM snapshot WHERE id BETWEEN ? AND ? LIMIT 2", &st)) < 0)
+	return 0;
+}
+
+int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret)
+{
+	struct store_snapshot one = { .message = NULL };
+	uint8_t lo[20], hi[20];
+	sqlite3_stmt *st;
+	int r = prefix_range(hex, lo, hi), rc;
+
+	if (r < 0 || (r = query_stmt(s, SNAPSHOT " WHERE id BETWEEN ? AND ? LIMIT 2", &st)) < 0)
 		return r;
 	sqlite3_bind_blob(st, 1, lo, 20, SQLITE_STATIC);
 	sqlite3_bind_blob(st, 2, hi, 20, SQLITE_STATIC);
 	rc = sqlite3_step(st);
-	if (rc != SQLITE_ROW) {
-		sqlite3_finalize(st);
-		return rc == SQLITE_DONE ? -ENOENT : query_failed(s, rc);
-	}
-	r = row_snapshot(s, st, &other);
-	if (r == 0 && !(other.message = strdup(other.message)))
-		r = -ENOMEM;
-	if (r == 0 && sqlite3_step(st) == SQLITE_ROW) {
-		free(other.message);
+	if (rc == SQLITE_DONE)
+		r = -ENOENT;
+	if (rc == SQLITE_ROW && (r = take_snapshot(s, st, &one)) == 0 &&
+	    (rc = sqlite3_step(st)) == SQLITE_ROW)
 		r = -ENOTUNIQ;
-	}
-	sqlite3_finalize(st);
+	r = query_done(s, st, r, rc);
 	if (r == 0)
-		*ret = other;
+		*ret = one;
+	else
+		free(one.message);
 	return r;
 }
+
+/* ---- marks ---- */
 
 int store_mark_get(struct store *s, const char *name, uint64_t *ret_seq)
 {
 	sqlite3_stmt *st;
-	int r = query_prepare(s, "SELECT seq, sum FROM mark WHERE name=?", &st), rc;
+	int r = query_stmt(s, "SELECT seq, sum FROM mark WHERE name=?", &st), rc;
+	uint64_t seq;
 
 	if (r < 0)
 		return r;
 	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
 	rc = sqlite3_step(st);
+	if (rc == SQLITE_DONE)
+		r = -ENOENT;
 	if (rc == SQLITE_ROW) {
-		*ret_seq = (uint64_t)sqlite3_column_int64(st, 0);
-		if (cat_sum_mark(name, *ret_seq) != sqlite3_column_int64(st, 1))
+		seq = (uint64_t)sqlite3_column_int64(st, 0);
+		if (cat_sum_mark(name, seq) != sqlite3_column_int64(st, 1))
 			r = query_damaged(s);
+		else
+			*ret_seq = seq;
 	}
-	sqlite3_finalize(st);
-	return rc == SQLITE_ROW ? r : rc == SQLITE_DONE ? -ENOENT : query_failed(s, rc);
+	return query_done(s, st, r, rc);
 }
 
 int store_marks(struct store *s, store_mark_fn fn, void *arg)
 {
 	sqlite3_stmt *st;
-	int r = query_prepare(s, "SELECT name, seq, sum FROM mark ORDER BY seq, name", &st);
+	int r = query_stmt(s, "SELECT name, seq, sum FROM mark ORDER BY seq, name", &st);
+	int rc = SQLITE_DONE;
 
 	if (r < 0)
 		return r;
-	while (r == 0 && sqlite3_step(st) == SQLITE_ROW)
-		r = cat_sum_mark((const char *)sqlite3_column_text(st, 0), (uint64_t)sqlite3_column_int64(st, 1)) !=
-			sqlite3_column_int64(st, 2) ? query_damaged(s) :
-			fn((const char *)sqlite3_column_text(st, 0), (uint64_t)sqlite3_column_int64(st, 1), arg);
-	sqlite3_finalize(st);
-	return r;
+	while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		const char *name = (const char *)sqlite3_column_text(st, 0);
+		uint64_t seq = (uint64_t)sqlite3_column_int64(st, 1);
+
+		if (!name || cat_sum_mark(name, seq) != sqlite3_column_int64(st, 2))
+			r = query_damaged(s);
+		else
+			r = fn(name, seq, arg);
+	}
+	return query_done(s, st, r, rc);
 }
 
-int store_totals(struct store *s, struct store_totals *ret)
+/* ---- totals ---- */
+
+static int total_paths(struct store *s, struct store_totals *t)
 {
-	struct store_totals t = { .snapshots = store_count(s) };
-	uint32_t first, last;
 	sqlite3_stmt *st;
-	struct stat sb;
-	uint64_t size;
-	int r = query_prepare(s, "SELECT kind, count(*), sum(size), sum((flags & 16) != 0) FROM path WHERE name<>x'' GROUP BY kind", &st);
+	int r = query_stmt(s, "SELECT kind, count(*), sum(size), sum((flags & 16) != 0) FROM path"
+		" WHERE name<>x'' GROUP BY kind", &st), rc;
 
 	if (r < 0)
 		return r;
-	while (sqlite3_step(st) == SQLITE_ROW) {
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		uint64_t n = (uint64_t)sqlite3_column_int64(st, 1);
 		int kind = sqlite3_column_int(st, 0);
 
 		if (kind == KIND_FILE || kind == KIND_LINK)
-			t.files += n;
+			t->files += n;
 		else if (kind == KIND_DIR)
-			t.dirs += n;
+			t->dirs += n;
 		else if (kind == KIND_SKIPPED)
-			t.skipped += n, t.skipped_bytes += (uint64_t)sqlite3_column_int64(st, 2);
+			t->skipped += n, t->skipped_bytes += (uint64_t)sqlite3_column_int64(st, 2);
 		if (kind != KIND_GONE)
-			t.kept += (uint64_t)sqlite3_column_int64(st, 3);
+			t->kept += (uint64_t)sqlite3_column_int64(st, 3);
 	}
-	sqlite3_finalize(st);
-	if ((r = seg_list(s, &first, &last)) < 0)
+	return query_done(s, st, 0, rc);
+}
+
+int store_totals(struct store *s, struct store_totals *ret)
+{
+	struct store_totals t = { .snapshots = 0 };
+	uint32_t first, last;
+	struct stat sb;
+	uint64_t size;
+	int r = count(s, &t.snapshots);
+
+	if (r < 0 || (r = total_paths(s, &t)) < 0 || (r = seg_list(s, &first, &last)) < 0)
 		return r;
 	for (uint32_t no = first; no && no <= last; no++)
 		if (seg_size(s, no, &size) == 0)
