@@ -114,6 +114,9 @@ int cmd_verify(struct recover *r, const struct args *a)
 	}
 	if (e < 0)
 		return context_failed(r, e, "cannot verify");
+	if (how.after && !r->quiet)
+		log_info("%" PRIu64 " bytes after the last acknowledged snapshot: a writer is at work on them,"
+			" or was interrupted (the next snapshot then cuts them off)", how.after);
 	if (!r->quiet)
 		log_info("%" PRIu64 " snapshots, %" PRIu64 " objects, %s looked at: %s", how.snapshots, how.objects,
 			text_size(how.bytes, size), v.damages ? "DAMAGED" : a->on[V_ALL] ? "whole" :

@@ -274,8 +274,13 @@ struct store_verify {
 	const volatile sig_atomic_t *stop;	/* may be NULL; non-zero: -EINTR */
 	void *arg;
 	uint64_t objects, snapshots, bytes;	/* out: what was looked at */
+	/* out: bytes after the last acknowledged snapshot: a writer is at */
+	uint64_t after;
+					/* work on them or died at it; reported only if they are
+					 * damaged */
 };
-/* 0 clean, 1 damage was reported, negative: it could not look. Never writes. */
+/* 0 clean, 1 damage was reported, negative: it could not look. Writes nothing but the word that the
+ * catalogue is damaged, for the next command to make it again. */
 int store_verify(struct store *s, struct store_verify *v);
 
 #endif

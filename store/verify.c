@@ -1,5 +1,6 @@
-/* Looking for damage, without writing. Structure: every segment from end to end, every head, every base, every snapshot
- * and the trees below it, whether the catalogue finds what the log holds. All: every object is decoded and hashed. */
+/* Looking for damage, without writing. Structure: every segment from end to end, every head,
+ * every base, every snapshot and the trees below it, whether the catalogue finds what the log
+ * holds. All: every object is decoded and hashed. */
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
@@ -15,7 +16,7 @@ struct idset {
 	size_t n, size;
 };
 
-enum { SEEN = 1, BAD, WALKED };
+enum { SEEN = 1, BAD, WALKED, WALKING };
 
 static size_t idset_slot(const struct idset *x, const struct oid *id)
 {
@@ -23,7 +24,8 @@ static size_t idset_slot(const struct idset *x, const struct oid *id)
 	size_t i;
 
 	memcpy(&v, id->b, 8);
-	for (i = (size_t)v & (x->size - 1); x->state[i] && !oid_eq(&x->id[i], id); i = (i + 1) & (x->size - 1))
+	for (i = (size_t)v & (x->size - 1); x->state[i] && !oid_eq(&x->id[i],
+		id); i = (i + 1) & (x->size - 1))
 		;
 	return i;
 }
@@ -74,7 +76,8 @@ static void idset_release(struct idset *x)
 	free(x->state);
 }
 
-struct hurt {			/* one path with one damaged content, and the snapshots that have it */
+/* one path with one damaged content, and the snapshots that have it */
+struct hurt {
 	char *path;
 	struct oid id;
 	const char *what;
@@ -86,7 +89,8 @@ struct hurt {			/* one path with one damaged content, and the snapshots that hav
 struct check {
 	struct store *s;
 	struct store_verify *v;
-	struct idset ids;	/* SEEN: in the log, whole; BAD: damaged; WALKED: a tree whose all is there */
+	/* SEEN: in the log, whole; BAD: damaged; WALKED: a tree whose all is there */
+	struct idset ids;
 	uint64_t total, done;
 	uint64_t seq;		/* the snapshot being looked at: they come newest first */
 	struct hurt *hurt;
@@ -95,10 +99,12 @@ struct check {
 	int found;
 };
 
-static void report(struct check *c, const char *path, uint64_t first, uint64_t last, const char *fmt, ...)
+static void report(struct check *c, const char *path, uint64_t first, uint64_t last,
+	const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
-static void report(struct check *c, const char *path, uint64_t first, uint64_t last, const char *fmt, ...)
+static void report(struct check *c, const char *path, uint64_t first, uint64_t last,
+	const char *fmt, ...)
 {
 	struct store_damage d = { .path = path, .first_seq = first, .last_seq = last };
 	autofree char *text = NULL;
@@ -125,7 +131,8 @@ static void report_catalogue(struct check *c, const char *what)
 
 static const char *type_name(uint8_t t)
 {
-	static const char *const names[] = { "object", "blob", "tree", "large blob", "snapshot", "manifest", "mark" };
+	static const char *const names[] = { "object", "blob", "tree", "large blob", "snapshot",
+		"manifest", "mark" };
 
 	return names[t <= OBJ_MARK ? t : 0];
 }
@@ -135,15 +142,19 @@ static bool stopped(const struct check *c)
 	return c->v->stop && *c->v->stop;
 }
 
-/* Where the catalogue says that an object is; 0: it is not there. */
-static uint8_t type_at(struct check *c, const struct oid *id)
+/* The type of an object where the catalogue says that it is; 0: it is not there. */
+static int type_at(struct check *c, const struct oid *id)
 {
 	autohead struct head *h = NULL;
 	loc_t loc;
+	int r = cat_find(c->s, c->s->cat, id, &loc);
 
 	/* Not obj_find: that asks the log where the catalogue is wrong. */
-	if (cat_find(c->s, c->s->cat, id, &loc) < 0 || head_get(c->s, loc_seg(loc), loc_off(loc), &h) < 0 ||
-	    loc_idx(loc) >= h->n_objs || memcmp(head_id(h, loc_idx(loc)), id->b, 20) != 0)
+	if (r == 0)
+		r = head_get(c->s, loc_seg(loc), loc_off(loc), &h);
+	if (r < 0)
+		return r == -ENOENT || r == -ESTALE || r == -EBADMSG || r == -ENOTSUP ? 0 : r;
+	if (loc_idx(loc) >= h->n_objs || memcmp(head_id(h, loc_idx(loc)), id->b, 20) != 0)
 		return 0;
 	return head_frame(h, loc_idx(loc))->type;
 }
@@ -178,7 +189,9 @@ static int check_object(struct check *c, const struct head *h, const struct fram
 		hash_bytes(raw->data, raw->len, &id);
 		break;
 	default:
-		return 0;	/* a large blob: its chunks are checked one by one, and its list when it is walked */
+		/* a large blob: its chunks are checked one by one, and its list when it is
+		 * walked */
+		return 0;
 	}
 	return oid_eq(&id, &want) ? 0 : -EBADMSG;
 }
@@ -213,15 +226,20 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 			return r;
 		if (r < 0) {
 			text_hex(id.b, 20, hex);
-			report(c, NULL, 0, 0, "%s %.12s: damaged (segment %u, offset %llu)", type_name(f->type), hex,
+			report(c, NULL, 0, 0, "%s %.12s: damaged (segment %u, offset %llu)",
+				type_name(f->type), hex,
 				h->seg, (unsigned long long)h->off);
 		}
 		/* A sound copy elsewhere makes up for a damaged one. */
 		if (r == 0 || idset_get(&c->ids, &id) == 0)
 			if (idset_put(&c->ids, &id, r < 0 ? BAD : SEEN) < 0)
 				return -ENOMEM;
-		if (f->type != OBJ_MANIFEST && f->type != OBJ_MARK && type_at(c, &id) == 0)
-			report_catalogue(c, "does not find an object of the log");
+		if (f->type != OBJ_MANIFEST && f->type != OBJ_MARK) {
+			if ((r = type_at(c, &id)) < 0)
+				return r;
+			if (r == 0)
+				report_catalogue(c, "does not find an object of the log");
+		}
 		c->v->objects++;
 	}
 	return 0;
@@ -241,11 +259,14 @@ static int check_segment(struct check *c, uint32_t no, uint64_t end)
 		if (r == -EBADMSG) {
 			r = head_resync(c->s, no, off + 1, &h);
 			if (r == -ENOENT || (r == 0 && h->off >= end)) {
-				report(c, NULL, 0, 0, "segment %u: damaged from offset %llu to its end", no, (unsigned long long)off);
+				report(c, NULL, 0, 0,
+					"segment %u: damaged from offset %llu to its end", no,
+					(unsigned long long)off);
 				return 0;
 			}
 			if (r == 0)
-				report(c, NULL, 0, 0, "segment %u: damaged from offset %llu to %llu", no,
+				report(c, NULL, 0, 0,
+					"segment %u: damaged from offset %llu to %llu", no,
 					(unsigned long long)off, (unsigned long long)h->off);
 		}
 		if (r < 0)
@@ -262,7 +283,8 @@ static int check_segment(struct check *c, uint32_t no, uint64_t end)
 	return 0;
 }
 
-/* As far as the catalogue says that the log was acknowledged: a writer may be adding to it right now. */
+/* As far as the catalogue says that the log was acknowledged: a writer may be adding to it right
+ * now. */
 static int check_log(struct check *c)
 {
 	struct log_pos end = cat_pos(c->s->cat);
@@ -282,7 +304,8 @@ static int check_log(struct check *c)
 		if (r == 0)
 			r = seg_get(c->s, no, &g);
 		if (r == -ENOENT || r == -EBADMSG) {
-			report(c, NULL, 0, 0, "segment %u: %s", no, r == -ENOENT ? "missing" : "header damaged");
+			report(c, NULL, 0, 0, "segment %u: %s", no,
+				r == -ENOENT ? "missing" : "header damaged");
 			continue;
 		}
 		if (r < 0)
@@ -298,6 +321,72 @@ static int check_log(struct check *c)
 			return r;
 	}
 	return 0;
+}
+
+/* What stands behind that: whole snapshots that came meanwhile are left out. */
+static int bytes_after(struct check *c, struct log_pos *ret_end, uint32_t *ret_last, uint64_t *ret)
+{
+	struct log_pos end;
+	uint32_t first;
+	uint64_t size;
+	int r = log_catch_up(c->s, NULL, cat_pos(c->s->cat), &end);
+
+	*ret = 0;
+	if (r < 0 || (r = seg_list(c->s, &first, ret_last)) < 0)
+		return r;
+	*ret_end = end.seg ? end : (struct log_pos){ 1, SEG_HEADER };
+	for (uint32_t no = ret_end->seg; no <= *ret_last; no++) {
+		uint64_t from = no == end.seg ? end.off : SEG_HEADER;
+
+		r = seg_size(c->s, no, &size);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r == 0 && size > from)
+			*ret += size - from;
+	}
+	return 0;
+}
+
+/* Is there a whole record of a snapshot or a mark from pos on? */
+static int ends_in(struct check *c, struct log_pos pos, uint32_t last)
+{
+	while (pos.seg <= last) {
+		autohead struct head *h = NULL;
+		int r = head_resync(c->s, pos.seg, pos.off, &h);
+
+		if (r == -ENOENT || r == -EBADMSG) {
+			pos = (struct log_pos){ pos.seg + 1, SEG_HEADER };
+			continue;
+		}
+		if (r < 0)
+			return r;
+		for (uint32_t i = 0; i < h->n_frames; i++)
+			if (h->frames[i].type == OBJ_SNAPSHOT || h->frames[i].type == OBJ_MARK)
+				return 1;
+		pos.off = h->end;
+	}
+	return 0;
+}
+
+/* A writer is at work on the tail of the log, or died at it: then the tail breaks off before the
+ * snapshot's own record. If that is there, what comes before it should have been. */
+static int check_tail(struct check *c)
+{
+	struct log_pos end;
+	uint32_t last = 0;
+	pid_t pid;
+	int r = bytes_after(c, &end, &last, &c->v->after);
+
+	if (r < 0 || !c->v->after || c->s->write || store_writer(c->s->dir, &pid) == 1)
+		return r;
+	if ((r = bytes_after(c, &end, &last, &c->v->after)) < 0)	/* it may just have ended */
+		return r;
+	if (c->v->after && (r = ends_in(c, end, last)) == 1)
+		report(c, NULL, 0, 0,
+			"log: %llu bytes after the last acknowledged snapshot are one that is"
+			" damaged; the next one cuts them off (log/torn keeps them)",
+			(unsigned long long)c->v->after);
+	return r < 0 ? r : 0;
 }
 
 /* ---- snapshots ---- */
@@ -332,7 +421,8 @@ static void report_hurt(struct check *c)
 		free(h->path);
 	}
 	if (c->n_hurt == HURT_MAX)
-		report(c, NULL, 0, 0, "more than %d paths are hit; the rest is not listed", HURT_MAX);
+		report(c, NULL, 0, 0, "more than %d paths are hit; the rest is not listed",
+			HURT_MAX);
 	free(c->hurt);
 }
 
@@ -361,78 +451,160 @@ static int check_large(struct check *c, const struct oid *id)
 	return cur.bad ? -EBADMSG : 0;
 }
 
-static int walk_tree(struct check *c, const struct oid *id, const char *path);
-
-/* One entry of a tree. 1: something at or below it is damaged. */
-static int walk_entry(struct check *c, const struct tree_entry *e, const char *path)
+/* A file or link of a tree. 1: it is damaged. */
+static int check_content(struct check *c, const struct oid *id, const char *path)
 {
-	int before = c->found, bad, r;
-	uint8_t state;
+	uint8_t state = idset_get(&c->ids, id);
+	int r = state == SEEN ? type_at(c, id) : 0;
 
-	if (e->mode == 040000) {
-		c->found = 0;
-		r = walk_tree(c, &e->oid, path);
-		bad = c->found;
-		c->found |= before;
-		return r < 0 ? r : bad;
-	}
-	state = idset_get(&c->ids, &e->oid);
-	if (state == SEEN && type_at(c, &e->oid) == OBJ_LARGE && check_large(c, &e->oid) < 0)
+	if (r == OBJ_LARGE)
+		r = check_large(c, id);
+	if (r == -EBADMSG || r == -ENOENT)
 		state = BAD;
+	else if (r < 0)
+		return r;
 	if (state == SEEN)
 		return 0;
-	r = note(c, path, &e->oid, state == BAD ? "file: its content is damaged" : "file: its content is missing");
+	r = note(c, path, id, state == BAD ? "file: its content is damaged" :
+		"file: its content is missing");
 	return r < 0 ? r : 1;
 }
 
-static int walk_tree(struct check *c, const struct oid *id, const char *path)
+struct folder {			/* a tree that is being walked */
+	struct oid id;
+	struct rbuf *raw;
+	const uint8_t *p;	/* the next entry */
+	size_t path_len;
+	bool bad;		/* something at or below it is damaged */
+};
+
+/* Trees may be nested by the thousand, and a stranger's may hold themselves: the way is kept on
+ * the heap, and a tree that is found whole is not walked again. */
+struct tree_walk {
+	struct check *c;
+	struct folder *f;
+	size_t n, cap;
+	struct buf path;
+};
+
+static void tree_walk_release(struct tree_walk *w)
+{
+	while (w->n)
+		rbuf_unref(w->f[--w->n].raw);
+	free(w->f);
+	buf_release(&w->path);
+}
+
+static int folder_push(struct tree_walk *w, const struct oid *id, struct rbuf *raw)
+{
+	if (w->n == w->cap) {
+		size_t cap = w->cap * 2 + 8;
+		void *p = realloc(w->f, cap * sizeof(*w->f));
+
+		if (!p)
+			return -ENOMEM;
+		w->f = p;
+		w->cap = cap;
+	}
+	w->f[w->n] = (struct folder){ *id, rbuf_ref(raw), raw->data, w->path.len, false };
+	w->n++;
+	return idset_put(&w->c->ids, id, WALKING);
+}
+
+/* Begin with the tree of the folder w->path. 1: it is damaged. */
+static int folder_enter(struct tree_walk *w, const struct oid *id)
 {
 	autorbuf struct rbuf *raw = NULL;
-	const uint8_t *p, *end;
-	struct tree_entry e;
-	uint8_t state = idset_get(&c->ids, id);
-	int r, bad = 0;
+	const char *path = w->path.len ? w->path.data : "", *what;
+	uint8_t state = idset_get(&w->c->ids, id);
+	int r;
 
 	if (state == WALKED)
 		return 0;
-	if (stopped(c))
+	if (stopped(w->c))
 		return -EINTR;
-	r = state == BAD ? -EBADMSG : obj_read_id(c->s, id, NULL, &raw);
-	if (r == -EBADMSG || r == -ENOENT)
-		return note(c, path, id, r == -ENOENT ? "folder: its tree is missing" : "folder: its tree is damaged");
-	if (r < 0)
+	r = state == BAD || state == WALKING ? -EBADMSG : obj_read_id(w->c->s, id, NULL, &raw);
+	if (r == 0)
+		return folder_push(w, id, raw);
+	if (r != -EBADMSG && r != -ENOENT)
 		return r;
-	p = raw->data;
-	end = p + raw->len;
-	while ((r = tree_next(&p, end, &e)) == 1) {
-		autofree char *sub = NULL;
+	what = state == WALKING ? "folder: its tree holds itself" : r == -ENOENT ?
+		"folder: its tree is missing" : "folder: its tree is damaged";
+	r = note(w->c, path, id, what);
+	return r < 0 ? r : 1;
+}
 
-		if (asprintf(&sub, "%s%s%.*s", path, *path ? "/" : "", (int)e.len, e.name) < 0) {
-			sub = NULL;
-			return -ENOMEM;
+/* One entry of the innermost tree. 1: it is damaged. */
+static int folder_entry(struct tree_walk *w, const struct tree_entry *e)
+{
+	size_t len = w->f[w->n - 1].path_len;
+
+	if (w->path.data)
+		w->path.data[w->path.len = len] = 0;
+	if ((len && buf_addch(&w->path, '/') < 0) || buf_add(&w->path, e->name, e->len) < 0)
+		return -ENOMEM;
+	return e->mode == 040000 ? folder_enter(w, &e->oid) : check_content(w->c, &e->oid,
+		w->path.data);
+}
+
+/* Nothing more is in it. What is damaged is walked again from the next snapshot, to tell the
+ * range. */
+static int folder_leave(struct tree_walk *w)
+{
+	struct folder *f = &w->f[--w->n];
+	bool again = f->bad && w->c->n_hurt < HURT_MAX;
+
+	rbuf_unref(f->raw);
+	if (w->n)
+		w->f[w->n - 1].bad |= f->bad;
+	return idset_put(&w->c->ids, &f->id, again ? SEEN : WALKED);
+}
+
+static int walk_tree(struct check *c, const struct oid *id)
+{
+	autoput(tree_walk_release) struct tree_walk w = { .c = c };
+	int r = folder_enter(&w, id);
+
+	while (r >= 0 && w.n) {
+		struct folder *f = &w.f[w.n - 1];
+		size_t at = w.n - 1;
+		struct tree_entry e;
+
+		r = tree_next(&f->p, f->raw->data + f->raw->len, &e);
+		if (r == 1) {
+			if ((r = folder_entry(&w, &e)) == 1)
+				w.f[at].bad = true;
+			continue;
 		}
-		if ((r = walk_entry(c, &e, sub)) < 0)
-			return r;
-		bad |= r;
+		if (r < 0) {
+			if (w.path.data)
+				w.path.data[w.path.len = f->path_len] = 0;
+			f->bad = true;
+			if ((r = note(c, w.path.len ? w.path.data : "", &f->id,
+				"folder: its tree is damaged")) < 0)
+				break;
+		}
+		r = folder_leave(&w);
 	}
-	if (r < 0)
-		return note(c, path, id, "folder: its tree is damaged");
-	return bad ? 0 : idset_put(&c->ids, id, WALKED);
+	return r < 0 ? r : 0;
 }
 
 static int check_snapshot(const struct store_snapshot *sn, void *arg)
 {
 	struct check *c = arg;
-	loc_t loc;
 	uint8_t state = idset_get(&c->ids, &sn->id);
+	int r = type_at(c, &sn->id);
 
 	c->v->snapshots++;
 	c->seq = sn->seq;
-	if (obj_find(c->s, &sn->id, &loc) < 0)
+	if (r < 0)
+		return r;
+	if (r == 0)
 		report(c, NULL, sn->seq, sn->seq, "snapshot: not in the catalogue's objects");
 	else if (state != SEEN && state != WALKED)
-		report(c, NULL, sn->seq, sn->seq, "snapshot: its record is %s", state == BAD ? "damaged" : "missing");
-	return walk_tree(c, &sn->tree, "");
+		report(c, NULL, sn->seq, sn->seq, "snapshot: its record is %s",
+			state == BAD ? "damaged" : "missing");
+	return walk_tree(c, &sn->tree);
 }
 
 /* ---- the catalogue ---- */
@@ -463,14 +635,15 @@ static int check_catalogue(struct check *c)
 	int64_t have[8], want[8];
 	int r = sum_tables(c->s->cat, have);
 
-	if (r == 0 && (r = cat_open(c->s, false, true, &again)) == 0 && (r = cat_begin(again)) == 0) {
+	if (r == 0 && (r = cat_open(c->s, false, true, &again)) == 0 &&
+		(r = cat_begin(again)) == 0) {
 		r = log_catch_up(c->s, again, (struct log_pos){ 0, 0 }, &end);
 		if (r == 0)
 			r = cat_commit(again, end);
 	}
 	/* Where the log has lost snapshots, one that was made before knows more. */
-	if (r == 0 && end.seg == upto.seg && end.off == upto.off && !cat_is_lossy(again) && (r = sum_tables(again, want)) == 0 &&
-	    memcmp(have, want, sizeof(have)) != 0)
+	if (r == 0 && end.seg == upto.seg && end.off == upto.off && !cat_is_lossy(again) &&
+	    (r = sum_tables(again, want)) == 0 && memcmp(have, want, sizeof(have)) != 0)
 		report_catalogue(c, "does not say what the log says");
 	else if (r == -EBADMSG)
 		report_catalogue(c, "damaged");
@@ -483,9 +656,11 @@ int store_verify(struct store *s, struct store_verify *v)
 	struct check c = { .s = s, .v = v };
 	int r;
 
-	v->objects = v->snapshots = v->bytes = 0;
+	v->objects = v->snapshots = v->bytes = v->after = 0;
 	obj_cache_clear(s);
 	r = check_log(&c);
+	if (r == 0)
+		r = check_tail(&c);
 	if (r == 0)
 		r = store_list(s, 0, check_snapshot, &c);
 	if (r == 0 && v->all)

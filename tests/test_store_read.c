@@ -606,6 +606,70 @@ START_TEST(store_read__folders_as_deep_as_they_come)
 }
 END_TEST
 
+/* ---- what verify says ---- */
+
+static int last_damage(struct store *s, struct store_verify *v)
+{
+	*v = (struct store_verify){ .all = true };
+	return store_verify(s, v);
+}
+
+START_TEST(store_read__verify_tells_of_the_tail)
+{
+	autoput(buf_release) struct buf log = BUF_INIT, hurt = BUF_INIT;
+	struct store_verify v;
+	struct store *s, *w;
+	size_t two = 0;
+	char path[600];
+
+	new_dir("tail");
+	w = open_store(STORE_WRITE);
+	snapshot(w, "a", "first");
+	snapshot(w, "b", "second");
+	read_file("log/00000001.seg", &log);
+	two = log.len;
+	snapshot(w, "c", "third");
+	store_close(w);
+	s = open_store(STORE_READ);
+	ck_assert_int_eq(last_damage(s, &v), 0);
+	ck_assert_uint_eq(v.after, 0);
+	store_close(s);
+	read_file("log/00000001.seg", &log);
+
+	/* cut short: never acknowledged, and said */
+	write_file("log/00000001.seg", log.data, log.len - 1);
+	write_file("catalogue.bad", "", 0);
+	s = open_store(STORE_READ);
+	ck_assert_int_eq(last_damage(s, &v), 0);
+	ck_assert_uint_eq(v.after, log.len - 1 - two);
+	store_close(s);
+
+	/* there to the end, but not whole */
+	ck_assert_int_eq(buf_add(&hurt, log.data, log.len), 0);
+	hurt.data[log.len - 1] ^= 4;
+	write_file("log/00000001.seg", hurt.data, hurt.len);
+	write_file("catalogue.bad", "", 0);
+	file_path("log/acked", path);
+	ck_assert_int_eq(unlink(path), 0);	/* nobody knows that it was acknowledged */
+	s = open_store(STORE_READ);
+	ck_assert_uint_eq(store_count(s), 2);
+	ck_assert_int_eq(last_damage(s, &v), 1);
+	ck_assert_uint_eq(v.after, log.len - two);
+	store_close(s);
+
+	/* the writer cuts it, and what it adds is no damage while it is at it */
+	w = open_store(STORE_WRITE);
+	s = open_store(STORE_READ);
+	ck_assert_int_eq(last_damage(s, &v), 0);
+	ck_assert_uint_eq(v.after, 0);
+	write_file("log/00000001.seg", hurt.data, hurt.len);
+	ck_assert_int_eq(last_damage(s, &v), 0);
+	ck_assert_uint_eq(v.after, log.len - two);
+	store_close(w);
+	store_close(s);
+}
+END_TEST
+
 CHECK_MAIN("store_read", store_read__a_damaged_page_never_shortens_an_answer,
 	store_read__a_wrong_location_is_looked_up_in_the_log,
 	store_read__an_object_in_both_tables_has_one_prefix,
@@ -614,4 +678,4 @@ CHECK_MAIN("store_read", store_read__a_damaged_page_never_shortens_an_answer,
 	store_read__a_callback_may_ask_the_same_question,
 	store_read__history_goes_on_past_a_damaged_snapshot,
 	store_read__a_lossy_folder_is_listed_whole_and_at_once,
-	store_read__folders_as_deep_as_they_come)
+	store_read__folders_as_deep_as_they_come, store_read__verify_tells_of_the_tail)
