@@ -142,7 +142,6 @@ int main(int argc, char **argv)
 
 	(void)setlocale(LC_CTYPE, "");
 	log_init("recover", LOG_INFO);
-	git_libgit2_init();
 	r.now_ns = text_now_ns();
 	out_init();
 	rc = recover_main(&r, argc, argv);
@@ -150,6 +149,5 @@ int main(int argc, char **argv)
 	if (out_finish() < 0 && rc == EXIT_DONE)
 		rc = EXIT_ENV;
 	pager_wait();
-	git_libgit2_shutdown();
 	return rc;
 }

@@ -670,6 +670,22 @@ START_TEST(store_read__verify_tells_of_the_tail)
 }
 END_TEST
 
+/* ---- the machine's own settings ---- */
+
+START_TEST(store_read__settings_for_tls_are_not_ours)
+{
+	static const char conf[] = "openssl_conf=all\n[all]\nalg_section=alg\n[alg]\ndefault_properties=fips=yes\n";
+	char path[600];
+
+	new_dir("tls");
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	write_file("openssl.cnf", conf, sizeof(conf) - 1);
+	file_path("openssl.cnf", path);
+	ck_assert_int_eq(setenv("OPENSSL_CONF", path, 1), 0);
+	three_files();
+}
+END_TEST
+
 CHECK_MAIN("store_read", store_read__a_damaged_page_never_shortens_an_answer,
 	store_read__a_wrong_location_is_looked_up_in_the_log,
 	store_read__an_object_in_both_tables_has_one_prefix,
@@ -678,4 +694,5 @@ CHECK_MAIN("store_read", store_read__a_damaged_page_never_shortens_an_answer,
 	store_read__a_callback_may_ask_the_same_question,
 	store_read__history_goes_on_past_a_damaged_snapshot,
 	store_read__a_lossy_folder_is_listed_whole_and_at_once,
-	store_read__folders_as_deep_as_they_come, store_read__verify_tells_of_the_tail)
+	store_read__folders_as_deep_as_they_come, store_read__verify_tells_of_the_tail,
+	store_read__settings_for_tls_are_not_ours)
