@@ -158,19 +158,6 @@ static int be_exists(git_odb_backend *be, const git_oid *id)
 	return known(be, id) != NULL;
 }
 
-static int be_write(git_odb_backend *be, const git_oid *id, const void *p, size_t n, git_object_t type)
-{
-	struct object o = { .size = n };
-
-	if (type != GIT_OBJECT_TREE)
-		return GIT_PASSTHROUGH;
-	memcpy(o.id.b, id->id, 20);
-	o.data = xmalloc(n + 1);
-	memcpy(o.data, p, n);
-	add((struct backend *)be, o);
-	return 0;
-}
-
 static void be_free(git_odb_backend *be)
 {
 	struct backend *b = (struct backend *)be;
@@ -194,11 +181,9 @@ static int backend_new(git_odb *odb, int root, struct wtree_notes *notes, struct
 	b->parent.read = be_read;
 	b->parent.read_header = be_header;
 	b->parent.exists = be_exists;
-	b->parent.write = be_write;
 	b->parent.free = be_free;
 	b->notes = notes;
 	b->root = fcntl(root, F_DUPFD_CLOEXEC, 3);
-	/* first in line, so that new trees come here */
 	if ((r = git_odb_add_backend(odb, &b->parent, 1000)) < 0) {
 		be_free(&b->parent);
 		return err_from_git(r);
@@ -236,71 +221,148 @@ static int by_path(const void *a, const void *b)
 	return path_compare(((const struct change *)a)->path, ((const struct change *)b)->path);
 }
 
-static git_filemode_t mode_of(const struct store_entry *e)
+/* A tree is put together here and not by libgit2's tree builder, which refuses names that git on other systems
+ * could not check out ("git~1", ".git.", ".git "): here they are files like any other. */
+struct row {
+	const char *name;	/* of a change or of the base tree */
+	size_t len;
+	unsigned mode;		/* 0: the name is gone */
+	git_oid id;
+};
+
+struct folder_rows {
+	struct row *row;
+	size_t n, cap;
+};
+
+static void rows_release(struct folder_rows *f)
 {
-	if (e->kind == KIND_LINK)
-		return GIT_FILEMODE_LINK;
-	return e->mode & 0100 ? GIT_FILEMODE_BLOB_EXECUTABLE : GIT_FILEMODE_BLOB;
+	free(f->row);
 }
 
-static void free_builder(git_treebuilder **b)
+static void rows_add(struct folder_rows *f, const char *name, size_t len, unsigned mode, const git_oid *id)
 {
-	git_treebuilder_free(*b);
+	f->row = xgrow(f->row, f->n, &f->cap, sizeof(*f->row));
+	f->row[f->n] = (struct row){ .name = name, .len = len, .mode = mode };
+	if (id)
+		f->row[f->n].id = *id;
+	f->n++;
+}
+
+static unsigned mode_of(const struct store_entry *e)
+{
+	if (e->kind == KIND_LINK)
+		return 0120000;
+	return e->mode & 0100 ? 0100755 : 0100644;
+}
+
+static int by_name(const void *x, const void *y)
+{
+	const struct row *a = x, *b = y;
+	int r = memcmp(a->name, b->name, a->len < b->len ? a->len : b->len);
+
+	return r ? r : (a->len > b->len) - (a->len < b->len);
+}
+
+/* git's order: the name of a folder counts as if it ended in '/'. */
+static int by_git_order(const void *x, const void *y)
+{
+	const struct row *a = x, *b = y;
+	size_t n = a->len < b->len ? a->len : b->len;
+	int r = memcmp(a->name, b->name, n), ca, cb;
+
+	if (r)
+		return r;
+	ca = n < a->len ? (unsigned char)a->name[n] : a->mode == 040000 ? '/' : 0;
+	cb = n < b->len ? (unsigned char)b->name[n] : b->mode == 040000 ? '/' : 0;
+	return ca - cb;
+}
+
+/* The base's rows that no change replaces join the changed ones, which are by name; then all become an object. */
+static int rows_write(struct backend *be, struct folder_rows *f, const git_tree *base, git_oid *ret)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	size_t changed = f->n;
+	struct object o = { .path = NULL };
+	int r = 0;
+
+	for (size_t i = 0; base && i < git_tree_entrycount(base); i++) {
+		const git_tree_entry *e = git_tree_entry_byindex(base, i);
+		const char *name = git_tree_entry_name(e);
+		struct row key = { .name = name, .len = strlen(name) };
+
+		if (!changed || !bsearch(&key, f->row, changed, sizeof(key), by_name))
+			rows_add(f, name, key.len, (unsigned)git_tree_entry_filemode_raw(e), git_tree_entry_id(e));
+	}
+	if (f->n)
+		qsort(f->row, f->n, sizeof(*f->row), by_git_order);
+	for (size_t i = 0; i < f->n && r == 0; i++) {
+		const struct row *w = &f->row[i];
+
+		if (!w->mode)
+			continue;
+		if ((r = buf_printf(&b, "%o ", w->mode)) == 0 && (r = buf_add(&b, w->name, w->len)) == 0 &&
+		    (r = buf_addch(&b, 0)) == 0)
+			r = buf_add(&b, w->id.id, 20);
+	}
+	if (r < 0)
+		return GIT_ERROR;
+	store_hash("tree", b.data, b.len, &o.id);
+	memcpy(ret->id, o.id.b, 20);
+	o.size = b.len;
+	o.data = xmalloc(b.len + 1);
+	if (b.len)
+		memcpy(o.data, b.data, b.len);
+	add(be, o);
+	return 0;
 }
 
 static int build_tree(struct build *b, const git_oid *base, size_t lo, size_t hi, size_t at, git_oid *ret,
 	bool *ret_empty);
 
 /* One name of a folder: the change of the name itself (if it is in c[lo]) and those below it. */
-static int build_name(struct build *b, git_treebuilder *tb, const char *name, size_t lo, size_t hi, size_t at)
+static int build_name(struct build *b, struct folder_rows *f, const git_tree_entry *was, size_t len, size_t lo,
+	size_t hi, size_t at)
 {
-	const git_tree_entry *was = git_treebuilder_get(tb, name);
 	const struct change *c = &b->c[lo];
-	git_oid sub, *below = NULL;
+	const char *name = c->path + at;
+	const git_oid *below = was && git_tree_entry_type(was) == GIT_OBJECT_TREE ? git_tree_entry_id(was) : NULL;
 	bool empty = true;
+	git_oid sub;
 	int r;
 
-	if (was && git_tree_entry_type(was) == GIT_OBJECT_TREE) {
-		sub = *git_tree_entry_id(was);
-		below = &sub;
-	}
-	if (!c->path[at + strlen(name)]) {
+	if (!name[len]) {
 		if (c->is.kind == KIND_FILE || c->is.kind == KIND_LINK) {
-			git_oid id;
 			struct object o = { c->is.oid, xstrdup(c->path), NULL, c->is.size, c->is.kind == KIND_LINK };
+			git_oid id;
 
 			memcpy(id.id, c->is.oid.b, 20);
 			add(b->be, o);
-			return git_treebuilder_insert(NULL, tb, name, &id, mode_of(&c->is));
-		}
-		if (was && (c->is.kind == KIND_GONE || !below)) {
-			below = NULL;
-			if ((r = git_treebuilder_remove(tb, name)) < 0)
-				return r;
-			was = NULL;
-		}
-		if (++lo == hi)
+			rows_add(f, name, len, mode_of(&c->is), &id);
 			return 0;
+		}
+		if (c->is.kind == KIND_GONE)
+			below = NULL;
+		else if (lo + 1 == hi && below)		/* a folder, of which only mode or time differ */
+			return 0;
+		lo++;
 	}
-	if ((r = build_tree(b, below, lo, hi, at + strlen(name) + 1, &sub, &empty)) < 0)
+	if (lo < hi && (r = build_tree(b, below, lo, hi, at + len + 1, &sub, &empty)) < 0)
 		return r;
-	if (!empty)
-		return git_treebuilder_insert(NULL, tb, name, &sub, GIT_FILEMODE_TREE);
-	return below ? git_treebuilder_remove(tb, name) : 0;
+	rows_add(f, name, len, empty ? 0 : 040000, empty ? NULL : &sub);
+	return 0;
 }
 
 /* The folder whose path is the first `at` bytes of all of c[lo..hi). */
 static int build_tree(struct build *b, const git_oid *base, size_t lo, size_t hi, size_t at, git_oid *ret,
 	bool *ret_empty)
 {
-	autoput(free_builder) git_treebuilder *tb = NULL;
+	autoput(rows_release) struct folder_rows f = { 0 };
 	git_tree *t = NULL;
 	int r = 0;
 
 	if (base && (r = git_tree_lookup(&t, b->repo, base)) < 0)
 		return r;
-	r = git_treebuilder_new(&tb, b->repo, t);
-	git_tree_free(t);
 	while (r >= 0 && lo < hi) {
 		const char *p = b->c[lo].path + at;
 		size_t n = strcspn(p, "/"), end = lo + 1;
@@ -309,13 +371,16 @@ static int build_tree(struct build *b, const git_oid *base, size_t lo, size_t hi
 		while (end < hi && !strncmp(b->c[end].path + at, name, n) &&
 		       (b->c[end].path[at + n] == '/' || !b->c[end].path[at + n]))
 			end++;
-		r = build_name(b, tb, name, lo, end, at);
+		r = build_name(b, &f, t ? git_tree_entry_byname(t, name) : NULL, n, lo, end, at);
 		lo = end;
 	}
-	if (r < 0)
-		return r;
-	*ret_empty = git_treebuilder_entrycount(tb) == 0;
-	return git_treebuilder_write(ret, tb);
+	if (r >= 0)
+		r = rows_write(b->be, &f, t, ret);
+	*ret_empty = true;
+	for (size_t i = 0; i < f.n; i++)
+		*ret_empty &= !f.row[i].mode;
+	git_tree_free(t);
+	return r;
 }
 
 static int build(struct build *b, const struct store_snapshot *sn, git_tree **ret)
@@ -361,8 +426,6 @@ int wtree_build(struct recover *r, const struct store_snapshot *sn, const struct
 	    (e = store_git(r->store, &b.repo, &odb)) < 0 ||
 	    (e = backend_new(odb, scan_rootfd(sc), notes, &b.be)) < 0)
 		return e;
-	/* the blobs are in no object store: they are read when they are needed */
-	(void)git_libgit2_opts(GIT_OPT_ENABLE_STRICT_OBJECT_CREATION, 0);
 	if ((e = scan_diff(sc, r->store, sn->seq, only, collect, &b)) < 0)
 		return e;
 	return build(&b, sn, ret);
