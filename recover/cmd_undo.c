@@ -74,6 +74,22 @@ static int load(struct recover *r, struct journal *j, bool *ret_pending)
 	return e < 0 ? context_failed(r, e, "cannot read what the last restore did") : EXIT_DONE;
 }
 
+/* The last thing done was a copy: that is no restore to take back, and the one before it is not what is meant. */
+static int check_copy(struct recover *r, const struct journal *j, bool dry_run)
+{
+	autoput(buf_release) struct buf dir = BUF_INIT;
+	char when[32];
+
+	if (journal_copied(store_dirfd(r->store), &dir) != 1)
+		return EXIT_DONE;
+	log_error("the last restore wrote a copy to %s and replaced nothing: delete that folder yourself; "
+		"recover undo %stakes back the %s before it, made in the workspace at %s", dir.data,
+		dry_run ? "twice " : "again ", j->undo ? "undo" : "restore", text_local_time(j->time_ns, when));
+	if (!dry_run)
+		journal_forget_copy(store_dirfd(r->store));
+	return EXIT_NO;
+}
+
 static void restore_release(struct restore *x)
 {
 	targets_release(&x->targets);
@@ -97,6 +113,8 @@ int cmd_undo(struct recover *r, const struct args *a)
 		log_error("the last restore was of %s", j.workspace);
 		return EXIT_ENV;
 	}
+	if (!pending && (rc = check_copy(r, &j, x.dry_run)))
+		return rc;
 	if (pending && !x.dry_run)
 		sweep(r, &j);
 	if ((e = fill_targets(r, &j, &x.targets)) < 0)

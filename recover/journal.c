@@ -223,6 +223,7 @@ int journal_begin(int dirfd, struct journal *j, const struct plan *p)
 		(void)unlinkat(dirfd, JOURNAL_PENDING, 0);
 		return r;
 	}
+	journal_forget_copy(dirfd);
 	j->fd = take_fd(&fd);
 	return 0;
 }
@@ -267,6 +268,26 @@ void journal_drop(int dirfd, struct journal *j)
 	(void)unlinkat(dirfd, JOURNAL_PENDING, 0);
 	if (j->fd >= 0)
 		(void)close(take_fd(&j->fd));
+}
+
+void journal_note_copy(int dirfd, const char *dir)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	if (store_canonical(dir, &b) == 0)
+		(void)io_replace_file(dirfd, JOURNAL_COPY, b.data, b.len, 0600);
+}
+
+int journal_copied(int dirfd, struct buf *ret)
+{
+	int r = io_read_file(dirfd, JOURNAL_COPY, 1 << 16, ret);
+
+	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+}
+
+void journal_forget_copy(int dirfd)
+{
+	(void)unlinkat(dirfd, JOURNAL_COPY, 0);
 }
 
 void journal_temp_name(uint64_t op, const char *path, const char *name, char out[256])

@@ -14,6 +14,7 @@
 
 #define JOURNAL_PENDING "restore.journal"
 #define JOURNAL_LAST "restore.last"
+#define JOURNAL_COPY "restore.copy"	/* a copy was written after that restore, below the folder it names */
 
 struct journal {
 	int fd;				/* locked; -1 */
@@ -39,6 +40,13 @@ int journal_end(int dirfd, struct journal *j);
 /* Nothing was changed: forget it. */
 void journal_drop(int dirfd, struct journal *j);
 void journal_release(struct journal *j);
+
+/* A copy is no restore and has no undo; whoever asks for one next is told so, and not given an older
+ * restore's in its place. Best effort: a store that cannot be written has no undo either. */
+void journal_note_copy(int dirfd, const char *dir);
+/* 1: the newest was a copy, to *ret. The note ends with journal_forget_copy and with the next restore. */
+int journal_copied(int dirfd, struct buf *ret);
+void journal_forget_copy(int dirfd);
 
 /* The bytes, for the tests: never reads past n, never trusts a length. -EBADMSG */
 int journal_parse(const void *p, size_t n, struct journal *ret);

@@ -138,6 +138,16 @@ static int decide(struct building *b, const struct target *t, struct plan_item *
 	return 0;
 }
 
+static void keep_existing(struct plan_item *it)
+{
+	if (it->action == PLAN_META)
+		it->action = PLAN_NOTHING;
+	if (it->action == PLAN_REPLACE) {
+		it->action = PLAN_BLOCKED;
+		it->why = "is there already and differs; kept";
+	}
+}
+
 static int add_target(struct building *b, const struct target *t)
 {
 	struct plan *p = b->plan;
@@ -161,6 +171,8 @@ static int add_target(struct building *b, const struct target *t)
 		} else if ((r = decide(b, t, &it)) < 0) {
 			return r;
 		}
+		if (b->opt->keep)
+			keep_existing(&it);
 		if (t->want.kind == KIND_DIR && (it.action == PLAN_CREATE || it.action == PLAN_REPLACE))
 			b->fresh = t->path;
 		if (t->want.kind == KIND_DIR && it.action == PLAN_BLOCKED) {
@@ -259,7 +271,8 @@ int plan_build(struct store *s, int root, const struct targets *t, const struct 
 		plan_release(&plan);
 		return r;
 	}
-	touch_parents(&plan, t);
+	if (!opt->keep)
+		touch_parents(&plan, t);
 	mark_early(&plan);
 	plan_count(&plan);
 	*ret = plan;

@@ -60,6 +60,7 @@ struct plan {
 struct plan_options {
 	bool delete_ok;		/* contents may be deleted to make room for another kind */
 	bool no_known;		/* not this store's workspace (--to): hash instead of trusting its stat data */
+	bool keep;		/* no snapshot holds what is there (--to): nothing that exists is changed, not even its mode */
 };
 
 /* root: the folder it is about, -1 if it does not exist. */

@@ -167,14 +167,13 @@ static int nothing_to_do(const struct restore *x, const struct plan *p)
 {
 	if (plan_complain(p))
 		return EXIT_PART;
-	if (!x->r->quiet)
-		log_info("nothing to %s: everything is as it was", x->undo ? "undo" : "restore");
-	return EXIT_DONE;
+	log_error("nothing to %s: everything is as it was", x->undo ? "undo" : "restore");
+	return EXIT_NO;
 }
 
 static int make_plan(struct restore *x, int root, bool elsewhere, struct plan *p)
 {
-	struct plan_options o = { .delete_ok = x->delete_ok, .no_known = elsewhere };
+	struct plan_options o = { .delete_ok = x->delete_ok, .no_known = elsewhere, .keep = elsewhere };
 	int e;
 
 	targets_sort(&x->targets);
@@ -209,7 +208,6 @@ int restore_run(struct restore *x)
 	return carry_out(x, &p, &root);
 }
 
-/* Nothing is snapshotted before a copy is written, so it must not be able to cost anything. */
 static int check_place(const char *dir, enum path_place place)
 {
 	if (place == PLACE_STORE) {
@@ -226,12 +224,11 @@ static int check_place(const char *dir, enum path_place place)
 int restore_elsewhere(struct restore *x, const char *dir)
 {
 	autoput(plan_release) struct plan p = { 0 };
-	enum path_place place = path_place(x->r, dir);
 	autoclose int root = -1;
 	bool stopped;
 	int rc;
 
-	if ((rc = check_place(dir, place)))
+	if ((rc = check_place(dir, path_place(x->r, dir))))
 		return rc;
 	interrupt_catch();
 	if ((rc = restore_open_root(dir, &root)) || (rc = make_plan(x, root, true, &p)))
@@ -239,23 +236,24 @@ int restore_elsewhere(struct restore *x, const char *dir)
 	if (plan_empty(&p))
 		return nothing_to_do(x, &p);
 	show(x, &p);
-	if (x->dry_run)
+	if (x->dry_run) {
+		(void)plan_complain(&p);
 		return EXIT_DONE;
-	if ((p.files[PLAN_REPLACE] || p.folders[PLAN_REPLACE]) && (!x->yes || place == PLACE_IN_WORKSPACE)) {
-		log_error("%s: holds other files under these names; %s", dir, place == PLACE_IN_WORKSPACE ?
-			"inside the workspace a copy replaces nothing: choose another folder" : "--yes writes over them");
-		return EXIT_ENV;
 	}
 	if ((rc = restore_make_root(dir, &root)))
 		return rc;
 	if (apply(x, root, &p, (uint64_t)getpid(), &stopped) < 0)
 		return EXIT_PART;
+	journal_note_copy(store_dirfd(x->r->store), dir);
 	if (stopped) {
-		log_error("stopped; the copy in %s is not complete", dir);
+		log_error("stopped; the copy in %s is not complete, the same command goes on with it", dir);
 		return EXIT_PART;
 	}
-	rc = plan_complain(&p) ? EXIT_PART : EXIT_DONE;
-	if (!rc && !x->r->quiet)
-		log_info("%s: done, in %s", x->title, dir);
-	return rc;
+	if (plan_complain(&p)) {
+		log_error("all others are in %s; choose a new folder for a whole copy", dir);
+		return EXIT_PART;
+	}
+	if (!x->r->quiet)
+		log_info("%s: done, in %s; the workspace is as it was", x->title, dir);
+	return EXIT_DONE;
 }

@@ -19,7 +19,7 @@ struct restore {
 /* An exit code. */
 int restore_run(struct restore *x);
 
-/* Below another folder, which is made; no snapshot, no journal. */
+/* Below another folder, which is made. No snapshot holds what is there, so whatever exists is kept and named. */
 int restore_elsewhere(struct restore *x, const char *dir);
 
 /* The workspace, open; -1: it does not exist. Negative otherwise is said: EXIT_ENV. */

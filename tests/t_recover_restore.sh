@@ -29,7 +29,7 @@ first=$(snap first)
 walk "$w" >"$d/first.walk"
 
 # ---- nothing to do
-gives 0 'restoring what is there already does nothing' recover restore @ --yes
+gives 1 'restoring what is there already does nothing' recover restore @ --yes
 says '... and says so' "$d/err" 'nothing to restore'
 
 # ---- a changed workspace
@@ -56,7 +56,7 @@ same '... and changes nothing' "$d/second.walk" "$d/x.walk"
 gives 0 'restore --delete' recover restore "$first" --delete --yes --verify
 walk "$w" >"$d/x.walk"
 same 'everything is as in the snapshot' "$d/first.walk" "$d/x.walk"
-gives 0 'restoring twice is restoring once' recover restore "$first" --delete --yes
+gives 1 'restoring twice is restoring once' recover restore "$first" --delete --yes
 says '... and says so' "$d/err" 'nothing to restore'
 gives 0 'undo' recover undo --yes
 walk "$w" >"$d/x.walk"
@@ -107,16 +107,35 @@ snap again >/dev/null
 gives 0 'restore --to' recover restore "$first" --to "$d/copy"
 walk "$d/copy" >"$d/x.walk"
 same 'is a copy' "$d/first.walk" "$d/x.walk"
-echo mine >"$d/copy/src/a.c"
-gives 4 'it does not write over other files' recover restore "$first" --to "$d/copy"
+gives 1 'a second time there is nothing to do' recover restore "$first" --to "$d/copy"
+echo mine >"$d/copy/src/a.c" && rm "$d/copy/bin" && chmod 711 "$d/copy/src"
+touch -d '2001-01-01' "$d/copy/src"
+gives 3 'it does not write over other files, --yes or not' recover restore "$first" --to "$d/copy" --yes
 check '... really' grep -q mine "$d/copy/src/a.c"
-gives 0 'unless told to' recover restore "$first" --to "$d/copy" --yes
+says '... names them' "$d/err" 'src/a.c: is there already and differs; kept'
+check '... writes the others' cmp "$d/copy/bin" "$w/bin"
+check '... and leaves the modes of folders alone' test "$(stat -c %a "$d/copy/src")" = 711
+mkdir -m 700 "$d/closed" && echo x >"$d/closed/src"
+gives 3 'a file where a folder would be' recover restore "$first" --to "$d/closed" --yes
+check '... is kept' grep -q x "$d/closed/src"
+check '... and the folder as closed as it was' test "$(stat -c %a "$d/closed")" = 700
+says '... what was to be in it is named' "$d/err" 'src/a.c: its folder cannot be restored'
+check '... the rest is there' test -L "$d/closed/link"
+walk "$w" >"$d/y.walk"
+gives 1 'undo after a copy' recover undo --yes
+says '... says what that was' "$d/err" "wrote a copy to $d/closed"
+walk "$w" >"$d/x.walk"
+same '... and does not take back an older restore for it' "$d/y.walk" "$d/x.walk"
+gives 0 'asked again it does' recover undo --yes
+gives 0 'and back' recover undo --yes
+walk "$w" >"$d/x.walk"
+same '... to what was' "$d/y.walk" "$d/x.walk"
 gives 4 '--to the workspace' recover restore "$first" --to "$w" --yes
 gives 4 '--to the store' recover restore "$first" --to "$s/log" --yes
 gives 4 '--to a new folder in the store' recover restore "$first" --to "$s/new" --yes
 gives 0 '--to a new folder in the workspace' recover restore "$first" --to "$w/old" -- src
 echo mine >"$w/old/src/a.c"
-gives 4 '... where it replaces nothing' recover restore "$first" --to "$w/old" --yes -- src
+gives 3 '... where it replaces nothing' recover restore "$first" --to "$w/old" --yes -- src
 check '... really' grep -q mine "$w/old/src/a.c"
 rm -r "$w/old"
 gives 4 'export into the store' recover export "$s/export"
@@ -124,7 +143,7 @@ gives 4 'export into the store' recover export "$s/export"
 # ---- the workspace is gone
 chmod -R u+rwx "$w" && cd / && rm -rf "$w"
 gives 4 'diff says that it is gone' recover diff
-gives 0 'a deleted workspace is made again' recover restore @ --yes
+gives 0 'a deleted workspace is made again' recover restore "$first" --yes
 walk "$w" >"$d/x.walk"
 same 'whole' "$d/first.walk" "$d/x.walk"
 
