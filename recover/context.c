@@ -2,6 +2,7 @@
  * PWD still says where we were. */
 #include "recover.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "paths.h"
 #include "xalloc.h"
 
 volatile sig_atomic_t interrupted;
@@ -113,10 +115,31 @@ static int place(struct recover *r, const char *cwd)
 	return EXIT_DONE;
 }
 
-static int load_config(struct recover *r, const char *workspace)
+/* The settings are read twice, before and after the workspace is known: what was said once is not said again. */
+static void say_once(const char *line, void *arg)
 {
+	struct strs *said = arg;
+
+	for (size_t i = 0; i < said->n; i++)
+		if (!strcmp(said->s[i], line))
+			return;
+	log_warn("%s", line);
+	strs_add(said, xstrdup(line));
+}
+
+/* Settings that are torn or came broken with a clone are no reason not to give work back: they are named, and
+ * the others and the defaults hold. */
+static int load_config(struct recover *r, const char *workspace, struct strs *said)
+{
+	int e;
+
 	config_release(&r->cfg);
-	return config_load(&r->cfg, workspace, NULL, NULL) < 0 ? EXIT_USAGE : EXIT_DONE;
+	e = config_load(&r->cfg, workspace, say_once, said);
+	if (e < 0 && e != -EINVAL) {
+		log_error_errno(e, "cannot read the settings");
+		return EXIT_ENV;
+	}
+	return EXIT_DONE;
 }
 
 static void set_prefix(struct recover *r, const char *cwd)
@@ -133,11 +156,12 @@ static void set_prefix(struct recover *r, const char *cwd)
 
 int context_open(struct recover *r)
 {
+	autoput(strs_release) struct strs said = { 0 };
 	autofree char *cwd = current_folder();
 	int rc, e;
 
 	/* where stores live is the user's setting; only then is the workspace known */
-	if ((rc = load_config(r, NULL)) || (rc = place(r, cwd)))
+	if ((rc = load_config(r, NULL, &said)) || (rc = place(r, cwd)))
 		return rc;
 	e = store_open(r->store_path, STORE_READ, NULL, &r->store);
 	if (e == -ENOENT) {
@@ -155,7 +179,7 @@ int context_open(struct recover *r)
 	if (*store_workspace(r->store) && strcmp(store_workspace(r->store), r->workspace))
 		log_warn("%s: was made for %s", r->store_path, store_workspace(r->store));
 	set_prefix(r, cwd);
-	return load_config(r, r->workspace);
+	return load_config(r, r->workspace, &said);
 }
 
 void context_close(struct recover *r)
