@@ -10,6 +10,7 @@
 #include "../lib/err.h"
 #include "../lib/text.h"
 #include "live.h"
+#include "losses.h"
 #include "out.h"
 #include "rev.h"
 #include "rows.h"
@@ -25,6 +26,7 @@ struct state {
 	struct store_totals totals;
 	struct store_snapshot last;	/* seq 0: none */
 	struct live live;
+	struct losses losses;
 	bool running;
 	pid_t pid;
 	uint64_t quota;
@@ -34,6 +36,7 @@ struct state {
 static void state_release(struct state *s)
 {
 	store_snapshot_release(&s->last);
+	losses_release(&s->losses);
 	buf_release(&s->daemon);
 }
 
@@ -64,6 +67,7 @@ static int load(struct recover *r, struct state *s)
 		(void)ctl_call(store_dirfd(r->store), "control", "status\tjson", 2000, &s->daemon);
 	s->quota = quota(r);
 	live_count(r, s->last.seq, &s->live);
+	losses_find(r->store, &s->losses);
 	return EXIT_DONE;
 }
 
@@ -81,6 +85,27 @@ static cJSON *unwatched(const struct state *s)
 static int64_t age_s(const struct recover *r, const struct state *s)
 {
 	return (r->now_ns - s->last.time_ns) / 1000000000;
+}
+
+static void add_losses(cJSON *o, const struct losses *l)
+{
+	cJSON *sub, *list;
+
+	if (l->dropped) {
+		sub = cJSON_AddObjectToObject(o, "dropped");
+		cJSON_AddNumberToObject(sub, "count", (double)l->dropped);
+		cJSON_AddStringToObject(sub, "held_by", l->from);
+	} else {
+		cJSON_AddNullToObject(o, "dropped");
+	}
+	list = cJSON_AddArrayToObject(o, "emptied");
+	for (size_t i = 0; i < LOSSES_NAMED && l->emptied[i].path; i++) {
+		sub = cJSON_CreateObject();
+		json_name(sub, "path", l->emptied[i].path);
+		cJSON_AddBoolToObject(sub, "nul_bytes", l->emptied[i].nulled);
+		cJSON_AddStringToObject(sub, "held_by", l->emptied[i].from);
+		cJSON_AddItemToArray(list, sub);
+	}
 }
 
 static void print_json(const struct recover *r, const struct state *s)
@@ -111,6 +136,7 @@ static void print_json(const struct recover *r, const struct state *s)
 	cJSON_AddItemToObject(o, "unwatched", unwatched(s));
 	cJSON_AddNumberToObject(o, "size_bytes", (double)(s->totals.log_bytes + s->totals.catalogue_bytes));
 	cJSON_AddNumberToObject(o, "quota_bytes", (double)s->quota);
+	add_losses(o, &s->losses);
 	sub = cJSON_AddObjectToObject(o, "daemon");
 	cJSON_AddBoolToObject(sub, "running", s->running);
 	if (s->running && s->pid > 0)
@@ -134,7 +160,7 @@ static void print_counts(const struct live *l)
 		printf("%s%llu %s", sep, (unsigned long long)counts[i].n, counts[i].word);
 		sep = ", ";
 	}
-	printf(" since (recover diff)\n");
+	printf(" since (recover diff%s)\n", l->deleted ? "; recover restore @ brings back what is deleted" : "");
 }
 
 static void print_live(const struct live *l)
@@ -171,6 +197,7 @@ static void print_text(const struct recover *r, const struct state *s)
 			text_duration((uint64_t)(age_s(r, s) > 0 ? age_s(r, s) : 0), age),
 			store_reason_name(s->last.reason));
 	print_live(&s->live);
+	losses_print(&s->losses);
 	printf("stored     %llu files, %llu folders\n", (unsigned long long)s->totals.files,
 		(unsigned long long)s->totals.dirs);
 	if (s->totals.skipped)
@@ -231,6 +258,7 @@ int cmd_summary(struct recover *r, const struct args *a)
 	}
 	fputc('\n', stdout);
 	print_live(&s.live);
+	losses_print(&s.losses);
 	printf("\n"
 		"  recover diff                    what changed since the last snapshot\n"
 		"  recover list                    all snapshots\n"

@@ -16,6 +16,7 @@
 #include "../lib/progress.h"
 #include "../lib/text.h"
 #include "apply.h"
+#include "losses.h"
 #include "safety.h"
 
 int restore_open_root(const char *workspace, int *ret)
@@ -163,11 +164,30 @@ static void show(const struct restore *x, const struct plan *p)
 	(void)fflush(stdout);
 }
 
+/* The last snapshot may be one of what an `rm -rf *` left. */
+static void hint_losses(const struct restore *x)
+{
+	struct store_snapshot newest = { 0 };
+	struct losses l;
+
+	if (store_newest(x->r->store, &newest) == 0 && !memcmp(&newest.id, &x->rev, sizeof(x->rev))) {
+		losses_find(x->r->store, &l);
+		if (l.dropped)
+			log_error("but %s dropped %" PRIu64 " file%s: recover restore %s brings %s back",
+				l.newest ? "this snapshot" : "one of the last snapshots", l.dropped,
+				l.dropped == 1 ? "" : "s", l.from, l.dropped == 1 ? "it" : "them");
+		losses_release(&l);
+	}
+	store_snapshot_release(&newest);
+}
+
 static int nothing_to_do(const struct restore *x, const struct plan *p)
 {
 	if (plan_complain(p))
 		return EXIT_PART;
 	log_error("nothing to %s: everything is as it was", x->undo ? "undo" : "restore");
+	if (!x->undo)
+		hint_losses(x);
 	return EXIT_NO;
 }
 

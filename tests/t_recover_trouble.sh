@@ -2,7 +2,7 @@
 # What goes wrong around a recovery must not stop it: broken settings, an emptied folder.
 . "$(dirname "$0")/recover/lib.sh"
 cd / || exit 1
-fresh() { cd / && rm -rf "$w" "$s" && mkdir -p "$w/src" && cd "$w" && echo one >a && echo two >src/b && first=$(snap first); }
+fresh() { cd / && rm -rf "$w" "$s" && mkdir -p "$w/src" && cd "$w" && echo one >a && echo two >src/b && first=$(snap first) && short=$(echo "$first" | cut -c1-8); }
 
 # ---- broken settings
 fresh
@@ -21,5 +21,41 @@ check '... restores' grep -q one a
 gives 0 'broken settings: undo' recover undo --yes
 check '... too' test ! -e a
 rm "$HOME/.config/holdfast/config"
+
+# ---- rm -rf *, and a snapshot of what that left
+fresh
+rm -rf -- "$w"/*
+gives 0 'before the next snapshot' recover
+says '... it says how' "$d/out" '2 deleted since .*recover restore @ brings back'
+snap emptied >/dev/null
+gives 0 'after it' recover
+says '... it says what the last snapshot dropped and how it comes back' "$d/out" "dropped    2 files, by the last snapshot: recover restore $short"
+gives 0 'status' recover status
+says '... too' "$d/out" "dropped    2 files.*recover restore $short"
+gives 0 'status --json' recover status --json
+says '... too' "$d/out" "\"dropped\":{\"count\":2,\"held_by\":\"$short\"}"
+gives 1 'restore @' recover restore @ --yes
+says '... too' "$d/err" "recover restore $short"
+echo new >"$w/new"
+snap later >/dev/null
+gives 0 'snapshots later' recover
+says '... it is still said' "$d/out" "dropped    2 files.*recover restore $short"
+gives 0 'the command it names' recover restore "$short" --yes
+check '... brings it back' test -f "$w/a" -a -f "$w/src/b" -a -f "$w/new"
+snap back >/dev/null
+gives 0 'and then' recover
+check '... it is said no more' test "$(grep -c dropped "$d/out")" = 0
+
+# ---- emptied, and full of NUL bytes
+fresh
+: >a && head -c 4 /dev/zero >src/b
+snap emptied >/dev/null
+gives 0 'emptied files' recover
+says '... are named' "$d/out" "emptied    a: recover restore $short -- a"
+says '... and those of NUL bytes' "$d/out" "NUL bytes  src/b: recover restore $short -- src/b"
+echo again >a
+snap written >/dev/null
+gives 0 'once written again' recover status
+check '... one is not' test "$(grep -c ' a: ' "$d/out")" = 0
 
 exit $bad
