@@ -1,8 +1,9 @@
-/* All snapshots as an ordinary bare repository: the same objects, bit for bit, in a pack made by libgit2. Exported
- * again, only what is new is added. */
+/* All snapshots as an ordinary bare repository: the same objects, bit for bit, in a pack. Exported again, only what
+ * is new is added. */
 #include "recover.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "../lib/log.h"
 #include "../lib/progress.h"
 #include "out.h"
+#include "pack.h"
 #include "pairs.h"
 #include "xalloc.h"
 
@@ -23,14 +25,21 @@ struct set {			/* of ids; open addressing, zero: free */
 	size_t n, cap;
 };
 
+struct object {
+	git_oid id;
+	git_object_t type;
+};
+
 struct exporting {
+	struct store *store;
 	struct set met;
+	struct object *object;	/* what goes into the pack */
+	size_t n, cap;
 	git_repository *from, *to;
 	git_odb *odb;
-	git_packbuilder *pack;
+	struct pack *pack;
 	git_revwalk *walk;
 	struct progress *progress;
-	uint32_t shown;
 	git_oid newest;
 	uint64_t tags;
 	int renamed;		/* marks whose name git does not take */
@@ -45,9 +54,16 @@ static void exporting_release(struct exporting *x)
 {
 	set_release(&x->met);
 	git_revwalk_free(x->walk);
-	git_packbuilder_free(x->pack);
+	pack_drop(x->pack);
+	free(x->object);
 	git_repository_free(x->to);
 	progress_done(x->progress);
+}
+
+static int stopped(void)
+{
+	log_error("stopped; nothing was added to the repository, run it again");
+	return EXIT_PART;
 }
 
 static int git_failed(const char *what, int code)
@@ -55,10 +71,9 @@ static int git_failed(const char *what, int code)
 	const git_error *e = git_error_last();
 
 	if (interrupted)
-		log_error("stopped; nothing was added to the repository, run it again");
-	else
-		log_error("%s: %s", what, e ? e->message : err_str(err_from_git(code)));
-	return interrupted ? EXIT_PART : EXIT_ENV;
+		return stopped();
+	log_error("%s: %s", what, e ? e->message : err_str(err_from_git(code)));
+	return EXIT_ENV;
 }
 
 /* 1: it holds something, 0: empty or not there. */
@@ -100,24 +115,6 @@ static int open_target(struct exporting *x, const char *dir)
 	return r < 0 ? git_failed(dir, r) : EXIT_DONE;
 }
 
-static int on_pack(int stage, uint32_t current, uint32_t total, void *arg)
-{
-	struct exporting *x = arg;
-
-	(void)stage;
-	progress_set_total(x->progress, total);
-	if (current > x->shown)
-		progress_add(x->progress, current - x->shown, 0);
-	x->shown = current;
-	return interrupted ? GIT_EUSER : 0;
-}
-
-static int on_write(const git_indexer_progress *p, void *arg)
-{
-	(void)p, (void)arg;
-	return interrupted ? GIT_EUSER : 0;
-}
-
 /* ---- what goes into the pack -------------------------------------------------------
  * libgit2 would walk the trees itself, by calling itself for each level: a store with a hundred thousand folders in each
  * other ends that with the stack. */
@@ -156,8 +153,14 @@ static bool set_add(struct set *s, const git_oid *id)
 	return true;
 }
 
+static void put_down(struct exporting *x, const git_oid *id, git_object_t type)
+{
+	x->object = xgrow(x->object, x->n, &x->cap, sizeof(*x->object));
+	x->object[x->n++] = (struct object){ *id, type };
+}
+
 /* A tree and what is below it that was not met before; pack false: only remembered, the target has it. */
-static int add_tree(struct exporting *x, const git_oid *id, const char *name, bool pack, unsigned depth)
+static int add_tree(struct exporting *x, const git_oid *id, bool pack, unsigned depth)
 {
 	git_tree *t = NULL;
 	int r;
@@ -170,17 +173,18 @@ static int add_tree(struct exporting *x, const git_oid *id, const char *name, bo
 		git_error_set_str(GIT_ERROR_INVALID, "folders in folders without end; is the store whole? (recover verify --all)");
 		return GIT_ERROR;
 	}
-	if ((pack && (r = git_packbuilder_insert(x->pack, id, name)) < 0) || (r = git_tree_lookup(&t, x->from, id)) < 0)
+	if ((r = git_tree_lookup(&t, x->from, id)) < 0)
 		return r;
-	r = 0;
+	if (pack)
+		put_down(x, id, GIT_OBJECT_TREE);
 	for (size_t i = 0; i < git_tree_entrycount(t) && r >= 0; i++) {
 		const git_tree_entry *e = git_tree_entry_byindex(t, i);
 		const git_oid *sub = git_tree_entry_id(e);
 
 		if (git_tree_entry_type(e) == GIT_OBJECT_TREE)
-			r = add_tree(x, sub, git_tree_entry_name(e), pack, depth + 1);
+			r = add_tree(x, sub, pack, depth + 1);
 		else if (set_add(&x->met, sub) && pack)
-			r = git_packbuilder_insert(x->pack, sub, git_tree_entry_name(e));
+			put_down(x, sub, GIT_OBJECT_BLOB);
 	}
 	git_tree_free(t);
 	return r;
@@ -191,10 +195,10 @@ static int add_commit(struct exporting *x, const git_oid *id, bool pack)
 	git_commit *c = NULL;
 	int r = git_commit_lookup(&c, x->from, id);
 
-	if (r >= 0 && pack)
-		r = git_packbuilder_insert(x->pack, id, NULL);
+	if (r >= 0 && pack && set_add(&x->met, id))
+		put_down(x, id, GIT_OBJECT_COMMIT);
 	if (r >= 0)
-		r = add_tree(x, git_commit_tree_id(c), "", pack, 0);
+		r = add_tree(x, git_commit_tree_id(c), pack, 0);
 	git_commit_free(c);
 	return r;
 }
@@ -216,28 +220,97 @@ static int hide_known(struct exporting *x)
 	return r < 0 ? r : add_commit(x, &head, false);
 }
 
-static int pack_all(struct exporting *x)
+/* All that goes into the pack. */
+static int gather(struct exporting *x)
 {
-	autofree char *objects = NULL;
 	git_oid id;
 	int r;
 
-	if ((r = git_revwalk_new(&x->walk, x->from)) < 0 || (r = git_revwalk_push(x->walk, &x->newest)) < 0 ||
-	    (r = git_packbuilder_new(&x->pack, x->from)) < 0)
+	if ((r = git_revwalk_new(&x->walk, x->from)) < 0 || (r = git_revwalk_push(x->walk, &x->newest)) < 0)
 		return r;
 	git_revwalk_sorting(x->walk, GIT_SORT_TOPOLOGICAL);
-	/* a store is for one thread */
-	git_packbuilder_set_threads(x->pack, 1);
-	(void)git_packbuilder_set_callbacks(x->pack, on_pack, x);
 	if ((r = hide_known(x)) != 0)
 		return r < 0 ? r : 0;
 	while ((r = git_revwalk_next(&id, x->walk)) == 0)
 		if ((r = add_commit(x, &id, true)) < 0)
 			return r;
-	if (r != GIT_ITEROVER)
+	return r == GIT_ITEROVER ? 0 : r;
+}
+
+/* ---- writing it ------------------------------------------------------------------ */
+
+static int on_bytes(const void *p, size_t n, void *arg)
+{
+	struct exporting *x = arg;
+
+	progress_add(x->progress, 0, n);
+	return interrupted ? -EINTR : pack_data(x->pack, p, n);
+}
+
+/* A blob piece by piece, in constant memory; the store sees to it that they are the id's. */
+static int pack_blob(struct exporting *x, const struct object *o)
+{
+	struct oid id;
+	uint64_t size;
+	int r;
+
+	memcpy(id.b, o->id.id, 20);
+	if ((r = store_blob_size(x->store, &id, &size)) < 0 || (r = pack_object(x->pack, &o->id, o->type, size)) < 0)
 		return r;
-	objects = xasprintf("%sobjects/pack", git_repository_path(x->to));
-	return git_packbuilder_write(x->pack, objects, 0444, on_write, x);
+	return store_stream_blob(x->store, &id, on_bytes, x);
+}
+
+static int pack_other(struct exporting *x, const struct object *o)
+{
+	git_odb_object *data = NULL;
+	int r = git_odb_read(&data, x->odb, &o->id);
+
+	if (r < 0)
+		return err_from_git(r);
+	r = git_odb_object_type(data) == o->type ? 0 : -EBADMSG;
+	if (r == 0)
+		r = pack_object(x->pack, &o->id, o->type, git_odb_object_size(data));
+	if (r == 0)
+		r = pack_data(x->pack, git_odb_object_data(data), git_odb_object_size(data));
+	git_odb_object_free(data);
+	return r;
+}
+
+static int pack_failed(const char *dir, const struct object *o, int e)
+{
+	char hex[41] = "";
+
+	if (o)
+		git_oid_tostr(hex, sizeof(hex), &o->id);
+	if (e == -EINTR)
+		return stopped();
+	log_error_errno(e, "%s: %s%s%s", dir, o ? "object " : "the pack", hex,
+		e == -EBADMSG ? " (recover verify --all names what it hits)" : "");
+	return EXIT_ENV;
+}
+
+static int pack_all(struct exporting *x, const char *dir)
+{
+	autofree char *folder = xasprintf("%sobjects/pack", git_repository_path(x->to));
+	autoclose int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int e;
+
+	if (!x->n)
+		return EXIT_DONE;
+	progress_set_total(x->progress, x->n);
+	if (dirfd < 0 || x->n > UINT32_MAX / 2 || (e = pack_begin(dirfd, (uint32_t)x->n, &x->pack)) < 0)
+		return pack_failed(dir, NULL, dirfd < 0 ? -errno : x->n > UINT32_MAX / 2 ? -EFBIG : e);
+	for (size_t i = 0; i < x->n; i++) {
+		const struct object *o = &x->object[i];
+
+		e = interrupted ? -EINTR : o->type == GIT_OBJECT_BLOB ? pack_blob(x, o) : pack_other(x, o);
+		if (e < 0 || (e = pack_object_end(x->pack)) < 0)
+			return pack_failed(dir, o, e);
+		progress_add(x->progress, 1, 0);
+	}
+	e = pack_finish(x->pack);
+	x->pack = NULL;
+	return e < 0 ? pack_failed(dir, NULL, e) : EXIT_DONE;
 }
 
 /* Characters git has no place for in a name of a tag become '-'. */
@@ -301,7 +374,7 @@ static int set_refs(struct recover *r, struct exporting *x)
 int cmd_export(struct recover *r, const struct args *a)
 {
 	autoput(store_snapshot_release) struct store_snapshot newest = { 0 };
-	autoput(exporting_release) struct exporting x = { 0 };
+	autoput(exporting_release) struct exporting x = { .store = r->store };
 	int e, rc;
 
 	if (path_place(r, a->arg[0]) == PLACE_STORE) {
@@ -320,8 +393,10 @@ int cmd_export(struct recover *r, const struct args *a)
 	if ((rc = open_target(&x, a->arg[0])))
 		return rc;
 	(void)progress_new("exporting", "objects", 0, r->quiet, &x.progress);
-	if ((e = pack_all(&x)) < 0)
+	if ((e = gather(&x)) < 0)
 		return git_failed(a->arg[0], e);
+	if ((rc = pack_all(&x, a->arg[0])))
+		return rc;
 	progress_done(x.progress);
 	x.progress = NULL;
 	if ((e = set_refs(r, &x)) < 0)
