@@ -124,6 +124,8 @@ int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode, int sam
 
 	if (r < 0)
 		return r;
+	if (strlen(path) >= PATH_MAX)		/* the kernel takes a path in pieces only */
+		return io_open_beneath_walk(dirfd, path, flags, mode, same_fs);
 	do
 		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 	while (fd < 0 && errno == EINTR);

@@ -40,4 +40,46 @@ gives 0 'verify --all' recover verify --all
 gives 0 'export' recover export "$d/export"
 check '... is a repository git finds whole' git -C "$d/export" fsck --full 2>/dev/null
 check '... with every name' test "$(git -C "$d/export" ls-tree -r -z "$two" | tr -cd '\000' | wc -c)" = $((all + 1))
+# ---- paths longer than PATH_MAX
+cat >"$d/long.py" <<'END'
+import os, sys
+top, what = sys.argv[1:]
+name, depth = "d" * 200, 30
+os.chdir(top)
+for i in range(depth):
+    if what == "make":
+        os.mkdir(name)
+    os.chdir(name)
+if what == "make":
+    with open("file", "w") as f:
+        f.write("deep\n")
+    os.symlink("file", "link")
+    os.chmod("file", 0o640)
+elif what == "change":
+    with open("file", "w") as f:
+        f.write("changed\n")
+    os.unlink("link")
+    os.symlink("elsewhere", "link")
+else:
+    with open("file") as f:
+        print(f.read().strip(), oct(os.stat("file").st_mode & 0o777), os.readlink("link"))
+END
+long() { python3 -B "$d/long.py" "$1" "$2"; }
+cd / && rm -rf "$w" && mkdir "$w" && cd "$w" || exit 1
+long "$w" make
+deep=$(snap deep)
+long "$w" change
+gives 0 'a path longer than PATH_MAX: diff' recover diff
+says '... shows it' "$d/out" '^+changed'
+gives 0 '... restore' recover restore "$deep" --yes
+check '... brings it back' test "$(long "$w" show)" = 'deep 0o640 file'
+gives 0 '... undo' recover undo --yes
+check '... takes it back' test "$(long "$w" show)" = 'changed 0o640 elsewhere'
+gives 0 '... restore --to' recover restore "$deep" --to "$d/deep"
+check '... brings it there' test "$(long "$d/deep" show)" = 'deep 0o640 file'
+cd / && rm -rf "$w"
+gives 0 '... of all that was deleted' recover restore "$deep" --yes
+check '... brings it back' test "$(long "$w" show)" = 'deep 0o640 file'
+gives 0 '... and --delete' sh -c '"$1" --workspace "$2" restore "$3" --delete --yes' sh "$bin/recover" "$w" "$two"
+check '... deletes it' test ! -e "$w/$(printf '%0200d' 0 | tr 0 d)"
 exit $bad
