@@ -11,11 +11,12 @@
 #include "../lib/log.h"
 #include "../lib/text.h"
 #include "../scan/scan.h"
+#include "pending.h"
 #include "restore.h"
 #include "rev.h"
 #include "xalloc.h"
 
-enum { R_DRY_RUN = 1, R_DELETE, R_TO, R_YES, R_VERIFY };
+enum { R_DRY_RUN = 1, R_DELETE, R_TO, R_YES, R_VERIFY, R_CONTINUE };
 
 const struct opt restore_opts[] = {
 	OPT_DRY_RUN(R_DRY_RUN),
@@ -23,6 +24,7 @@ const struct opt restore_opts[] = {
 	{ R_TO, 0, "to", OPT_VALUE, "DIR", "write a copy below DIR, leave the workspace alone" },
 	OPT_YES(R_YES),
 	OPT_VERIFY(R_VERIFY),
+	{ R_CONTINUE, 0, "continue", OPT_FLAG, NULL, "finish a restore that was interrupted" },
 	{ 0 }
 };
 
@@ -196,6 +198,22 @@ static int fill_targets(struct recover *r, const struct args *a, const struct st
 	return e < 0 ? context_failed(r, e, "cannot read the snapshot") : rc;
 }
 
+static int go_on(struct recover *r, const struct args *a)
+{
+	int rc;
+
+	if (a->n || a->n_paths || a->on[R_TO] || a->on[R_DELETE] || a->on[R_DRY_RUN]) {
+		log_error("--continue: takes nothing else, the restore that was interrupted says what it is about");
+		return EXIT_USAGE;
+	}
+	rc = pending_finish(r);
+	if (rc == EXIT_NO)
+		log_error("no restore was interrupted");
+	if (rc == EXIT_DONE && !r->quiet)
+		log_info("finished; recover undo takes it back");
+	return rc;
+}
+
 static void restore_release(struct restore *x)
 {
 	targets_release(&x->targets);
@@ -213,10 +231,20 @@ int cmd_restore(struct recover *r, const struct args *a)
 	};
 	int rc;
 
+	if (a->on[R_CONTINUE])
+		return go_on(r, a);
+	if (!a->n) {
+		log_error("restore: needs REV (recover list names them; @ is the newest)");
+		return EXIT_USAGE;
+	}
 	if (a->on[R_TO] && a->on[R_DELETE]) {
 		log_error("--delete is about the workspace, --to about another folder");
 		return EXIT_USAGE;
 	}
+	if (a->on[R_DRY_RUN] || a->on[R_TO])
+		pending_say(r);
+	else if ((rc = pending_finish(r)) == EXIT_ENV)
+		return rc;
 	if ((rc = rev_arg(r, a->arg[0], &sn)))
 		return rc;
 	if (paths_from_args(r, a->arg + 1, a->n - 1, &paths) < 0 || paths_from_args(r, a->path, a->n_paths, &paths) < 0)

@@ -247,6 +247,21 @@ int journal_resume(int dirfd, struct journal *ret)
 	return 0;
 }
 
+int journal_peek(int dirfd, struct journal *ret)
+{
+	autoclose int fd = openat(dirfd, JOURNAL_PENDING, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int r;
+
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0)
+		return -errno;
+	if (lock.l_type != F_UNLCK)
+		return -EBUSY;
+	r = io_read_rest(fd, JOURNAL_MAX, &b);
+	return r < 0 ? r : journal_parse(b.data, b.len, ret);
+}
+
 int journal_last(int dirfd, struct journal *ret)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;

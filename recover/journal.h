@@ -33,6 +33,8 @@ int journal_begin(int dirfd, struct journal *j, const struct plan *p);
 /* restore.journal, locked: -ENOENT none, -EBUSY its restore is running, -EBADMSG damaged or not whole,
  * -EROFS: there is one but it cannot be locked for writing. */
 int journal_resume(int dirfd, struct journal *ret);
+/* The same for who only asks: nothing is locked, nothing written. */
+int journal_peek(int dirfd, struct journal *ret);
 /* restore.last. -ENOENT, -EBADMSG */
 int journal_last(int dirfd, struct journal *ret);
 /* It is done: journal -> last. */

@@ -13,61 +13,78 @@
 #include "restore.h"
 #include "safety.h"
 
-static void say(const struct recover *r, const struct journal *j)
+static void say(const struct recover *r, const struct journal *j, const char *what)
 {
 	char hex[41], age[24];
 	int64_t s = (r->now_ns - j->time_ns) / 1000000000;
 
 	id_hex(&j->rev, hex);
-	log_warn("the %s of %.*s begun %s ago was interrupted: finishing it (recover undo takes it back)",
-		j->undo ? "undo" : "restore", SHORT_ID, hex, text_duration(s > 0 ? (uint64_t)s : 0, age));
+	log_warn("the %s of %.*s begun %s ago was interrupted: %s", j->undo ? "undo" : "restore", SHORT_ID, hex,
+		text_duration(s > 0 ? (uint64_t)s : 0, age), what);
 }
 
-static void finish(struct recover *r, struct journal *j)
+void pending_say(const struct recover *r)
+{
+	autoput(journal_release) struct journal j = { .fd = -1 };
+
+	if (journal_peek(store_dirfd(r->store), &j) == 0)
+		say(r, &j, "recover restore --continue finishes it, recover undo takes it back");
+}
+
+static int finish(struct recover *r, struct journal *j)
 {
 	autoput(plan_release) struct plan p = { 0 };
 	struct plan_options po = { .delete_ok = j->delete_ok, .no_known = true };
 	struct apply_options ao = { .op = j->op, .sync = true };
 	autoclose int root = -1;
+	bool left;
 	int e;
 
 	if (restore_open_root(j->workspace, &root) || restore_make_root(j->workspace, &root))
-		return;
+		return EXIT_ENV;
 	if ((e = plan_build(r->store, root, &j->targets, &po, &p)) < 0) {
 		log_error_errno(e, "cannot finish it now");
-		return;
+		return EXIT_ENV;
 	}
 	apply_sweep(root, &p, j->op);
 	if (safety_check_resumed(r, root, j->safety_seq, &p) < 0)
-		return;
+		return EXIT_PART;
 	(void)progress_new("restoring", "files", p.files[PLAN_CREATE] + p.files[PLAN_REPLACE] + p.files[PLAN_META],
 		r->quiet, &ao.progress);
 	e = apply_plan(r->store, root, &p, &ao);
 	progress_done(ao.progress);
 	if (e == -EINTR) {
-		log_error("stopped again; the next command goes on");
-		return;
+		log_error("stopped again: recover restore --continue goes on with it, recover undo takes it back");
+		return EXIT_PART;
 	}
-	if (plan_complain(&p))
+	left = plan_complain(&p) > 0;
+	if (left)
 		log_error("the other paths of that restore are as wanted");
 	if (e == 0 && (e = journal_end(store_dirfd(r->store), j)) < 0)
 		log_error_errno(e, "cannot end the journal");
+	return e < 0 ? EXIT_ENV : left ? EXIT_PART : EXIT_DONE;
 }
 
-void pending_finish(struct recover *r)
+int pending_finish(struct recover *r)
 {
 	autoput(journal_release) struct journal j = { .fd = -1 };
-	int e = journal_resume(store_dirfd(r->store), &j);
+	int e = journal_resume(store_dirfd(r->store), &j), rc;
 
-	if (e == -EROFS)
-		log_warn("an interrupted restore cannot be finished: %s is read-only", r->store_path);
-	if (e < 0)	/* none, running, or one that had changed nothing yet */
-		return;
+	if (e == -ENOENT || e == -EBADMSG)	/* none, or one that had changed nothing yet */
+		return EXIT_NO;
+	if (e < 0) {
+		if (e == -EBUSY)
+			log_error("a restore of this workspace is running");
+		else
+			log_error_errno(e, "%s: an interrupted restore cannot be finished", r->store_path);
+		return EXIT_ENV;
+	}
 	interrupt_catch();
-	say(r, &j);
-	finish(r, &j);
+	say(r, &j, "finishing it (recover undo takes it back)");
+	rc = finish(r, &j);
 	if (interrupted) {
 		context_close(r);
 		exit(EXIT_PART);
 	}
+	return rc;
 }

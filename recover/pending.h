@@ -1,10 +1,14 @@
-/* recover/pending.h - a restore that was killed is finished by the next command. */
+/* recover/pending.h - a restore that was stopped or killed: who only looks is told of it, who restores finishes it first. */
 #ifndef RECOVER_PENDING_H
 #define RECOVER_PENDING_H
 
 struct recover;
 
-/* Finishes it, if there is one, and says so. Never fails the command that follows. */
-void pending_finish(struct recover *r);
+/* Says, if there is one, how it is finished and how it is taken back. Writes nothing. */
+void pending_say(const struct recover *r);
+
+/* Finishes it and says so. EXIT_DONE: none is left; EXIT_NO: there was none; EXIT_PART, EXIT_ENV: not wholly, or not now, which
+ * was said. Ends the process when it is stopped again. */
+int pending_finish(struct recover *r);
 
 #endif

@@ -72,7 +72,7 @@ int args_number(const char *what, const char *s, uint64_t max, uint64_t *ret);
 
 /* ---- commands -------------------------------------------------------- */
 
-enum { NEEDS_STORE = 1, ALONE_ON_JOURNAL = 2 /* handles a pending restore itself */ };
+enum { NEEDS_STORE = 1, ALONE_ON_JOURNAL = 2 /* handles an interrupted restore itself */ };
 
 struct command {
 	const char *name;

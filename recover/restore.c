@@ -82,8 +82,8 @@ static int report(const struct restore *x, const struct plan *p, bool stopped)
 	for (size_t i = 0; i < p->n; i++)
 		done += p->item[i].written;
 	if (stopped) {
-		log_error("stopped: %" PRIu64 " of %" PRIu64 " files are restored, every one whole; any recover command "
-			"goes on with it, recover undo takes it back", done,
+		log_error("stopped: %" PRIu64 " of %" PRIu64 " files are restored, every one whole; "
+			"recover restore --continue goes on with it, recover undo takes it back", done,
 			p->files[PLAN_CREATE] + p->files[PLAN_REPLACE]);
 		return EXIT_PART;
 	}
@@ -149,7 +149,7 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 		return rc;
 	}
 	if (apply(x, *root, p, j.op, &stopped) < 0)
-		return EXIT_PART;	/* the journal stays: the next command tries again */
+		return EXIT_PART;	/* the journal stays: --continue tries again */
 	if (!stopped && (e = journal_end(dirfd, &j)) < 0)
 		return context_failed(x->r, e, "cannot end the journal");
 	return report(x, p, stopped);

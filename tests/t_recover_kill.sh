@@ -1,5 +1,5 @@
 #!/bin/sh
-# kill -9 of a restore at many points: the next command finishes it, and undo then brings back what was;
+# kill -9 of a restore at many points: restore --continue finishes it, and undo then brings back what was;
 # or undo alone takes it back from where it stands. POINTS=N for more.
 . "$(dirname "$0")/recover/lib.sh"
 [ -e "$bin/tests/preload_fault.so" ] || { echo "skip no preload"; exit 77; }
@@ -52,12 +52,21 @@ while [ $i -le "$points" ]; do
 	[ -e "$s/restore.journal" ] || early=$((early + 1))
 	pending=$([ -s "$s/restore.journal" ] && echo yes)
 	if [ $((i % 2)) = 0 ]; then
-		recover list >"$d/out" 2>"$d/err" || not_ok "call $at: list after the kill: $(cat "$d/err")"
+		walk "$w" >"$d/killed.walk"
+		for c in list '' status diff; do
+			# shellcheck disable=SC2086
+			recover $c >"$d/out" 2>"$d/err" || not_ok "call $at: $c after the kill: $(cat "$d/err")"
+			[ -z "$pending" ] || grep -q 'recover restore --continue' "$d/err" || not_ok "call $at: $c does not say so"
+		done
+		walk "$w" >"$d/x.walk"
+		cmp -s "$d/x.walk" "$d/killed.walk" || not_ok "call $at: looking changed something"
+		recover restore --continue >"$d/out" 2>"$d/err"; rc=$?
+		[ $rc = "$([ "$pending" ] && echo 0 || echo 1)" ] || not_ok "call $at: --continue after the kill (exit $rc): $(cat "$d/err")"
 		walk "$w" >"$d/x.walk"
 		if cmp -s "$d/x.walk" "$d/first.walk"; then
 			forward=$((forward + 1))
 		elif ! cmp -s "$d/x.walk" "$d/second.walk"; then
-			not_ok "call $at: the next command finishes it"; cat "$d/err"; diff "$d/first.walk" "$d/x.walk" | head
+			not_ok "call $at: --continue finishes it"; cat "$d/err"; diff "$d/first.walk" "$d/x.walk" | head
 		elif [ "$pending" ] && grep -q interrupted "$d/err"; then
 			not_ok "call $at: it said so, and did not"
 		fi
