@@ -223,7 +223,7 @@ int cmd_restore(struct recover *r, const struct args *a)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	autoput(strs_release) struct strs paths = { 0 };
-	autofree char *title = NULL, *message = NULL;
+	autofree char *title = NULL, *what = NULL;
 	char hex[41], when[32];
 	autoput(restore_release) struct restore x = {
 		.r = r, .dry_run = a->on[R_DRY_RUN], .yes = a->on[R_YES], .verify = a->on[R_VERIFY],
@@ -254,6 +254,6 @@ int cmd_restore(struct recover *r, const struct args *a)
 	rev_short(&sn, hex);
 	x.rev = sn.id;
 	x.title = title = xasprintf("restore %s of %s", hex, text_local_time(sn.time_ns, when));
-	x.message = message = xasprintf("before the restore of %s", hex);
+	x.what = what = xasprintf("restore of %s", hex);
 	return a->on[R_TO] ? restore_elsewhere(&x, a->value[R_TO]) : restore_run(&x);
 }

@@ -98,7 +98,7 @@ static void restore_release(struct restore *x)
 int cmd_undo(struct recover *r, const struct args *a)
 {
 	autoput(journal_release) struct journal j = { .fd = -1 };
-	autofree char *title = NULL, *message = NULL;
+	autofree char *title = NULL, *what = NULL;
 	char hex[41], when[32];
 	autoput(restore_release) struct restore x = {
 		.r = r, .undo = true, .dry_run = a->on[U_DRY_RUN], .yes = a->on[U_YES], .verify = a->on[U_VERIFY],
@@ -126,8 +126,8 @@ int cmd_undo(struct recover *r, const struct args *a)
 	x.reverted_undo = j.undo;
 	title = xasprintf("take back the %s of %s made at %s", j.undo ? "undo" : "restore", hex,
 		text_local_time(j.time_ns, when));
-	message = xasprintf("before the undo of %s", hex);
+	what = xasprintf("undo of %s", hex);
 	x.title = title;
-	x.message = message;
+	x.what = what;
 	return restore_run(&x);
 }

@@ -1,10 +1,34 @@
 #include "daemon.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "../lib/auto.h"
 #include "../lib/ctl.h"
 #include "../lib/log.h"
+
+enum { PATIENT_MS = 2000, GIVE_UP_MS = 8000 };
+
+/* A daemon that is at work answers this at once, one that is stopped (SIGSTOP, a debugger, a dead disk) never. 1, 0: nobody
+ * there, or negative, having said so. */
+static int awake(const struct recover *r)
+{
+	autoput(buf_release) struct buf answer = BUF_INIT;
+	int e = ctl_call(store_dirfd(r->store), "control", "status", PATIENT_MS, &answer);
+	pid_t pid = 0;
+
+	if (e == -ETIMEDOUT) {
+		(void)store_writer(r->store_path, &pid);
+		log_info("waiting for snapd (pid %d), which does not answer", (int)pid);
+		e = ctl_call(store_dirfd(r->store), "control", "status", GIVE_UP_MS, &answer);
+	}
+	if (e == -ETIMEDOUT)
+		log_error("snapd (pid %d) does not answer: kill -CONT %d if it was stopped, kill -KILL %d to do without it",
+			(int)pid, (int)pid, (int)pid);
+	else if (e < 0 && e != -ENOENT && e != -ECONNREFUSED)
+		log_error_errno(e, "snapd does not answer");
+	return e == -ENOENT || e == -ECONNREFUSED ? 0 : e < 0 ? e : 1;
+}
 
 int daemon_ask(const struct recover *r, const char *const *fields, int timeout_ms, struct buf *ret)
 {
@@ -14,7 +38,7 @@ int daemon_ask(const struct recover *r, const char *const *fields, int timeout_m
 
 	for (; *fields && e >= 0; fields++)
 		e = ctl_add_field(&req, *fields);
-	if (e < 0)
+	if (e < 0 || (e = awake(r)) <= 0)
 		return e;
 	e = ctl_call(store_dirfd(r->store), "control", req.data, timeout_ms, &answer);
 	if (e == -ENOENT || e == -ECONNREFUSED)

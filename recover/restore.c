@@ -18,6 +18,7 @@
 #include "apply.h"
 #include "losses.h"
 #include "safety.h"
+#include "xalloc.h"
 
 int restore_open_root(const char *workspace, int *ret)
 {
@@ -109,15 +110,28 @@ static int apply(struct restore *x, int root, struct plan *p, uint64_t op, bool 
 	return 0;
 }
 
+/* What one sees now is the newest snapshot then, @, and not the state that was wrong. */
+static void keep_result(struct restore *x)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	autofree char *after = xasprintf("after the %s", x->what);
+	int e = safety_snapshot(x->r, after, &sn);
+
+	if (e < 0)
+		log_warn_errno(e, "the snapshot after it could not be taken; @ is still the state before");
+}
+
 /* From the safety snapshot on. */
 static int carry_out(struct restore *x, struct plan *p, int *root)
 {
 	autoput(store_snapshot_release) struct store_snapshot safety = { 0 };
 	autoput(journal_release) struct journal j = { .fd = -1 };
+	autofree char *before = NULL;
 	int dirfd = store_dirfd(x->r->store), e, rc;
 	bool stopped;
 
-	if ((rc = safety_take(x->r, x->message, &safety)))
+	before = xasprintf("before the %s", x->what);
+	if ((rc = safety_take(x->r, before, &safety)))
 		return rc;
 	if (safety_check(x->r, *root, p) < 0) {
 		log_error("stopped; nothing was changed");
@@ -152,6 +166,8 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 		return EXIT_PART;	/* the journal stays: --continue tries again */
 	if (!stopped && (e = journal_end(dirfd, &j)) < 0)
 		return context_failed(x->r, e, "cannot end the journal");
+	if (!stopped)
+		keep_result(x);
 	return report(x, p, stopped);
 }
 

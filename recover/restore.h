@@ -10,7 +10,7 @@ struct restore {
 	struct targets targets;
 	struct oid rev;			/* what is restored, for the journal */
 	const char *title;		/* "restore 3f2a91c4 of 2026-11-23 14:31:07" */
-	const char *message;		/* of the safety snapshot */
+	const char *what;		/* "restore of 3f2a91c4", in the messages of the snapshots before and after it */
 	bool undo, dry_run, yes, verify, delete_ok;
 	struct journal *interrupted;	/* undo of one that is still pending: ended when this begins */
 	bool reverted_undo;		/* what is undone was itself an undo */

@@ -69,6 +69,18 @@ static int snapshot_by_daemon(struct recover *r, const char *message, struct sto
 	return 1;
 }
 
+int safety_snapshot(struct recover *r, const char *message, struct store_snapshot *ret)
+{
+	int e = snapshot_by_daemon(r, message, ret);
+
+	if (e == 0) {
+		e = snapshot_alone(r, message, ret);
+		if (e >= 0)
+			e = store_refresh(r->store);
+	}
+	return e;
+}
+
 int safety_take(struct recover *r, const char *message, struct store_snapshot *ret)
 {
 	int e;
@@ -76,12 +88,7 @@ int safety_take(struct recover *r, const char *message, struct store_snapshot *r
 	*ret = (struct store_snapshot){ 0 };
 	if (access(r->workspace, F_OK) < 0 && errno == ENOENT)
 		return EXIT_DONE;
-	e = snapshot_by_daemon(r, message, ret);
-	if (e == 0) {
-		e = snapshot_alone(r, message, ret);
-		if (e >= 0)
-			e = store_refresh(r->store);
-	}
+	e = safety_snapshot(r, message, ret);
 	if (e >= 0 && ret->seq)
 		return EXIT_DONE;
 	store_snapshot_release(ret);

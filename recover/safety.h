@@ -10,6 +10,9 @@
  * having said why. */
 int safety_take(struct recover *r, const char *message, struct store_snapshot *ret);
 
+/* The snapshot alone, says nothing. 0, 1, or negative; *ret as with commit. */
+int safety_snapshot(struct recover *r, const char *message, struct store_snapshot *ret);
+
 /* Looks at every path the plan would change and blocks those whose present content the newest snapshot (taken
  * just now) does not hold. */
 int safety_check(struct recover *r, int root, struct plan *p);

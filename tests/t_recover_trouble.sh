@@ -58,4 +58,32 @@ snap written >/dev/null
 gives 0 'once written again' recover status
 check '... one is not' test "$(grep -c ' a: ' "$d/out")" = 0
 
+# ---- after a restore, @ is what one sees
+fresh
+echo broken >a && rm src/b
+gives 0 'a restore' recover restore "$first" --yes
+gives 0 'the newest snapshot is what it made' recover diff --exit-code
+check '... so @ is not the broken state' test "$(recover cat @:a)" = one
+recover list >"$d/out"
+says '... in the list' "$d/out" "after the restore of $short"
+gives 0 'undo' recover undo --yes
+check '... still takes it back' grep -q broken a
+
+# ---- a daemon that is stopped
+fresh
+"$bin/snapd" --workspace "$w" 2>"$d/snapd.err" &
+daemon=$!
+n=0
+while ! grep -q "watching" "$d/snapd.err" && [ $n -lt 200 ]; do sleep 0.05; n=$((n + 1)); done
+echo broken >a
+kill -STOP $daemon
+gives 4 'a stopped daemon holds no restore up for ever' timeout 60 "$bin/recover" --workspace "$w" restore "$first" --yes
+kill -CONT $daemon
+says '... who is waited for is said' "$d/err" "waiting for snapd (pid $daemon)"
+says '... and the way out' "$d/err" "kill -CONT $daemon"
+check '... nothing was changed' grep -q broken a
+gives 0 'when it goes on, so does the restore' recover restore "$first" --yes
+check '... and does it' grep -q one a
+kill $daemon && wait $daemon
+
 exit $bad
