@@ -13,6 +13,7 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "paths.h"
+#include "strays.h"
 #include "xalloc.h"
 
 volatile sig_atomic_t interrupted;
@@ -49,7 +50,8 @@ static bool is_store(const char *dir)
 {
 	autofree char *log = xasprintf("%s/log", dir);
 
-	return access(log, F_OK) == 0;
+	/* one that may not be looked at is there all the same: opening it says why not */
+	return access(log, F_OK) == 0 || errno == EACCES;
 }
 
 /* The store of a workspace as the settings place it. NULL: none there. */
@@ -81,6 +83,7 @@ static int find_above(struct recover *r, const char *from)
 		slash[slash == dir] = 0;
 	}
 	log_error("%s: no workspace here or above: name it with --workspace DIR, or start snapd --workspace DIR", from);
+	strays_name(&r->cfg);
 	return EXIT_ENV;
 }
 
@@ -104,6 +107,7 @@ static int place(struct recover *r, const char *cwd)
 		if (!(r->store_path = store_of(r->workspace, &r->cfg))) {
 			log_error("%s: has no store yet: start snapd --workspace %s, or name one with --store DIR",
 				r->workspace, r->workspace);
+			strays_name(&r->cfg);
 			return EXIT_ENV;
 		}
 	} else if (cwd) {

@@ -30,6 +30,16 @@ static bool in_path(const char *name)
 	return false;
 }
 
+/* A plain first word must be a program that is there; what else a shell makes of the rest is the user's. */
+static bool runs(const char *command)
+{
+	autofree char *word = xstrndup(command, strcspn(command, " \t"));
+
+	if (!*word || strpbrk(word, "'\"\\$`=;&|<>(){}*?[]~#!"))
+		return true;
+	return strchr(word, '/') ? access(word, X_OK) == 0 : in_path(word);
+}
+
 static const char *pager_name(const struct recover *r)
 {
 	const char *p = getenv("GIT_PAGER");
@@ -40,7 +50,13 @@ static const char *pager_name(const struct recover *r)
 		p = getenv("PAGER");
 	if (!p && !in_path(p = "less"))	/* asked for by nobody: do without */
 		return NULL;
-	return *p && strcmp(p, "cat") ? p : NULL;
+	if (!*p || !strcmp(p, "cat"))
+		return NULL;
+	if (!runs(p)) {
+		log_warn("the pager %s is not there; doing without", p);
+		return NULL;
+	}
+	return p;
 }
 
 /* The terminal belongs to the pager until it ends: a signal must not leave it behind. */

@@ -86,4 +86,23 @@ gives 0 'when it goes on, so does the restore' recover restore "$first" --yes
 check '... and does it' grep -q one a
 kill $daemon && wait $daemon
 
+# ---- no store is found: why
+fresh
+unset HOLDFAST_STORE
+mkdir -p "$d/old/sub" "$d/there" && w=$d/old && snap kept >/dev/null && w=$d/there && snap kept >/dev/null
+mv "$d/old" "$d/renamed" && cd "$d/renamed/sub" || exit 1
+gives 4 'a workspace that was moved' "$bin/recover" list
+says '... the way to its snapshots is told' "$d/err" "$d/old is gone .*recover --workspace $d/old list"
+check '... those that are there are not named' test "$(grep -c "$d/there" "$d/err")" = 0
+gives 0 '... and leads there' "$bin/recover" --workspace "$d/old" list
+gives 4 'without HOME' env -u HOME -u XDG_DATA_HOME "$bin/recover" list
+says '... that is said' "$d/err" 'HOME is not set'
+cd "$d" && w=$d/there
+
+# ---- a pager that is not there
+if command -v script >/dev/null; then
+	gives 0 'a pager that is not there' sh -c 'PAGER=nonexist script -qec "$1 --workspace $2 list" /dev/null </dev/null' sh "$bin/recover" "$w"
+	says '... is done without' "$d/out" 'kept'
+fi
+
 exit $bad
