@@ -402,7 +402,7 @@ int cmd_export(struct recover *r, const struct args *a)
 	if ((e = set_refs(r, &x)) < 0)
 		return git_failed(a->arg[0], e);
 	if (!r->quiet)
-		log_info("%llu snapshots are in %s; git -C %s log shows them",
-			(unsigned long long)store_count(r->store), a->arg[0], a->arg[0]);
+		log_info("%llu snapshot%s in %s; git -C %s log shows them", (unsigned long long)store_count(r->store),
+			store_count(r->store) == 1 ? " is" : "s are", a->arg[0], a->arg[0]);
 	return EXIT_DONE;
 }

@@ -142,5 +142,7 @@ int cmd_list(struct recover *r, const struct args *a)
 		log_error("%s: no snapshot holds it", a->n ? a->arg[0] : a->path[0]);
 		return EXIT_NO;
 	}
+	if (!l.any && !l.json && !r->quiet)
+		log_info("no snapshot %s", store_count(r->store) ? "to show" : "yet: snapd takes them");
 	return EXIT_DONE;
 }

@@ -16,6 +16,7 @@
 #include "rev.h"
 #include "xalloc.h"
 
+enum { LARGEST = 3 };
 enum { R_DRY_RUN = 1, R_DELETE, R_TO, R_YES, R_VERIFY, R_CONTINUE };
 
 const struct opt restore_opts[] = {
@@ -32,6 +33,13 @@ struct choosing {
 	struct targets *t;
 	const struct strs *paths;
 	struct strs skipped;	/* paths the snapshot did not store */
+	struct left_out {
+		uint64_t files, folders, bytes;
+		struct {
+			char *path;
+			uint64_t size;
+		} largest[LARGEST];
+	} out;			/* of them, what was asked for */
 	uint64_t found;
 	enum store_why why;
 };
@@ -39,6 +47,51 @@ struct choosing {
 static void choosing_release(struct choosing *c)
 {
 	strs_release(&c->skipped);
+	for (size_t i = 0; i < LARGEST; i++)
+		free(c->out.largest[i].path);
+}
+
+static void note_left_out(struct left_out *o, const char *path, const struct store_entry *e)
+{
+	uint64_t size = e->size;
+	char *p;
+
+	if (S_ISDIR(e->mode)) {		/* what is in it was not looked at */
+		o->folders++;
+		return;
+	}
+	o->files++;
+	o->bytes += size;
+	p = xstrdup(path);
+	for (size_t i = 0; i < LARGEST && p; i++) {
+		char *had = o->largest[i].path;
+		uint64_t had_size = o->largest[i].size;
+
+		if (had && had_size >= size)
+			continue;
+		o->largest[i].path = p;
+		o->largest[i].size = size;
+		p = had;
+		size = had_size;
+	}
+	free(p);
+}
+
+/* Where nothing is, what was never stored is missing: better said now than found out next week. */
+static void say_left_out(const struct left_out *o)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	char size[16];
+
+	if (!o->files && !o->folders)
+		return;
+	for (size_t i = 0; i < LARGEST && o->largest[i].path; i++)
+		if (buf_printf(&b, "%s%s (%s)", i ? ", " : ": ", o->largest[i].path, text_size(o->largest[i].size, size)) < 0)
+			return;
+	log_info("not stored, so not brought back: %llu file%s, %s%s%s; and %llu folder%s (recover ls -r REV names them). "
+		".git is never stored", (unsigned long long)o->files, o->files == 1 ? "" : "s", text_size(o->bytes, size),
+		b.len ? b.data : "", o->files > LARGEST ? ", ..." : "", (unsigned long long)o->folders,
+		o->folders == 1 ? "" : "s");
 }
 
 static int choose(const char *path, const struct store_entry *e, void *arg)
@@ -48,8 +101,10 @@ static int choose(const char *path, const struct store_entry *e, void *arg)
 
 	if (e->kind == KIND_SKIPPED) {
 		strs_add(&c->skipped, xstrdup(path));
-		if (in)
+		if (in) {
 			c->why = e->why;
+			note_left_out(&c->out, path, e);
+		}
 		return 0;
 	}
 	if (e->kind == KIND_GONE)
@@ -195,6 +250,8 @@ static int fill_targets(struct recover *r, const struct args *a, const struct st
 	}
 	if (e >= 0 && a->on[R_DELETE])
 		e = choose_deletions(r, &c);
+	if (e >= 0 && !rc && !r->quiet && (a->on[R_TO] || access(r->workspace, F_OK) < 0))
+		say_left_out(&c.out);
 	return e < 0 ? context_failed(r, e, "cannot read the snapshot") : rc;
 }
 

@@ -15,7 +15,7 @@ enum { V_ALL = 1, V_JSON };
 
 const struct opt verify_opts[] = {
 	{ V_ALL, 0, "all", OPT_FLAG, NULL, "unpack and hash every object" },
-	{ V_JSON, 0, "json", OPT_FLAG, NULL, "one object for each damage, a line each" },
+	{ V_JSON, 0, "json", OPT_FLAG, NULL, "one object for each damage, a line each, and one for all" },
 	{ 0 }
 };
 
@@ -95,6 +95,20 @@ static void on_progress(uint64_t done, uint64_t total, void *arg)
 	v->shown = done;
 }
 
+/* So that a whole store says something too. */
+static void print_end(const struct verifying *v, const struct store_verify *how)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddBoolToObject(o, "whole", v->damages == 0);
+	cJSON_AddNumberToObject(o, "damages", (double)v->damages);
+	cJSON_AddNumberToObject(o, "snapshots", (double)how->snapshots);
+	cJSON_AddNumberToObject(o, "objects", (double)how->objects);
+	cJSON_AddNumberToObject(o, "bytes", (double)how->bytes);
+	cJSON_AddBoolToObject(o, "all", how->all);
+	json_line(o);
+}
+
 int cmd_verify(struct recover *r, const struct args *a)
 {
 	struct verifying v = { .store = r->store, .json = a->on[V_JSON] };
@@ -117,8 +131,11 @@ int cmd_verify(struct recover *r, const struct args *a)
 	if (how.after && !r->quiet)
 		log_info("%" PRIu64 " bytes after the last acknowledged snapshot: a writer is at work on them,"
 			" or was interrupted (the next snapshot then cuts them off)", how.after);
+	if (v.json)
+		print_end(&v, &how);
 	if (!r->quiet)
-		log_info("%" PRIu64 " snapshots, %" PRIu64 " objects, %s looked at: %s", how.snapshots, how.objects,
+		log_info("%" PRIu64 " snapshot%s, %" PRIu64 " object%s, %s looked at: %s", how.snapshots,
+			how.snapshots == 1 ? "" : "s", how.objects, how.objects == 1 ? "" : "s",
 			text_size(how.bytes, size), v.damages ? "DAMAGED" : a->on[V_ALL] ? "whole" :
 			"whole as far as the checksums tell (--all reads everything)");
 	return v.damages ? EXIT_NO : EXIT_DONE;

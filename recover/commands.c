@@ -6,7 +6,7 @@
 #include <string.h>
 
 const struct opt global_opts[] = {
-	{ G_WORKSPACE, 0, "workspace", OPT_VALUE, "DIR", "the protected folder; default: the nearest above" },
+	{ G_WORKSPACE, 'w', "workspace", OPT_VALUE, "DIR", "the protected folder; default: the nearest above" },
 	{ G_STORE, 0, "store", OPT_VALUE, "DIR", "where its snapshots are; also HOLDFAST_STORE" },
 	{ G_QUIET, 'q', "quiet", OPT_FLAG, NULL, "no progress, no notes" },
 	{ G_VERBOSE, 'v', "verbose", OPT_FLAG, NULL, "say more" },

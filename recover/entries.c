@@ -23,7 +23,8 @@ cJSON *entry_json(const char *path, const struct store_entry *e)
 	cJSON_AddStringToObject(o, "kind", entry_kind_name(e->kind));
 	if (e->kind == KIND_GONE)
 		return o;
-	snprintf(mode, sizeof(mode), "%06o", e->mode & 0177777);
+	/* a link has no mode of its own: as git writes it */
+	snprintf(mode, sizeof(mode), "%06o", e->kind == KIND_LINK ? 0120000 : e->mode & 0177777);
 	cJSON_AddStringToObject(o, "mode", mode);
 	json_time(o, "mtime", e->mtime_ns);
 	if (e->kind != KIND_DIR)

@@ -38,7 +38,9 @@ static void show_group(const struct plan *p, FILE *to, enum plan_action action, 
 		fprintf(to, " %" PRIu64 " file%s", files, files == 1 ? "" : "s");
 	if (folders)
 		fprintf(to, "%s %" PRIu64 " folder%s", files ? "," : "", folders, folders == 1 ? "" : "s");
-	fprintf(to, ":\n");
+	fprintf(to, lines ? ":\n" : " (named below)\n");
+	if (!lines)
+		return;
 	for (size_t i = 0; i < p->n; i++) {
 		const struct plan_item *it = &p->item[i];
 		bool folder = it->want.kind == KIND_DIR || (it->want.kind == KIND_GONE && it->had.kind == KIND_DIR);

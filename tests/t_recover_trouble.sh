@@ -86,6 +86,18 @@ gives 0 'when it goes on, so does the restore' recover restore "$first" --yes
 check '... and does it' grep -q one a
 kill $daemon && wait $daemon
 
+# ---- what does not come back is named, where nothing is
+fresh
+printf '[snapshot]\n\tmaxFileSize = 1M\n' >.holdfast && head -c 3M /dev/zero >weights.bin && mkdir node_modules && ln -s a link
+third=$(snap third)
+gives 0 'ls --json' recover ls --json "$third"
+says '... gives a link the mode git gives it' "$d/out" '"mode":"120000"'
+cd / && rm -rf "$w"
+gives 0 'a deleted workspace' recover restore "$third" --yes
+says '... what was not stored is named' "$d/err" 'not brought back: 1 file, 3.0 MiB: weights.bin (3.0 MiB); and 1 folder'
+gives 0 'verify --json of a whole store' recover verify --json
+says '... says so' "$d/out" '"whole":true'
+
 # ---- no store is found: why
 fresh
 unset HOLDFAST_STORE
