@@ -43,7 +43,7 @@ struct config {
 	int level;			/* store.compressionLevel, 3 (1..19) */
 
 	/* [recover] */
-	char *pager;			/* recover.pager; NULL = GIT_PAGER, PAGER, less. User only */
+	char *pager;			/* recover.pager; after GIT_PAGER, before PAGER and less. User only */
 	char *color;			/* recover.color: auto, always, never */
 	int context;			/* recover.context, 3 lines around a change */
 

@@ -54,8 +54,8 @@ const struct config_key config_keys[] = {
 		.help = "That of zstd, 1 (fast) to 19 (small)." },
 
 	{ "recover.pager", KEY_STRING, AT(pager), .example = "less -R", .user_only = true,
-		.help = "The program long output goes through on a terminal. Without it\n"
-			"$GIT_PAGER, $PAGER, less." },
+		.help = "The program long output goes through on a terminal. $GIT_PAGER\n"
+			"goes before it; without both $PAGER, then less." },
 	{ "recover.color", KEY_CHOICE, AT(color), "auto", .choices = "auto, always, never",
 		.help = "auto (on a terminal), always or never. NO_COLOR turns auto off." },
 	{ "recover.context", KEY_INT, AT(context), "3", 0, 10000,
