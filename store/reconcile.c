@@ -6,6 +6,10 @@
 
 #include "internal.h"
 
+/* Rows are made for what a lost record had added. A few hostile trees that hold each other name
+ * more paths than there are atoms: past this many the rest stays as it is. */
+enum { MADE_MAX = 1 << 18 };
+
 struct row {			/* a path that is there now */
 	char *name;
 	struct store_entry e;
@@ -24,6 +28,7 @@ struct reconcile {
 	struct job *todo;
 	size_t n, cap;
 	bool unread;		/* some tree could not be read: what is below it stands */
+	size_t made;		/* rows that were not there */
 	struct row *row;	/* of the folder in hand, by name */
 	size_t n_row, cap_row;
 	struct tree_entry *ent;	/* likewise */
@@ -160,6 +165,10 @@ static int settle(
 		return was->kind == KIND_DIR ? later(x, path, &t->oid) : 0;
 	if (!t && !stored(was))		/* a folder may be empty; what is below it is not there */
 		return was->kind == KIND_DIR ? later(x, path, NULL) : 0;
+	if (t && was->kind == KIND_GONE && x->made++ >= MADE_MAX) {
+		x->unread = true;
+		return 0;
+	}
 	if (t)
 		entry_of(x, t, was, &e);
 	if (was->kind == KIND_DIR)	/* now a file */

@@ -114,10 +114,12 @@ int tree_patch(const struct rbuf *base, struct tree_edit *e, size_t n, struct bu
 
 	if (!by_name)
 		return -ENOMEM;
-	qsort(e, n, sizeof(*e), edit_name_cmp);
-	n = one_per_name(e, n);
-	memcpy(by_name, e, n * sizeof(*e));
-	qsort(e, n, sizeof(*e), edit_cmp);
+	if (n) {		/* e may be NULL then, which neither of these takes */
+		qsort(e, n, sizeof(*e), edit_name_cmp);
+		n = one_per_name(e, n);
+		memcpy(by_name, e, n * sizeof(*e));
+		qsort(e, n, sizeof(*e), edit_cmp);
+	}
 	if (buf_reserve(out, (base ? base->len : 0) + n * 64) < 0)
 		return -ENOMEM;
 	while (base && (r = tree_next(&p, end, &t)) == 1) {
