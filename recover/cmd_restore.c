@@ -298,6 +298,8 @@ int cmd_restore(struct recover *r, const struct args *a)
 		log_error("--delete is about the workspace, --to about another folder");
 		return EXIT_USAGE;
 	}
+	if (!a->on[R_TO] && (rc = context_may_write(r)))
+		return rc;
 	if (a->on[R_DRY_RUN] || a->on[R_TO])
 		pending_say(r);
 	else if ((rc = pending_finish(r)) == EXIT_ENV)

@@ -107,7 +107,7 @@ int cmd_undo(struct recover *r, const struct args *a)
 	bool pending;
 	int rc, e;
 
-	if ((rc = load(r, &j, &pending)))
+	if ((rc = context_may_write(r)) || (rc = load(r, &j, &pending)))
 		return rc;
 	if (strcmp(j.workspace, r->workspace)) {
 		log_error("the last restore was of %s", j.workspace);

@@ -186,6 +186,36 @@ int context_open(struct recover *r)
 	return load_config(r, r->workspace, &said);
 }
 
+/* Named by its store alone, the workspace may be far from where the user stands. */
+static bool stands_elsewhere(const struct recover *r)
+{
+	autofree char *cwd = current_folder();
+	size_t n = strlen(r->workspace);
+
+	return !r->workspace_arg && (!cwd || strncmp(cwd, r->workspace, n) || (cwd[n] && cwd[n] != '/' && n > 1));
+}
+
+int context_may_write(const struct recover *r)
+{
+	autoput(buf_release) struct buf other = BUF_INIT;
+	int e = store_keeps(r->store_path, r->workspace, &other);
+
+	if (e < 0)
+		return context_failed(r, e, "workspace");
+	if (e == 0) {
+		log_error("%s: refused, the store %s keeps %s; --to DIR restores elsewhere; if that was moved here, "
+			"snapd --workspace %s --store %s --once --force says so",
+			r->workspace, r->store_path, other.data, r->workspace, r->store_path);
+		return EXIT_ENV;
+	}
+	if (stands_elsewhere(r)) {
+		log_error("refused: the store %s keeps %s, and you are not in it; if you mean it, --workspace %s",
+			r->store_path, r->workspace, r->workspace);
+		return EXIT_ENV;
+	}
+	return EXIT_DONE;
+}
+
 void context_close(struct recover *r)
 {
 	store_close(r->store);

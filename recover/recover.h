@@ -118,6 +118,8 @@ extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restor
 /* Finds the workspace and its store and opens it. Says what is missing; EXIT_DONE or EXIT_ENV. */
 int context_open(struct recover *r);
 void context_close(struct recover *r);
+/* Before the workspace is written to: is the store its own, and the workspace the one that is meant? Else said; EXIT_ENV. */
+int context_may_write(const struct recover *r);
 /* A failure of the store, said once: "STORE: what: why". Returns EXIT_ENV. */
 int context_failed(const struct recover *r, int err, const char *what);
 

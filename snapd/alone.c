@@ -78,7 +78,7 @@ static int open_store(const struct options *opt, struct workspace *w, const char
 		r = store_open(dir, STORE_WRITE, &so, &w->store);
 		if (r != -EBUSY)
 			break;
-		if (client_run(dir, opt, ret_exit) == 0)
+		if (client_run(dir, w->path, opt, ret_exit) == 0)
 			return 1;
 		(void)poll(NULL, 0, STEP_MS);
 	}
@@ -104,6 +104,8 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 	r = open_store(opt, w, dir, &exit_code);
 	if (r != 0)
 		return exit_code;
+	if (permit_store(w->path, w->store, opt->force) < 0)
+		return EXIT_ENV;
 	(void)signal(SIGINT, on_signal);
 	(void)signal(SIGTERM, on_signal);
 	r = permit_room(&w->cfg, w->store);
@@ -156,7 +158,7 @@ static int run(const struct options *opt, struct workspace *w)
 		(void)log_error_errno(r, "%s: no place for its store", w->path);
 		return EXIT_ENV;
 	}
-	if (client_run(dir.data, opt, &exit_code) == 0)
+	if (client_run(dir.data, w->path, opt, &exit_code) == 0)
 		return exit_code;
 	switch (opt->mode) {
 	case MODE_ONCE:

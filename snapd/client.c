@@ -15,6 +15,7 @@
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "control.h"
+#include "keeper.h"
 
 enum { STATUS_MS = 5000, STOP_STEP_MS = 2, STOP_STEPS = 5000 };
 
@@ -102,7 +103,7 @@ static int answer(const struct options *opt, struct buf *b, int dirfd)
 	return code ? (int)strtol(code, NULL, 10) : EXIT_ENV;
 }
 
-int client_run(const char *dir, const struct options *opt, int *ret_exit)
+int client_run(const char *dir, const char *path, const struct options *opt, int *ret_exit)
 {
 	autoclose int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	autoput(buf_release) struct buf req = BUF_INIT, b = BUF_INIT;
@@ -110,6 +111,13 @@ int client_run(const char *dir, const struct options *opt, int *ret_exit)
 
 	if (dirfd < 0)
 		return -ENOENT;
+	r = keeper_check(dir, path, opt->force);
+	if (r < 0 && opt->force)
+		return -ENOENT;
+	if (r < 0) {
+		*ret_exit = EXIT_ENV;
+		return 0;
+	}
 	r = request(opt, &req);
 	if (r == 0)
 		r = ctl_call(dirfd, CONTROL_NAME, req.data, opt->mode == MODE_STATUS ? STATUS_MS : -1, &b);

@@ -5,8 +5,10 @@
 #include <sys/statvfs.h>
 
 #include "../lib/auto.h"
+#include "../lib/io.h"
 #include "../lib/log.h"
 #include "../scan/scan.h"
+#include "keeper.h"
 
 int permit_workspace(const char *path, const char *dir, bool force)
 {
@@ -26,6 +28,16 @@ int permit_workspace(const char *path, const char *dir, bool force)
 		return 0;
 	log_error("%s: refused, %s; --force if you mean it", path, why);
 	return -EPERM;
+}
+
+int permit_store(const char *path, struct store *s, bool force)
+{
+	int r = keeper_check(store_dir(s), path, force);
+
+	if (r != -EPERM || !force)
+		return r;
+	r = io_replace_file(store_dirfd(s), "workspace", path, strlen(path), 0600);
+	return r < 0 ? log_error_errno(r, "%s/workspace", store_dir(s)) : 0;
 }
 
 int permit_room(const struct config *cfg, const struct store *s)

@@ -57,7 +57,7 @@ static int ask(const struct options *opt, int *ret_exit)
 		return -ENOENT;
 	if (store_canonical(opt->workspace[0], &path) < 0 || store_place(path.data, opt->store, NULL, &dir) < 0)
 		return -ENOENT;
-	return client_run(dir.data, opt, ret_exit);
+	return client_run(dir.data, path.data, opt, ret_exit);
 }
 
 int main(int argc, char **argv)

@@ -64,6 +64,8 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 	if (r < 0)
 		return r;
 	r = open_store(w, dir.data);
+	if (r == 0)
+		r = permit_store(w->path, w->store, w->opt->force);
 	if (r < 0)
 		return r;
 	r = control_open(w);
@@ -146,7 +148,9 @@ int workspace_new_store(struct workspace *w)
 	if (r < 0)
 		return r;
 	w->store = fresh;
-	r = control_open(w);
+	r = permit_store(w->path, fresh, false);
+	if (r == 0)
+		r = control_open(w);
 	if (r < 0) {
 		w->store = old;
 		store_close(fresh);

@@ -72,6 +72,29 @@ int store_place(const char *workspace, const char *override, const char *parent,
 	return buf_printf(ret, "%s/.local/share/holdfast/%s-%.12s", home, name, hex);
 }
 
+static bool same_folder(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int store_keeps(const char *dir, const char *workspace, struct buf *ret)
+{
+	autoput(buf_release) struct buf path = BUF_INIT, kept = BUF_INIT;
+	int r = buf_printf(&path, "%s/workspace", dir);
+
+	if (r == 0)
+		r = io_read_file(AT_FDCWD, path.data, 65536, &kept);
+	if (r == -ENOENT || r == -ENOTDIR || (r >= 0 && !kept.len))
+		return 1;
+	if (r < 0)
+		return r;
+	if (strcmp(kept.data, workspace) == 0 || same_folder(kept.data, workspace))
+		return 1;
+	return buf_addstr(ret, kept.data);
+}
+
 int store_writer(const char *dir, pid_t *ret_pid)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };

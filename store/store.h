@@ -47,6 +47,10 @@ struct oid {
  * SHA-1 of it. workspace must be canonical and absolute (store_canonical), but need not exist. */
 int store_place(const char *workspace, const char *override, const char *parent, struct buf *ret);
 
+/* Is the store in dir the one of this workspace (a canonical path)? 1: yes, by path or as the same folder, or it does not
+ * say or there is none yet; 0: it keeps another, *ret is that folder's path; negative. Reads one small file. */
+int store_keeps(const char *dir, const char *workspace, struct buf *ret);
+
 /* realpath(3) that also works when the last components are gone. */
 int store_canonical(const char *workspace, struct buf *ret);
 

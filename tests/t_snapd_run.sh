@@ -196,3 +196,31 @@ usage() { "$snapd" --frobnicate 2>/dev/null; [ $? -eq 2 ] || return 1; "$snapd" 
 check "wrong arguments exit 2" usage
 help() { for o in workspace interval once status stop json force; do "$snapd" --help | grep -q -- "--$o" || return 1; done; }
 check "--help lists the options" help
+
+# One store, two workspaces: the history of one would become the other's.
+mkdir "$d/sh1" "$d/sh2"; echo one >"$d/sh1/one"; echo two >"$d/sh2/two"
+first() { "$snapd" -w "$d/sh1" --store "$d/shst" --once >/dev/null; }
+check "a store for one workspace" first
+not_mine() { "$snapd" -w "$d/sh2" --store "$d/shst" "$@" >"$d/said" 2>"$d/err"; [ $? -eq 4 ] && [ ! -s "$d/said" ] && grep -q "keeps $d/sh1; name another" "$d/err"; }
+check "is refused to another" not_mine --once
+check "for a daemon too" not_mine
+"$snapd" -w "$d/sh1" --store "$d/shst" -q & pid=$!
+pids="$pids $pid"
+until_true sh -c '"$0" -w "$1" --store "$2" --status --json | grep -q running\":true' "$snapd" "$d/sh1" "$d/shst"
+all_modes() { not_mine --once && not_mine --stop && not_mine --status && kill -0 "$pid"; }
+check "and where a daemon of the first answers" all_modes
+"$snapd" -w "$d/sh1" --store "$d/shst" --stop && wait "$pid"
+"$snapd" -w "$d/sh2" --store "$d/shst2" --once >/dev/null
+recover_no() { (cd "$d/sh2" && HOLDFAST_STORE=$d/shst "$build/recover" "$@") >/dev/null 2>"$d/err"; [ $? -eq 4 ] && grep -q "keeps $d/sh1" "$d/err" && [ -e "$d/sh1/one" ] && [ -e "$d/sh2/two" ]; }
+check "recover restores it into no other" recover_no --workspace . restore @ --delete --yes
+check "nor into the first from there" recover_no restore @ --delete --yes
+check "nor is undone from there" recover_no undo --yes
+other_way() { ln -s sh1 "$d/sh3" && "$snapd" -w "$d/sh3" --store "$d/shst" --once >/dev/null; }
+check "the same folder by another name is the same" other_way
+moved()
+{
+	mv "$d/sh1" "$d/sh4" && ! "$snapd" -w "$d/sh4" --store "$d/shst" --once 2>"$d/err" && grep -q "moved here say --force" "$d/err" &&
+		"$snapd" -w "$d/sh4" --store "$d/shst" --once --force >/dev/null && echo new >"$d/sh4/new" &&
+		"$snapd" -w "$d/sh4" --store "$d/shst" --once >/dev/null
+}
+check "a workspace that was moved takes its store along with --force" moved
