@@ -121,6 +121,11 @@ static bool is_below(const char *path, const char *dir, size_t dir_len)
 	return dir_len == 0 || (strncmp(path, dir, dir_len) == 0 && (path[dir_len] == '/' || !path[dir_len]));
 }
 
+void rules_rest(struct rules *r)
+{
+	at_forget(&r->near);
+}
+
 void rules_forget(struct rules *r, const char *dir)
 {
 	size_t len = strlen(dir);

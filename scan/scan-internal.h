@@ -14,6 +14,8 @@ struct scan {
 	char *workspace;
 	int rootfd;
 	dev_t dev;
+	ino_t ino;
+	bool resting;			/* rootfd leads nowhere for now */
 	struct at_near near;
 	struct rules *rules;
 	struct scan_options opt;

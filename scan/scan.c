@@ -37,6 +37,7 @@ int scan_open(const char *workspace, const struct scan_options *opt, struct scan
 		return r;
 	}
 	s->dev = st.st_dev;
+	s->ino = st.st_ino;
 	*ret = s;
 	return 0;
 }
@@ -62,14 +63,42 @@ int scan_rootfd(const struct scan *s)
 	return s->rootfd;
 }
 
-int scan_present(const struct scan *s)
+/* rules.c and others hold the number, so that stays. */
+void scan_rest(struct scan *s)
+{
+	autoclose int fd = s->resting ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	rules_rest(s->rules);
+	at_forget(&s->near);
+	s->resting |= fd >= 0 && dup3(fd, s->rootfd, O_CLOEXEC) >= 0;
+}
+
+static int wake(struct scan *s)
+{
+	autoclose int fd = open(s->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return errno == ENOTDIR ? -ENOENT : -errno;
+	if (st.st_dev != s->dev || st.st_ino != s->ino)
+		return -ENOENT;
+	if (dup3(fd, s->rootfd, O_CLOEXEC) < 0)
+		return -errno;
+	s->resting = false;
+	return 0;
+}
+
+int scan_present(struct scan *s)
 {
 	struct stat there, ours;
 
-	if (fstat(s->rootfd, &ours) < 0)
-		return -errno;
+	if (s->resting)
+		return wake(s);
 	if (stat(s->workspace, &there) < 0)
 		return errno == ENOTDIR ? -ENOENT : -errno;
+	/* Of a file system that is dead, while another is in its place. */
+	if (fstat(s->rootfd, &ours) < 0)
+		return -ENOENT;
 	return there.st_dev == ours.st_dev && there.st_ino == ours.st_ino && ours.st_nlink ? 0 : -ENOENT;
 }
 

@@ -52,6 +52,7 @@ int rules_check(struct rules *r, const char *path, bool is_dir,
 /* 1: everything has to be judged anew, for a file of patterns could not be read and has to be tried again, or the one
  * outside the tree (.git/info/exclude) is not what was read. At the start of each snapshot. */
 int rules_refresh(struct rules *r);
+void rules_rest(struct rules *r);			/* hold no descriptor between two looks */
 void rules_forget(struct rules *r, const char *dir);	/* "" = all */
 
 /* One look at the workspace. */
@@ -75,9 +76,13 @@ int scan_open(const char *workspace, const struct scan_options *opt, struct scan
 void scan_close(struct scan *s);		/* NULL is fine */
 struct rules *scan_rules(struct scan *s);
 int scan_rootfd(const struct scan *s);
-/* Is the folder that was opened still what the path leads to? 0, or -ENOENT. The scans below look first: a
+/* Is the folder that was opened still what the path leads to? 0, or -ENOENT; other failures: the path leads to something
+ * that does not answer (a dead network file system), or is closed to us. The scans below look first: a
  * workspace that is gone is never reported as "everything was deleted". */
-int scan_present(const struct scan *s);
+int scan_present(struct scan *s);
+/* Let go of the folder until the next scan_present, so that its file system can be unmounted. Nothing else may be asked
+ * of s meanwhile. Who rests must hear by other means when the folder is deleted: its number may come back. */
+void scan_rest(struct scan *s);
 
 /* 1: the folder is empty, the store's newest snapshot is not, and it is not the folder (by inode) that one was made
  * of: the workspace's file system is not mounted, or another folder was put in its place. What was protected is

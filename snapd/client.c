@@ -74,6 +74,19 @@ static int show_snapshot(const struct options *opt, char *rest)
 	return EXIT_PART;
 }
 
+/* rest: likewise. */
+static int show_stopped(const struct options *opt, char *rest, int dirfd)
+{
+	const char *why = NULL;
+
+	for (int i = 0; i < 4; i++)
+		why = ctl_next_field(&rest);
+	if (why)
+		log_warn("%s: no last snapshot: %s", opt->workspace[0], why);
+	wait_for_end(dirfd);
+	return 0;
+}
+
 /* rest: the line behind "ok"; body: the lines after it. */
 static int show(const struct options *opt, const char *body, char *rest, int dirfd)
 {
@@ -83,8 +96,7 @@ static int show(const struct options *opt, const char *body, char *rest, int dir
 	case MODE_ONCE:
 		return show_snapshot(opt, rest);
 	default:
-		wait_for_end(dirfd);
-		return 0;
+		return show_stopped(opt, rest, dirfd);
 	}
 }
 

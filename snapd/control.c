@@ -36,13 +36,30 @@ static void answer_snapshot(struct ctl_conn *c, const struct store_snapshot *sn,
 	buf_release(&b);
 }
 
+static void answer_failure(struct workspace *w, struct ctl_conn *c, int r)
+{
+	answer_error(c, w->last_error.len ? w->last_error.data : err_str(r), EXIT_ENV);
+}
+
+static void answer_none(struct workspace *w, struct ctl_conn *c)
+{
+	struct buf b = BUF_INIT;
+
+	if (buf_addstr(&b, "ok\t\t0\t0") == 0 && ctl_add_field(&b, w->last_error.len ? w->last_error.data : "gone") == 0 &&
+		buf_addch(&b, '\n') == 0)
+		ctl_answer(c, b.data, b.len);
+	else
+		ctl_answer(c, "ok\n", 3);
+	buf_release(&b);
+}
+
 static void take(struct workspace *w, struct ctl_conn *c, enum store_reason reason, const char *message, bool force)
 {
 	struct store_snapshot sn = { 0 };
 	int r = workspace_take(w, reason, message, force, &sn);
 
 	if (r < 0) {
-		answer_error(c, w->last_error.len ? w->last_error.data : err_str(r), EXIT_ENV);
+		answer_failure(w, c, r);
 		return;
 	}
 	answer_snapshot(c, &sn, r, w->unreadable);
@@ -82,12 +99,19 @@ static void on_status(struct workspace *w, struct ctl_conn *c, char **req)
 
 static void on_stop(struct workspace *w, struct ctl_conn *c, char **req)
 {
+	struct store_snapshot sn = { 0 };
+	int r;
+
 	(void)req;
 	w->stopping = true;
-	if (w->scan)
-		take(w, c, REASON_STOP, NULL, false);
+	r = workspace_take(w, REASON_STOP, NULL, false, &sn);
+	if (r >= 0)
+		answer_snapshot(c, &sn, r, w->unreadable);
+	else if (!w->scan)
+		answer_none(w, c);	/* gone: there is nothing to take */
 	else
-		ctl_answer(c, "ok\n", 3);	/* gone: there is nothing to take */
+		answer_failure(w, c, r);
+	store_snapshot_release(&sn);
 	daemon_stop_workspace(w);
 }
 

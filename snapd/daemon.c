@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/loop.h"
+#include "mounts.h"
 #include "notify.h"
 #include "workspace.h"
 
@@ -22,6 +24,7 @@ struct daemon {
 	int exit;
 	uint64_t watchdog_ms;
 	struct loop_timer *watchdog;
+	int mounts;		/* a descriptor, -1: none */
 };
 
 /* How often we were told to end. The second time while a snapshot is being made gives it up. */
@@ -99,15 +102,13 @@ static void last_snapshots(struct daemon *d)
 		int r;
 
 		w->stopping = true;
-		if (!w->scan)
-			continue;
 		r = workspace_take(w, REASON_STOP, NULL, false, &sn);
-		if (r < 0) {
+		/* Gone: there is nothing to take. */
+		if (r < 0 && w->scan) {
 			(void)log_error_errno(r, "%s: no last snapshot", w->path);
 			d->exit = r == -EINTR ? d->exit : EXIT_PART;
-		} else {
-			store_snapshot_release(&sn);
 		}
+		store_snapshot_release(&sn);
 	}
 }
 
@@ -160,6 +161,15 @@ static void on_debug(struct loop *l, int signo, void *arg)
 	log_info("SIGUSR1: debug messages are %s", log_level() == LOG_DEBUG ? "on" : "off");
 }
 
+static void on_mounts(struct loop *l, int fd, uint32_t events, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)l, (void)fd, (void)events;
+	for (struct workspace *w = d->first; w; w = w->next)
+		workspace_mounts_changed(w);
+}
+
 /* Between events: close what was stopped; end when a signal came during a scan, or when nothing is left. */
 static void before_sleep(struct loop *l, void *arg)
 {
@@ -170,6 +180,8 @@ static void before_sleep(struct loop *l, void *arg)
 		last_snapshots(d);
 		loop_stop(l, 0);
 	}
+	for (struct workspace *w = d->first; w; w = w->next)
+		workspace_rest(w);
 	if (!d->sweep)
 		return;
 	d->sweep = false;
@@ -200,8 +212,19 @@ static int setup(struct daemon *d)
 	if (r == 0)
 		r = loop_add_signal(d->loop, SIGUSR1, on_debug, d);
 	if (r == 0)
+		r = mounts_watch(d->loop, on_mounts, d, &d->mounts);
+	if (r == 0)
 		loop_before_sleep(d->loop, before_sleep, d);
 	return r;
+}
+
+/* Where we were started may be a file system that somebody wants to unmount. */
+static void leave_folder(void)
+{
+	const char *cfg = getenv("HOLDFAST_CONFIG");
+
+	if (!cfg || *cfg == '/')
+		(void)!chdir("/");
 }
 
 static int open_all(struct daemon *d, const struct options *opt)
@@ -225,7 +248,7 @@ static int open_all(struct daemon *d, const struct options *opt)
 
 int daemon_run(const struct options *opt)
 {
-	struct daemon d = { 0 };
+	struct daemon d = { .mounts = -1 };
 	int r = setup(&d);
 
 	if (r < 0) {
@@ -235,6 +258,7 @@ int daemon_run(const struct options *opt)
 		r = open_all(&d, opt);
 		if (r == 0 && d.first) {
 			say_ready(&d);
+			leave_folder();
 			d.watchdog_ms = notify_watchdog_ms();
 			if (d.watchdog_ms)
 				on_watchdog(d.loop, &d);
@@ -250,6 +274,8 @@ int daemon_run(const struct options *opt)
 		d.first = w->next;
 		workspace_close(w);
 	}
+	loop_del_fd(d.loop, d.mounts);
+	auto_close_(&d.mounts);
 	loop_free(d.loop);
 	return r;
 }

@@ -107,11 +107,12 @@ static void on_lost(void *arg)
 	workspace_mark_all(w);
 }
 
-static void on_root(void *arg)
+static void on_root(bool lost, void *arg)
 {
 	struct workspace *w = arg;
 
 	w->root_moved = true;
+	w->root_lost |= lost;
 	mark(w, "", SCAN_SELF, false);
 }
 

@@ -12,7 +12,11 @@ bool workspace_keeps(struct workspace *w, const char *path, bool is_dir);	/* by 
 /* watching.c */
 int workspace_watch(struct workspace *w);		/* open the scan and the watches; everything is dirty then */
 void workspace_unwatch(struct workspace *w);
-void workspace_gone(struct workspace *w);		/* unwatch, and say so */
+void workspace_gone(struct workspace *w, int why);	/* unwatch, and say so; why: scan_present's */
+/* What is in the queue becomes dirty paths; before everything else that looks at the folder, for it may be resting. The number of
+ * events, or negative: it is gone (no scan then), or could not be looked at now. */
+int workspace_read(struct workspace *w);
+void workspace_check_root(struct workspace *w);		/* is it still there? Else gone, and back if something is in its place */
 int workspace_come_back(struct workspace *w);		/* -ENOENT: not yet */
 void workspace_mark_unwatched(struct workspace *w);	/* dirty: the folders nobody watches */
 void workspace_forget_skipped(struct workspace *w);	/* watches of folders that the rules skip now */

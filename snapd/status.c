@@ -7,7 +7,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/text.h"
-#include "workspace.h"
+#include "parts.h"
 
 #define QUOTA_MAX (UINT64_C(5) << 30)
 
@@ -206,7 +206,7 @@ int workspace_status(struct workspace *w, bool json, struct buf *ret)
 	int r;
 
 	if (w->watch && !w->looking)
-		(void)watch_read(w->watch);
+		(void)workspace_read(w);
 	r = gather(w, &f);
 	if (r < 0)
 		return r;

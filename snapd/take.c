@@ -191,7 +191,7 @@ static int come_back(struct workspace *w, enum store_reason reason)
 
 static int take_once(struct workspace *w, const struct store_commit *how, struct store_snapshot *ret)
 {
-	int r = 0;
+	int r = 0, gone;
 
 	/* Not while a client waits on the socket in the old one. */
 	if (workspace_lost_store(w))
@@ -200,9 +200,13 @@ static int take_once(struct workspace *w, const struct store_commit *how, struct
 		failed(w, r);
 		return r;
 	}
+	/* Another folder or file system may be there by now, and no event says so: what we watch is not what is worked in. */
+	if (w->scan && (r = workspace_read(w)) < 0 && w->scan) {
+		failed(w, r);
+		return r;
+	}
 	if (!w->scan && (r = come_back(w, how->reason)) < 0)
 		return r;
-	(void)watch_read(w->watch);
 	if (watch_unwatched(w->watch)) {
 		watch_retry(w->watch);
 		rules_forget(scan_rules(w->scan), "");
@@ -214,11 +218,11 @@ static int take_once(struct workspace *w, const struct store_commit *how, struct
 		dirty_add_all(&w->dirty);
 	}
 	links_look(w->links, scan_rootfd(w->scan), &w->dirty);
-	if (scan_present(w->scan) == 0 && dirty_is_empty(&w->dirty) && !w->dirty.unseen && !how->force)
+	if (dirty_is_empty(&w->dirty) && !w->dirty.unseen && !how->force)
 		return newest(w, ret);
 	r = try_take(w, how, ret);
-	if (r == -ENOENT && scan_present(w->scan) == -ENOENT) {
-		workspace_gone(w);
+	if (r < 0 && (gone = scan_present(w->scan)) < 0) {
+		workspace_gone(w, gone);
 		return GONE;
 	}
 	if (r < 0)

@@ -355,7 +355,7 @@ void watch_forget(struct watch *w, const char *dir)
 static void root_event(struct watch *w, const struct inotify_event *e)
 {
 	if (e->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED))
-		w->ops.root(w->arg);
+		w->ops.root(!(e->mask & IN_MOVE_SELF), w->arg);
 }
 
 static void name_event(struct watch *w, struct node *n, const struct inotify_event *e)

@@ -18,7 +18,8 @@ struct watch_ops {
 	/* Something happened to name in the folder dir (name NULL: to the folder itself). mask, cookie: inotify's. */
 	void (*event)(const char *dir, const char *name, uint32_t mask, uint32_t cookie, void *arg);
 	void (*lost)(void *arg);		/* the queue overflowed: anything may have changed */
-	void (*root)(void *arg);		/* the workspace folder itself was moved, deleted or unmounted */
+	/* The workspace folder itself was moved; lost: deleted or unmounted, and its watch is no more. */
+	void (*root)(bool lost, void *arg);
 };
 
 /* Succeeds without an inotify instance too: *ret_fd is then -1 and watch_error says why. */

@@ -8,6 +8,7 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/progress.h"
+#include "mounts.h"
 #include "notify.h"
 
 static int before_list(const char *dir, int dirfd, void *arg)
@@ -126,8 +127,43 @@ int workspace_watch(struct workspace *w)
 		w->scan = NULL;
 		return r;
 	}
+	w->mounts = mounts_below(w->path);
 	workspace_mark_all(w);
 	return 0;
+}
+
+int workspace_read(struct workspace *w)
+{
+	int n = 0, r = scan_present(w->scan);
+
+	if (r == 0)
+		n = watch_read(w->watch);
+	if (r == 0 && w->root_moved)
+		r = w->root_lost ? -ENOENT : scan_present(w->scan);
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+		return r;
+	w->root_moved = w->root_lost = false;
+	if (r < 0)
+		workspace_gone(w, r);
+	return r < 0 ? r : n;
+}
+
+void workspace_rest(struct workspace *w)
+{
+	if (w->scan)
+		scan_rest(w->scan);
+}
+
+void workspace_mounts_changed(struct workspace *w)
+{
+	uint64_t now = mounts_below(w->path);
+
+	/* What was mounted in it hides files that were stored, what was unmounted shows them again. */
+	if (w->scan && now != w->mounts) {
+		w->mounts = now;
+		workspace_mark_all(w);
+	}
+	workspace_check_root(w);
 }
 
 void workspace_unwatch(struct workspace *w)
@@ -152,10 +188,15 @@ static void wait_for_it(struct workspace *w, const char *why)
 	(void)buf_addstr(&w->last_error, why);
 }
 
-void workspace_gone(struct workspace *w)
+void workspace_gone(struct workspace *w, int why)
 {
+	autoput(buf_release) struct buf b = BUF_INIT;
+
 	workspace_unwatch(w);
-	wait_for_it(w, "the folder is gone");
+	if (why == -ENOENT || buf_printf(&b, "the folder cannot be reached: %s", err_str(why)) < 0)
+		wait_for_it(w, "the folder is gone");
+	else
+		wait_for_it(w, b.data);
 }
 
 int workspace_come_back(struct workspace *w)
@@ -164,6 +205,8 @@ int workspace_come_back(struct workspace *w)
 
 	if (r == -ENOMEDIUM)
 		wait_for_it(w, REPLACED_TEXT);
+	else if (r < 0 && !w->last_error.len)
+		wait_for_it(w, err_str(r));
 	if (r < 0)
 		return r;
 	log_info("%s: the folder is back", w->path);

@@ -39,7 +39,7 @@ static void on_due(struct loop *l, void *arg)
 
 	w->due = NULL;
 	if (w->scan)
-		(void)watch_read(w->watch);
+		(void)workspace_read(w);
 	last = w->last_event_ms;
 	quiet = last + w->cfg.settle_ms;
 	end = w->first_event_ms + interval(w);
@@ -115,25 +115,27 @@ void workspace_readable(struct loop *l, int fd, uint32_t events, void *arg)
 	read_queue(w);
 }
 
-static void check_root(struct workspace *w)
+void workspace_check_root(struct workspace *w)
 {
-	w->root_moved = false;
-	if (scan_present(w->scan) == -ENOENT)
-		workspace_gone(w);
+	if (w->scan)
+		(void)workspace_read(w);
+	if (!w->scan && !w->stopping)
+		take_due(w);
+	workspace_arm(w);
 }
 
 /* Events come in thousands. After the first the queue is left alone for a rest, again
  * and again until one passes without any: so a file that is written without end wakes us a few times a second. */
 static void read_queue(struct workspace *w)
 {
-	int n = watch_read(w->watch);
-	int fd = watch_fd(w->watch);
+	int fd, n = workspace_read(w);
 
-	if (w->root_moved)
-		check_root(w);
+	if (!w->scan)
+		workspace_check_root(w);	/* something may be in its place */
 	workspace_arm(w);
 	if (!w->scan)
 		return;
+	fd = watch_fd(w->watch);	/* it may be a new one */
 	if (n) {
 		(void)loop_mod_fd(w->loop, fd, 0);
 		set_timer(w, &w->rest, w->rest_ms, on_rest_over);

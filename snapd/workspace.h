@@ -54,7 +54,9 @@ struct workspace {
 	uint64_t unreadable;		/* what the last attempt could not read */
 	bool rules_changed;		/* watches of folders that are skipped now must go */
 	bool replaced_ok;		/* an empty folder in its place is the workspace all the same */
+	uint64_t mounts;		/* mounts_below, of the last look at everything */
 	bool root_moved;		/* an event said so: look whether it is still there */
+	bool root_lost;			/* and this: the folder that was watched is no more */
 	bool limit_said;
 	bool stopping;
 	struct buf last_error;
@@ -76,6 +78,10 @@ void workspace_close(struct workspace *w);
 /* Everything that was written before this call is in the snapshot. As store_txn_commit. */
 int workspace_take(struct workspace *w, enum store_reason reason, const char *message, bool force,
 	struct store_snapshot *ret);
+/* File systems were mounted or unmounted, perhaps in it or over it. */
+void workspace_mounts_changed(struct workspace *w);
+/* Nothing is to be done: hold no descriptor that keeps its file system from being unmounted. */
+void workspace_rest(struct workspace *w);
 /* Read the configuration again. */
 void workspace_reload(struct workspace *w);
 /* The answer to `status`: text for people, or one JSON object. */

@@ -25,7 +25,11 @@ check "a restore into it works" restored
 rm -rf "$d/away"; once >/dev/null
 real() { rm -r "$w/src" "$w/b" && once >/dev/null && same; }
 check "files that are deleted in the folder itself are deleted" real
-echo 4 >"$w/b"; once >/dev/null
+# Its number may be given to the next folder at once.
+anew() { rm -rf "$w" && mkdir "$w" && echo x >"$w/x" && once >/dev/null && same && echo y >"$w/x" && once >/dev/null && same; }
+check "a folder that was deleted and made anew is watched anew" anew
+check "and again" anew
+rm "$w/x"; echo 4 >"$w/b"; once >/dev/null
 stop
 
 swap
