@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "../lib/auto.h"
@@ -30,10 +31,25 @@ int permit_workspace(const char *path, const char *dir, bool force)
 	return -EPERM;
 }
 
+/* What is in it is as secret as the workspace's most secret file. */
+static void close_to_others(struct store *s)
+{
+	struct stat st;
+
+	if (fstat(store_dirfd(s), &st) < 0 || !(st.st_mode & 077))
+		return;
+	if (fchmod(store_dirfd(s), 0700) < 0)
+		(void)log_warn_errno(-errno, "%s: is open to others (mode %04o)", store_dir(s), st.st_mode & 07777);
+	else
+		log_warn("%s: was open to others (mode %04o), is yours alone now", store_dir(s), st.st_mode & 07777);
+}
+
 int permit_store(const char *path, struct store *s, bool force)
 {
 	int r = keeper_check(store_dir(s), path, force);
 
+	if (r == 0)
+		close_to_others(s);
 	if (r != -EPERM || !force)
 		return r;
 	r = io_replace_file(store_dirfd(s), "workspace", path, strlen(path), 0600);

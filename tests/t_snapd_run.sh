@@ -197,6 +197,9 @@ check "wrong arguments exit 2" usage
 help() { for o in workspace interval once status stop json force; do "$snapd" --help | grep -q -- "--$o" || return 1; done; }
 check "--help lists the options" help
 
+open_store() { chmod 755 "$s" && once >/dev/null 2>"$d/err" && [ "$(stat -c %a "$s")" = 700 ] && grep -q "open to others" "$d/err"; }
+check "a store that others may enter is closed to them" open_store
+
 # One store, two workspaces: the history of one would become the other's.
 mkdir "$d/sh1" "$d/sh2"; echo one >"$d/sh1/one"; echo two >"$d/sh2/two"
 first() { "$snapd" -w "$d/sh1" --store "$d/shst" --once >/dev/null; }
