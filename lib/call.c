@@ -56,37 +56,67 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* end < 0: for ever. */
-static int wait_for(int fd, short events, int64_t end)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-	int64_t left = end < 0 ? -1 : end - now_ms();
-	int n;
+/* Until when, on now_ms's clock. */
+struct limit {
+	int64_t end;			/* < 0: for ever */
+	const struct ctl_wait *wait;	/* or, if not NULL: when to ask it next */
+};
 
-	if (end >= 0 && left < 0)
-		left = 0;
-	n = poll(&p, 1, (int)left);
-	if (n < 0)
-		return -errno;
-	return n ? 0 : -ETIMEDOUT;
+static struct limit limit_of(int timeout_ms, const struct ctl_wait *wait)
+{
+	int64_t ms = wait ? wait->every_ms : timeout_ms;
+
+	return (struct limit){ .end = ms < 0 ? -1 : now_ms() + ms, .wait = wait };
+}
+
+/* Is there still time? 0 or negative. */
+static int over(struct limit *l)
+{
+	int r;
+
+	if (l->end < 0 || now_ms() < l->end)
+		return 0;
+	r = l->wait ? l->wait->each(l->wait->arg) : -ETIMEDOUT;
+	if (r < 0)
+		return r;
+	l->end = now_ms() + l->wait->every_ms;
+	return 0;
+}
+
+static int wait_for(int fd, short events, struct limit *l)
+{
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = events };
+		int64_t left = l->end < 0 ? -1 : l->end - now_ms();
+		int n = poll(&p, 1, l->end >= 0 && left < 0 ? 0 : (int)left), r;
+
+		if (n < 0)
+			return -errno;
+		if (n)
+			return 0;
+		r = over(l);
+		if (r < 0)
+			return r;
+	}
 }
 
 /* A full queue cannot be polled for: looked at again every 10 ms. */
-static int connect_until(int dirfd, const char *name, int64_t end)
+static int connect_until(int dirfd, const char *name, struct limit *l)
 {
 	for (;;) {
-		int fd = ctl_connect(dirfd, name);
+		int fd = ctl_connect(dirfd, name), r;
 
 		if (fd != -EAGAIN)
 			return fd;
-		if (end >= 0 && now_ms() >= end)
-			return -ETIMEDOUT;
+		r = over(l);
+		if (r < 0)
+			return r;
 		if (poll(NULL, 0, 10) < 0)
 			return -errno;
 	}
 }
 
-static int send_until(int fd, const char *p, size_t n, int64_t end)
+static int send_until(int fd, const char *p, size_t n, struct limit *end)
 {
 	while (n) {
 		ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
@@ -108,7 +138,7 @@ static int send_until(int fd, const char *p, size_t n, int64_t end)
 	return 0;
 }
 
-static int read_until_end(int fd, struct buf *ret, int64_t end)
+static int read_until_end(int fd, struct buf *ret, struct limit *end)
 {
 	size_t got = 0;
 
@@ -138,9 +168,8 @@ static int read_until_end(int fd, struct buf *ret, int64_t end)
 	}
 }
 
-int ctl_call(int dirfd, const char *name, const char *req, int timeout_ms, struct buf *ret)
+static int call(int dirfd, const char *name, const char *req, struct limit *end, struct buf *ret)
 {
-	int64_t end = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
 	autoput(buf_release) struct buf line = BUF_INIT;
 	autoclose int fd = -1;
 	size_t before = ret->len;
@@ -167,4 +196,18 @@ int ctl_call(int dirfd, const char *name, const char *req, int timeout_ms, struc
 		ret->data[before] = '\0';
 	}
 	return r;
+}
+
+int ctl_call(int dirfd, const char *name, const char *req, int timeout_ms, struct buf *ret)
+{
+	struct limit l = limit_of(timeout_ms, NULL);
+
+	return call(dirfd, name, req, &l, ret);
+}
+
+int ctl_call_wait(int dirfd, const char *name, const char *req, const struct ctl_wait *wait, struct buf *ret)
+{
+	struct limit l = limit_of(0, wait);
+
+	return call(dirfd, name, req, &l, ret);
 }

@@ -39,6 +39,14 @@ void ctl_answer(struct ctl_conn *c, const void *p, size_t n);	/* closes when sen
  * without a word. -ETIMEDOUT; timeout_ms < 0 waits for ever. -EINTR: a signal
  * handler ran. */
 int ctl_call(int dirfd, const char *name, const char *req, int timeout_ms, struct buf *ret);
+/* The same without a limit but each's own: called every so often while there is no answer; negative ends the call with
+ * that. */
+struct ctl_wait {
+	int every_ms;
+	int (*each)(void *arg);
+	void *arg;
+};
+int ctl_call_wait(int dirfd, const char *name, const char *req, const struct ctl_wait *wait, struct buf *ret);
 
 /* Escapes; adds a tab before it unless a line begins here (b is empty or ends in a
  * newline). So the first field of a line is never an empty one. */

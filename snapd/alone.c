@@ -85,7 +85,7 @@ static int open_store(const struct options *opt, struct workspace *w, const char
 	if (r == -EBUSY && store_writer(dir, &pid) > 0)
 		log_error("%s: process %ld writes to its store", w->path, (long)pid);
 	else if (r < 0)
-		(void)log_error_errno(r, "%s", dir);
+		log_error("%s: %s%s", dir, err_str(r), r == -ENOSPC ? NO_ROOM_TEXT : "");
 	return r;
 }
 

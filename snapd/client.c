@@ -14,10 +14,18 @@
 #include "../lib/err.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "../store/store.h"
 #include "control.h"
 #include "keeper.h"
 
-enum { STATUS_MS = 5000, STOP_STEP_MS = 2, STOP_STEPS = 5000 };
+enum {
+	STATUS_MS = 5000,
+	STOP_STEP_MS = 2,
+	STOP_STEPS = 5000,
+	ASK_MS = 2000,			/* how long an answer is waited for without a word */
+	PROBE_MS = 1000,
+	PATIENCE_S = 60,
+};
 
 static int request(const struct options *opt, struct buf *b)
 {
@@ -69,8 +77,8 @@ static int show_snapshot(const struct options *opt, char *rest)
 	r = print(line);
 	if (r || !missing || strcmp(missing, "0") == 0)
 		return r;
-	log_warn("%s: %s paths could not be read and stand as they were; snapd's log names them",
-		opt->workspace[0], missing);
+	log_warn("%s: %s path%s could not be read and stand%s as before; snapd's log has the names",
+		opt->workspace[0], missing, strcmp(missing, "1") == 0 ? "" : "s", strcmp(missing, "1") == 0 ? "s" : "");
 	return EXIT_PART;
 }
 
@@ -115,6 +123,62 @@ static int answer(const struct options *opt, struct buf *b, int dirfd)
 	return code ? (int)strtol(code, NULL, 10) : EXIT_ENV;
 }
 
+/* Who waits for a snapshot: the daemon may be busy with a long one, or hang. */
+struct waiter {
+	const struct options *opt;
+	const char *dir;
+	int dirfd;
+	pid_t pid;
+	bool said;
+	int64_t alive_s;		/* when it last answered a question */
+	int64_t patience_s;
+};
+
+static int64_t now_s(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static int64_t patience(void)
+{
+	const char *env = getenv("HOLDFAST_PATIENCE");
+	long s = env ? strtol(env, NULL, 10) : 0;
+
+	return s > 0 && s < 86400 ? s : PATIENCE_S;
+}
+
+static int still_waiting(void *arg)
+{
+	struct waiter *w = arg;
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	if (!w->said) {
+		(void)store_writer(w->dir, &w->pid);
+		log_warn("%s: waiting for snapd, process %ld", w->opt->workspace[0], (long)w->pid);
+		w->said = true;
+	}
+	/* Between two files of a scan it answers this. */
+	if (ctl_call(w->dirfd, CONTROL_NAME, "status", PROBE_MS, &b) == 0)
+		w->alive_s = now_s();
+	return now_s() - w->alive_s >= w->patience_s ? -ETIMEDOUT : 0;
+}
+
+static int wait_for_answer(const struct options *opt, const char *dir, int dirfd, const char *req, struct buf *ret)
+{
+	struct waiter w = { .opt = opt, .dir = dir, .dirfd = dirfd, .alive_s = now_s(), .patience_s = patience() };
+	const struct ctl_wait wait = { .every_ms = ASK_MS, .each = still_waiting, .arg = &w };
+	int r = ctl_call_wait(dirfd, CONTROL_NAME, req, &wait, ret);
+
+	if (r == -ETIMEDOUT)
+		log_error("%s: snapd, process %ld, has not answered for %lld s; if it is stopped, kill -CONT %ld; "
+			"else kill it and start it again: the store stays whole", opt->workspace[0], (long)w.pid,
+			(long long)w.patience_s, (long)w.pid);
+	return r;
+}
+
 int client_run(const char *dir, const char *path, const struct options *opt, int *ret_exit)
 {
 	autoclose int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -132,12 +196,13 @@ int client_run(const char *dir, const char *path, const struct options *opt, int
 	}
 	r = request(opt, &req);
 	if (r == 0)
-		r = ctl_call(dirfd, CONTROL_NAME, req.data, opt->mode == MODE_STATUS ? STATUS_MS : -1, &b);
+		r = opt->mode == MODE_STATUS ? ctl_call(dirfd, CONTROL_NAME, req.data, STATUS_MS, &b) :
+			wait_for_answer(opt, dir, dirfd, req.data, &b);
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return -ENOENT;
-	if (r == -ETIMEDOUT)
-		log_error("%s: snapd is busy with a long scan, ask again later", opt->workspace[0]);
-	else if (r < 0)
+	if (r == -ETIMEDOUT && opt->mode == MODE_STATUS)
+		log_error("%s: snapd does not answer; it hangs, or is busy with a large file: ask again later", opt->workspace[0]);
+	else if (r < 0 && r != -ETIMEDOUT)
 		(void)log_error_errno(r, "%s: asking snapd", opt->workspace[0]);
 	*ret_exit = r < 0 || !b.data ? EXIT_ENV : answer(opt, &b, dirfd);
 	return 0;

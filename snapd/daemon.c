@@ -25,7 +25,12 @@ struct daemon {
 	uint64_t watchdog_ms;
 	struct loop_timer *watchdog;
 	int mounts;		/* a descriptor, -1: none */
+	const struct options *opt;
+	bool *waiting;		/* of opt's workspaces: for room to open its store */
+	size_t n_waiting;
 };
+
+enum { ROOM_MS = 5000 };
 
 /* How often we were told to end. The second time while a snapshot is being made gives it up. */
 static volatile sig_atomic_t told;
@@ -51,8 +56,12 @@ void daemon_poll_signals(void)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
-	while (sigtimedwait(&set, NULL, &none) > 0)
+	while (sigtimedwait(&set, NULL, &none) > 0) {
 		told_again();
+		if (told == 1)
+			log_warn("ending when this snapshot is finished; a second signal (Ctrl-C) gives it up, "
+				"the store is whole either way");
+	}
 }
 
 uint64_t daemon_wakeups(const struct daemon *d)
@@ -114,13 +123,14 @@ static void last_snapshots(struct daemon *d)
 
 static void say_ready(const struct daemon *d)
 {
-	size_t folders = 0, missing = 0;
+	size_t folders = 0, missing = d->n_waiting;
 
 	for (const struct workspace *w = d->first; w; w = w->next) {
 		folders += w->watch ? watch_count(w->watch) : 0;
 		missing += !w->scan;
 	}
-	notify("READY=1\nSTATUS=watching %zu folders, waiting for %zu workspaces", folders, missing);
+	notify("READY=1\nSTATUS=watching %zu folder%s, waiting for %zu workspace%s", folders, folders == 1 ? "" : "s",
+		missing, missing == 1 ? "" : "s");
 }
 
 static void on_watchdog(struct loop *l, void *arg)
@@ -195,7 +205,7 @@ static void before_sleep(struct loop *l, void *arg)
 		*at = w->next;
 		workspace_close(w);
 	}
-	if (!d->first)
+	if (!d->first && !d->n_waiting)
 		loop_stop(l, 0);
 }
 
@@ -227,36 +237,72 @@ static void leave_folder(void)
 		(void)!chdir("/");
 }
 
-static int open_all(struct daemon *d, const struct options *opt)
+/* The exit code, 0 also when it has to wait for room. */
+static int open_one(struct daemon *d, size_t i)
 {
 	struct workspace **end = &d->first;
+	int exit_code, r;
+
+	while (*end)
+		end = &(*end)->next;
+	r = workspace_open(d, d->loop, d->opt->workspace[i], d->opt, end, &exit_code);
+	if (r == -ENOSPC && !d->waiting[i])
+		log_error("%s: no room for its store%s; waiting for it", d->opt->workspace[i], NO_ROOM_TEXT);
+	d->n_waiting -= d->waiting[i];
+	d->waiting[i] = r == -ENOSPC;
+	d->n_waiting += d->waiting[i];
+	return r < 0 && r != -ENOSPC ? exit_code : 0;
+}
+
+static void on_room(struct loop *l, void *arg)
+{
+	struct daemon *d = arg;
+
+	for (size_t i = 0; i < d->opt->n_workspaces && !told; i++)
+		if (d->waiting[i] && open_one(d, i))
+			d->exit = EXIT_PART;
+	if (!d->first && !d->n_waiting) {
+		d->exit = EXIT_ENV;
+		loop_stop(l, 0);
+	}
+	if (d->n_waiting && loop_add_timer(l, ROOM_MS, on_room, d, NULL) < 0)
+		(void)log_oom();
+	say_ready(d);
+}
+
+static int open_all(struct daemon *d)
+{
 	int worst = 0;
 
-	for (size_t i = 0; i < opt->n_workspaces && !told; i++) {
-		int exit_code;
-
-		if (workspace_open(d, d->loop, opt->workspace[i], opt, end, &exit_code) < 0)
-			worst = exit_code;
-		else
-			end = &(*end)->next;
+	d->waiting = calloc(d->opt->n_workspaces, sizeof(*d->waiting));
+	if (!d->waiting) {
+		(void)log_oom();
+		return EXIT_ENV;
 	}
+	for (size_t i = 0; i < d->opt->n_workspaces && !told; i++) {
+		int exit_code = open_one(d, i);
+
+		worst = exit_code ? exit_code : worst;
+	}
+	if (d->n_waiting && loop_add_timer(d->loop, ROOM_MS, on_room, d, NULL) < 0)
+		(void)log_oom();
 	/* Of several, those that can be protected are. */
-	if (worst && d->first)
+	if (worst && (d->first || d->n_waiting))
 		d->exit = EXIT_PART;
-	return d->first ? 0 : worst ? worst : told ? 0 : EXIT_ENV;
+	return d->first || d->n_waiting ? 0 : worst ? worst : told ? 0 : EXIT_ENV;
 }
 
 int daemon_run(const struct options *opt)
 {
-	struct daemon d = { .mounts = -1 };
+	struct daemon d = { .mounts = -1, .opt = opt };
 	int r = setup(&d);
 
 	if (r < 0) {
 		(void)log_error_errno(r, "event loop");
 		r = EXIT_ENV;
 	} else {
-		r = open_all(&d, opt);
-		if (r == 0 && d.first) {
+		r = open_all(&d);
+		if (r == 0 && (d.first || d.n_waiting)) {
 			say_ready(&d);
 			leave_folder();
 			d.watchdog_ms = notify_watchdog_ms();
@@ -265,7 +311,7 @@ int daemon_run(const struct options *opt)
 			r = loop_run(d.loop);
 			if (r < 0)
 				(void)log_error_errno(r, "event loop");
-			r = r < 0 ? EXIT_ENV : d.exit;
+			r = r < 0 ? EXIT_ENV : d.n_waiting ? (d.first ? EXIT_PART : EXIT_ENV) : d.exit;
 		}
 	}
 	while (d.first) {
@@ -274,6 +320,7 @@ int daemon_run(const struct options *opt)
 		d.first = w->next;
 		workspace_close(w);
 	}
+	free(d.waiting);
 	loop_del_fd(d.loop, d.mounts);
 	auto_close_(&d.mounts);
 	loop_free(d.loop);

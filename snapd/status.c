@@ -187,8 +187,8 @@ static int as_text(struct workspace *w, const struct facts *f, struct buf *b)
 	if (f->totals.kept)
 		OR_FAIL(buf_printf(b, "unreadable  %llu\n", (unsigned long long)f->totals.kept));
 	if (w->watch)
-		OR_FAIL(buf_printf(b, "watched     %zu folders, %zu not\n", watch_count(w->watch),
-			watch_unwatched(w->watch)));
+		OR_FAIL(buf_printf(b, "watched     %zu folder%s, %zu not\n", watch_count(w->watch),
+			watch_count(w->watch) == 1 ? "" : "s", watch_unwatched(w->watch)));
 	if (w->watch)
 		OR_FAIL(watch_each(w->watch, false, name_one, &names));
 	if (!is_running(w))

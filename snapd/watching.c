@@ -42,6 +42,7 @@ void workspace_say_limit(struct workspace *w)
 {
 	size_t n = watch_unwatched(w->watch);
 	int e = watch_error(w->watch);
+	const char *have = n == 1 ? "folder has" : "folders have", *are = n == 1 ? "is" : "are";
 
 	if (!n || w->limit_said) {
 		w->limit_said = n > 0;
@@ -49,16 +50,16 @@ void workspace_say_limit(struct workspace *w)
 	}
 	w->limit_said = true;
 	if (e == -ENOSPC)
-		log_warn("%s: %zu folders have no watch and are looked at every %llu s; "
-			"raise the limit: sysctl fs.inotify.max_user_watches", w->path, n,
+		log_warn("%s: %zu %s no watch and %s looked at every %llu s; "
+			"raise the limit: sysctl fs.inotify.max_user_watches", w->path, n, have, are,
 			(unsigned long long)w->cfg.poll_ms / 1000);
 	else if (watch_fd(w->watch) < 0)
 		log_warn("%s: no watches at all (%s), looked at every %llu s; "
 			"raise the limit: sysctl fs.inotify.max_user_instances", w->path, err_str(e),
 			(unsigned long long)w->cfg.poll_ms / 1000);
 	else
-		(void)log_warn_errno(e, "%s: %zu folders have no watch and are looked at every %llu s",
-			w->path, n, (unsigned long long)w->cfg.poll_ms / 1000);
+		(void)log_warn_errno(e, "%s: %zu %s no watch and %s looked at every %llu s",
+			w->path, n, have, are, (unsigned long long)w->cfg.poll_ms / 1000);
 }
 
 struct gather {

@@ -33,6 +33,8 @@ static int open_store(struct workspace *w, const char *dir)
 	pid_t pid = 0;
 	int r = store_open(dir, STORE_WRITE, &so, &w->store);
 
+	if (r == -ENOSPC)
+		return r;
 	if (r != -EBUSY)
 		return r < 0 ? log_error_errno(r, "%s", dir) : 0;
 	if (store_writer(dir, &pid) > 0 && pid)
@@ -70,7 +72,7 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 		return r;
 	r = control_open(w);
 	if (r < 0)
-		return log_error_errno(r, "%s: control socket", dir.data);
+		return r == -ENOSPC ? r : log_error_errno(r, "%s: control socket", dir.data);
 	r = links_new(&w->links);
 	if (r == 0)
 		r = workspace_watch(w);
@@ -103,7 +105,8 @@ int workspace_open(struct daemon *d, struct loop *l, const char *given, const st
 		return r;
 	}
 	if (w->scan)
-		log_info("%s: watching %zu folders", w->path, watch_count(w->watch));
+		log_info("%s: watching %zu folder%s", w->path, watch_count(w->watch),
+			watch_count(w->watch) == 1 ? "" : "s");
 	*ret = w;
 	return 0;
 }

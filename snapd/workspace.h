@@ -70,7 +70,8 @@ struct workspace {
 };
 
 /* Opens the store for writing, watches, takes the first snapshot (reason start). *ret is whole or nothing is left.
- * Failures are said on stderr; the exit code for them is in *ret_exit. */
+ * Failures are said on stderr; the exit code for them is in *ret_exit. -ENOSPC, which is not said: there is no room to open
+ * its store, try again later. */
 int workspace_open(struct daemon *d, struct loop *l, const char *given, const struct options *opt,
 	struct workspace **ret, int *ret_exit);
 void workspace_close(struct workspace *w);

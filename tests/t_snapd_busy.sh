@@ -31,11 +31,22 @@ rm -rf "$s"
 launch
 again() { until_true under_way && kill -TERM "$pid" && kill -INT "$pid"; wait "$pid"; [ "$("$snapd" -w "$w" --store "$s" --status --json | sed 's/.*"snapshots":\([0-9]*\).*/\1/')" = 0 ]; }
 check "a second signal to end gives the snapshot up" again
+said() { grep -q "a second signal (Ctrl-C) gives it up" "$d/log"; }
+check "the first is answered at once" said
 launch
 term() { until_true under_way && kill -TERM "$pid" && wait "$pid" && same; }
 check "one SIGTERM does not" term
 
 start || exit 1
+hangs()
+{
+	kill -STOP "$pid"; HOLDFAST_PATIENCE=1 once >"$d/said" 2>"$d/err"; r=$?
+	kill -CONT "$pid"
+	[ $r -eq 4 ] && [ ! -s "$d/said" ] && grep -q "waiting for snapd, process $pid" "$d/err" && grep -q "kill -CONT $pid" "$d/err"
+}
+check "a daemon that hangs is named, and not waited for without end" hangs
+goes_on() { once >/dev/null && same; }
+check "it goes on when it can" goes_on
 debug() { kill -USR1 "$pid" && until_true grep -q "debug messages are on" "$d/log" && kill -USR1 "$pid" && until_true grep -q "are off" "$d/log"; }
 check "SIGUSR1 turns debug messages on and off" debug
 stop
@@ -55,7 +66,7 @@ def expect(*words):
         if all(any(g.startswith(w) for g in got) for w in words):
             return
 try:
-    expect('READY=1', 'STATUS=watching 1 folders')
+    expect('READY=1', 'STATUS=watching 1 folder,')
     expect('WATCHDOG=1')
     expect('WATCHDOG=1')
     p.send_signal(signal.SIGHUP)

@@ -40,6 +40,19 @@ again() { umount "$w" && gets f2 2 && echo 3 >"$w/f2" && once >/dev/null && got 
 check "what was below it comes back" again
 stop
 umount "$w"; rm -rf "$s"; w=$d/other
+mkdir "$d/small" && mount -t tmpfs -o size=8M none "$d/small"
+full()
+{
+	printf '[store]\n\tfreeFloor = 0\n' >"$d/config" && export HOLDFAST_CONFIG="$d/config"
+	s=$d/small/s && once >/dev/null && { dd if=/dev/zero of="$d/small/fill" bs=4k 2>/dev/null; once -m x 2>"$d/err"; [ $? -eq 4 ]; } &&
+		grep -q "make room" "$d/err" || return 1
+	"$snapd" -w "$w" --store "$s" --interval 1h 2>"$d/log" & pid=$!
+	pids="$pids $pid"
+	until_true grep -q "waiting for it" "$d/log" && kill -0 "$pid" && echo room >"$w/room" && rm "$d/small/fill" && gets room room && stop
+}
+check "a disk that is full at the start: it waits for room, and says so" full
+unset HOLDFAST_CONFIG
+umount "$d/small"; s=$d/s
 moved_back()
 {
 	start && mv "$w" "$d/x" && until_true sh -c '"$0" -w "$1" --store "$2" --status --json | grep -q present\":false' "$snapd" "$w" "$s" &&
