@@ -276,6 +276,12 @@ static int read_parsed(struct reading *f)
 	return r < 0 ? -EINVAL : 0;
 }
 
+/* No fault of the file's: nothing is known about the settings then. */
+static bool is_ours(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 static int open_file(const struct reading *f)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (f->trusted ? 0 : O_NOFOLLOW);
@@ -303,12 +309,12 @@ static int read_file(struct config *c, const char *path, bool trusted, bool must
 		return 0;
 	if (r == -ELOOP || r == -ENXIO)
 		tell(&f, 0, NULL, "not a regular file, ignored");
-	else if (r < 0)
+	else if (r < 0 && !is_ours(r))
 		tell(&f, 0, NULL, "cannot be read: %s", err_str(r));
-	else if (f.text.len)
+	else if (r >= 0 && f.text.len)
 		r = read_parsed(&f);
 	buf_release(&f.text);
-	if (r == -ENOMEM)
+	if (is_ours(r))
 		return r;
 	return r < 0 ? -EINVAL : 0;
 }
@@ -337,7 +343,7 @@ static int load_trusted(struct config *c, config_report_fn report, void *arg)
 	if (only && *only)
 		return read_file(c, only, true, true, report, arg);
 	r = read_file(c, "/etc/holdfast/config", true, false, report, arg);
-	if (r == -ENOMEM)
+	if (is_ours(r))
 		return r;
 	s = user_file(&path);
 	if (s == 0)
@@ -355,7 +361,7 @@ int config_load(struct config *c, const char *workspace, config_report_fn report
 	/* A broken file does not keep the others from being read: the caller may
 	 * want to protect with what there is, and say so. */
 	r = load_trusted(c, report, arg);
-	if (r == -ENOMEM || !workspace)
+	if (is_ours(r) || !workspace)
 		return r;
 	s = buf_printf(&path, "%s/.holdfast", workspace);
 	if (s == 0)

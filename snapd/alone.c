@@ -151,8 +151,9 @@ static int run(const struct options *opt, struct workspace *w)
 		return EXIT_ENV;
 	}
 	w->path = buf_detach(&path, NULL);
-	if (settings_load(&w->cfg, w->path) < 0)
-		return EXIT_USAGE;
+	r = settings_load(&w->cfg, w->path);
+	if (r < 0)
+		return r == -EINVAL ? EXIT_USAGE : EXIT_ENV;
 	r = store_place(w->path, opt->store, w->cfg.store_dir, &dir);
 	if (r < 0) {
 		(void)log_error_errno(r, "%s: no place for its store", w->path);

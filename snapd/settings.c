@@ -18,7 +18,9 @@ int settings_load(struct config *c, const char *workspace)
 	s = config_load(c, workspace, NULL, NULL);
 	if (r < 0)
 		return log_error_errno(r, "%s: the configuration", workspace);
-	if (s < 0 && s != -ENOMEM)
+	if (s == -ENOMEM || s == -EMFILE || s == -ENFILE)
+		return log_error_errno(s, "%s/.holdfast", workspace);
+	if (s < 0)
 		log_error("%s/.holdfast: going on with what could be read of it", workspace);
-	return s == -ENOMEM ? log_oom() : 0;
+	return 0;
 }

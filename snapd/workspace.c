@@ -56,7 +56,7 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 	w->path = buf_detach(&path, NULL);
 	r = settings_load(&w->cfg, w->path);
 	if (r < 0) {
-		*ret_exit = EXIT_USAGE;
+		*ret_exit = r == -EINVAL ? EXIT_USAGE : EXIT_ENV;
 		return r;
 	}
 	r = store_place(w->path, w->opt->store, w->cfg.store_dir, &dir);
