@@ -35,7 +35,7 @@ const struct config_key config_keys[] = {
 		.help = "Leave out what tools can make again: .venv, node_modules, __pycache__ and\n"
 			"their like." },
 	{ "snapshot.gitignore", KEY_BOOL, AT(gitignore), "true",
-		.help = "Leave out what .gitignore files and .git/info/exclude name." },
+		.help = "Leave out what .gitignore files, .git/info/exclude and core.excludesFile name." },
 	{ "snapshot.pollInterval", KEY_TIME, AT(poll_ms), "10s", 100, ANY,
 		.help = "How often folders are looked at that the kernel gives no watch for. At\n"
 			"least 100ms." },

@@ -16,6 +16,7 @@
 #include "../lib/log.h"
 #include "at.h"
 #include "builtin.h"
+#include "excludes.h"
 #include "ignore.h"
 #include "scan-internal.h"
 
@@ -51,14 +52,23 @@ struct seen {
 	struct timespec mtime, ctime;
 };
 
+/* Patterns from outside the tree: they are weaker than all .gitignore files. */
+struct outside {
+	char *path;			/* absolute; NULL for .git/info/exclude */
+	struct ignore *ig;
+	bool bad;			/* there, and not to be read */
+	struct seen seen;
+};
+
+enum { INFO_FILE, USER_FILE, N_OUTSIDE };	/* the first that matches decides */
+
 struct rules {
 	int rootfd;
 	struct at_near near;
 	bool defaults, gitignore;
 	struct ignore *include, *exclude;
-	struct ignore *info;		/* .git/info/exclude; read with the root level */
-	bool info_bad, info_read;
-	struct seen info_seen;
+	struct outside outside[N_OUTSIDE];	/* read with the root level */
+	bool outside_read;
 	int error;			/* ours, of this question */
 	struct buf bad, bad_before;	/* files that cannot be read, each behind a NUL: since all was forgotten, and before */
 	struct buf path;		/* of the deepest level */
@@ -80,6 +90,8 @@ int rules_new(int rootfd, const struct config *cfg, struct rules **ret)
 	e = ignore_from_list(&cfg->include, &r->include);
 	if (e == 0)
 		e = ignore_from_list(&cfg->exclude, &r->exclude);
+	if (e == 0 && r->gitignore)
+		e = excludes_path(&r->outside[USER_FILE].path);
 	if (e < 0) {
 		rules_free(r);
 		return e;
@@ -94,9 +106,9 @@ static void pop(struct rules *r)
 
 	ignore_free(l->git);
 	ignore_free(l->snap);
-	if (r->n == 0) {
-		ignore_free(r->info);
-		r->info = NULL;
+	for (size_t i = 0; r->n == 0 && i < N_OUTSIDE; i++) {
+		ignore_free(r->outside[i].ig);
+		r->outside[i].ig = NULL;
 	}
 }
 
@@ -107,6 +119,8 @@ void rules_free(struct rules *r)
 	while (r->n)
 		pop(r);
 	at_forget(&r->near);
+	for (size_t i = 0; i < N_OUTSIDE; i++)
+		free(r->outside[i].path);
 	ignore_free(r->include);
 	ignore_free(r->exclude);
 	buf_release(&r->path);
@@ -195,29 +209,20 @@ static char *read_patterns(int fd, size_t *ret_len, int *ret_error)
 	return take_ptr(text);
 }
 
-/* A file of patterns below dir (of dir_len bytes). NULL: no patterns; if that is because it cannot be read, *ret_bad or
- * r->error says so. */
-static struct ignore *load(struct rules *r, const char *dir, size_t dir_len, const char *name, bool *ret_bad)
+/* Takes fd, negative if it could not be opened. */
+static struct ignore *parse(struct rules *r, int given, const char *path, bool *ret_bad)
 {
-	autoput(buf_release) struct buf path = BUF_INIT;
+	autoclose int fd = given;
 	struct ignore *ig = NULL;
-	autoclose int fd = -1;
 	size_t n = 0;
 	char *text;
 	int e;
 
-	if ((dir_len && (buf_add(&path, dir, dir_len) < 0 || buf_addch(&path, '/') < 0)) ||
-		buf_addstr(&path, name) < 0) {
-		r->error = -ENOMEM;
-		return NULL;
-	}
-	fd = at_open_near(r->rootfd, &r->near, path.data, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	/* A link is no file of patterns: git does not follow it either. */
 	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || fd == -ENXIO)
 		return NULL;
 	text = fd < 0 ? NULL : read_patterns(fd, &n, &e);
 	if (fd < 0 || e < 0) {
-		unreadable(r, path.data, fd < 0 ? fd : e, ret_bad);
+		unreadable(r, path, fd < 0 ? fd : e, ret_bad);
 		return NULL;
 	}
 	if (text && ignore_parse(text, n, &ig) < 0)
@@ -225,11 +230,26 @@ static struct ignore *load(struct rules *r, const char *dir, size_t dir_len, con
 	return ig;
 }
 
-static struct seen look_at_info(const struct rules *r)
+/* A file of patterns below dir (of dir_len bytes). NULL: no patterns; if that is because it cannot be read, *ret_bad or
+ * r->error says so. */
+static struct ignore *load(struct rules *r, const char *dir, size_t dir_len, const char *name, bool *ret_bad)
+{
+	autoput(buf_release) struct buf path = BUF_INIT;
+
+	if ((dir_len && (buf_add(&path, dir, dir_len) < 0 || buf_addch(&path, '/') < 0)) ||
+		buf_addstr(&path, name) < 0) {
+		r->error = -ENOMEM;
+		return NULL;
+	}
+	/* A link is no file of patterns: git does not follow it either. */
+	return parse(r, at_open_near(r->rootfd, &r->near, path.data, O_RDONLY | O_NONBLOCK | O_NOCTTY), path.data, ret_bad);
+}
+
+static struct seen look_at(const struct rules *r, const struct outside *o)
 {
 	struct stat st;
 
-	if (fstatat(r->rootfd, INFO, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (o->path ? stat(o->path, &st) < 0 : fstatat(r->rootfd, INFO, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return (struct seen){ 0 };
 	return (struct seen){ .there = true, .ino = st.st_ino, .size = st.st_size, .mtime = st.st_mtim, .ctime = st.st_ctim };
 }
@@ -239,23 +259,66 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
+static bool same_seen(const struct seen *a, const struct seen *b)
+{
+	return a->there == b->there && a->ino == b->ino && a->size == b->size && same_time(&a->mtime, &b->mtime) &&
+		same_time(&a->ctime, &b->ctime);
+}
+
+static void load_outside(struct rules *r)
+{
+	for (size_t i = 0; i < N_OUTSIDE; i++) {
+		struct outside *o = &r->outside[i];
+		int fd;
+
+		if (i == USER_FILE && !o->path)
+			continue;
+		o->seen = look_at(r, o);
+		o->bad = false;
+		if (o->path) {	/* the user's own, who may keep it behind a link */
+			fd = open(o->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+			o->ig = parse(r, fd < 0 ? -errno : fd, o->path, &o->bad);
+		} else {
+			o->ig = load(r, "", 0, INFO, &o->bad);
+		}
+	}
+	r->outside_read = true;
+}
+
+static int match_outside(const struct rules *r, const char *path, size_t len, const char *base, bool is_dir)
+{
+	int m = 0;
+
+	for (size_t i = 0; !m && i < N_OUTSIDE; i++) {
+		const struct outside *o = &r->outside[i];
+
+		m = o->ig ? ignore_match(o->ig, path, len, base, is_dir) : 0;
+		if (!m && o->bad)
+			m = UNKNOWN;
+	}
+	return m;
+}
+
 int rules_refresh(struct rules *r)
 {
-	const struct seen *was = &r->info_seen;
-	struct seen now;
+	bool same = true;
 
 	if (r->bad.len) {
 		rules_forget(r, "");
 		return 1;
 	}
-	if (!r->gitignore || !r->info_read)
+	if (!r->gitignore || !r->outside_read)
 		return 0;
-	now = look_at_info(r);
-	if (now.there == was->there && now.ino == was->ino && now.size == was->size &&
-		same_time(&now.mtime, &was->mtime) && same_time(&now.ctime, &was->ctime))
+	for (size_t i = 0; i < N_OUTSIDE; i++) {
+		struct outside *o = &r->outside[i];
+		struct seen now = i == USER_FILE && !o->path ? (struct seen){ 0 } : look_at(r, o);
+
+		same &= same_seen(&now, &o->seen);
+		o->seen = now;
+	}
+	if (same)
 		return 0;
 	rules_forget(r, "");
-	r->info_seen = now;
 	return 1;
 }
 
@@ -307,10 +370,8 @@ static int is_unwanted(struct rules *r, const char *path, size_t len, const char
 	if (!r->gitignore)
 		return 0;
 	m = match_chain(r, false, path, len, base, is_dir);
-	if (!m && r->info)
-		m = ignore_match(r->info, path, len, base, is_dir);
-	else if (!m && r->info_bad)
-		m = UNKNOWN;
+	if (!m)
+		m = match_outside(r, path, len, base, is_dir);
 	*ret_why = WHY_IGNORED;
 	return m < 0 ? 0 : m;
 }
@@ -380,10 +441,7 @@ static int push(struct rules *r, const char *path, size_t len)
 		if (l.state == UNSURE)
 			l.state = NORMAL;	/* who is in it is as uncertain */
 	} else if (r->gitignore) {
-		r->info_seen = look_at_info(r);
-		r->info_read = true;
-		r->info_bad = false;
-		r->info = load(r, "", 0, INFO, &r->info_bad);
+		load_outside(r);
 	}
 	if (l.state == NORMAL) {
 		l.snap = load(r, dir, len, ".snapignore", &l.snap_bad);

@@ -12,7 +12,7 @@
  *	3. .snapignore files (gitignore syntax, nested like .gitignore), snapshot.exclude: WHY_EXCLUDED, or kept if it is a `!` pattern
  *	4. the built-in list of what tools can make again (scan/builtin.c: .venv, node_modules, __pycache__, any folder
  *	   with a pyvenv.cfg or a CACHEDIR.TAG, ...): WHY_EXCLUDED; editors' swap and lock files: skipped without a word
- *	5. .gitignore files and the workspace's .git/info/exclude: WHY_IGNORED
+ *	5. .gitignore files, the workspace's .git/info/exclude and the user's core.excludesFile: WHY_IGNORED
  * An ignored folder is not entered (and not watched) unless an include pattern could match below it; patterns
  * for every depth (`*.pt`) reach into what git ignores, not into what rules 3 and 4 exclude.
  *

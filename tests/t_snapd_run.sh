@@ -200,6 +200,20 @@ check "--help lists the options" help
 open_store() { chmod 755 "$s" && once >/dev/null 2>"$d/err" && [ "$(stat -c %a "$s")" = 700 ] && grep -q "open to others" "$d/err"; }
 check "a store that others may enter is closed to them" open_store
 
+# The user's own patterns for all repositories.
+user_file()
+{
+	mkdir -p "$d/uw" "$HOME/.config/git" && echo '*.mine' >"$HOME/.config/git/ignore" && echo 1 >"$d/uw/a.mine" && echo 2 >"$d/uw/b" &&
+		echo 3 >"$d/uw/c.other" || return 1
+	us() { "$snapd" -w "$d/uw" --store "$d/us" --once >/dev/null && python3 -B "$here/reader/hfread.py" "$d/us" cat last "$1" >/dev/null 2>&1; }
+	us b && ! us a.mine && us c.other || return 1
+	printf '[core]\n\texcludesFile = ~/mine\n' >"$HOME/.gitconfig" && echo '*.other' >"$HOME/mine" && us a.mine && ! us c.other || return 1
+	echo '!c.other' >"$d/uw/.gitignore" && us c.other; r=$?
+	rm -r "$HOME/.config/git" "$HOME/.gitconfig" "$HOME/mine"
+	return $r
+}
+check "core.excludesFile and its default are honoured, after .gitignore" user_file
+
 # One store, two workspaces: the history of one would become the other's.
 mkdir "$d/sh1" "$d/sh2"; echo one >"$d/sh1/one"; echo two >"$d/sh2/two"
 first() { "$snapd" -w "$d/sh1" --store "$d/shst" --once >/dev/null; }
