@@ -424,7 +424,39 @@ START_TEST(scan__sees_a_change_that_hides_its_time)
 }
 END_TEST
 
+/* Just before the watch stands: no event will tell of it. */
+static int come_and_go(const char *dir, int dirfd, void *arg)
+{
+	int *left = arg;
+
+	if (strcmp(dir, "d") == 0 && (*left)-- > 0) {
+		ck_assert_int_eq(mkdirat(dirfd, "x", 0755), 0);
+		ck_assert_int_eq(unlinkat(dirfd, "x", AT_REMOVEDIR), 0);
+		ck_assert_int_eq(futimens(dirfd, (struct timespec[]){ { 0, UTIME_NOW }, { 12345, 678 } }), 0);
+	}
+	return 0;
+}
+
+START_TEST(scan__has_the_time_a_folder_has_once_it_is_watched)
+{
+	struct world *w = world_new();
+	int left = 1;
+	const struct scan_options opt = { .cfg = &w->cfg, .before_list = come_and_go, .arg = &left };
+
+	ck_assert_int_eq(mkdir("d", 0755), 0);
+	put("d/f", "one");
+	scan_close(w->s);
+	ck_assert_int_eq(scan_open(w->work, &opt, &w->s), 0);
+	ck_assert_uint_ge(taken(w), 2);
+	ck_assert_int_eq(now(w, "d").mtime_ns, INT64_C(12345000000678));
+	same_as_workspace(w);
+	ck_assert_uint_eq(taken(w), 0);
+	world_close(w);
+}
+END_TEST
+
 CHECK_MAIN("scan", scan__equals_an_independent_walk_after_random_steps,
 	scan_path__takes_one_path_and_what_it_implies, scan__names_what_it_skips,
 	scan__goes_deeper_than_a_path_may_be_long, scan__takes_no_lack_of_descriptors_for_a_deletion,
-	scan__reports_no_deletion_of_a_workspace_that_is_gone, scan__sees_a_change_that_hides_its_time)
+	scan__reports_no_deletion_of_a_workspace_that_is_gone, scan__sees_a_change_that_hides_its_time,
+	scan__has_the_time_a_folder_has_once_it_is_watched)
