@@ -71,7 +71,7 @@ static void print_opts(const struct opt *o)
 		if (o->name)
 			n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s", o->name, o->kind == OPT_MAYBE ? "[" : "");
 		if (o->arg)
-			n += snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s",
+			(void)snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s",
 				o->name && o->kind == OPT_MAYBE ? "=" : o->name ? " " : " ", o->arg,
 				o->kind == OPT_MAYBE ? "]" : "");
 		printf("    %-27s %s\n", left, o->help);

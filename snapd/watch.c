@@ -210,7 +210,7 @@ static void forget_tree(struct watch *w, struct node *top)
 	struct node *n = top;
 
 	for (;;) {
-		struct node *up = n->parent;
+		struct node *up;
 
 		while (n->child)
 			n = n->child;
