@@ -33,6 +33,14 @@ enum {
 /* The text for a code, with the words of the table above. Never NULL. */
 const char *err_str(int r);
 
+/* What a call that failed left in errno. Negative whatever that is: never taken for success. */
+static inline int err_errno(void)
+{
+	int r = -errno;
+
+	return r < 0 ? r : -EIO;
+}
+
 /* Negative errno for a libgit2 / SQLite / zstd result; 0 stays 0. */
 int err_from_git(int gitcode);
 int err_from_sqlite(int rc);

@@ -54,8 +54,11 @@ static int found_add(struct txn_found *t, const struct head *h)
 		const struct frame *fr = &h->frames[f];
 
 		for (uint32_t i = 0; i < fr->n; i++) {
-			struct new_object *o = &t->obj[t->n];
+			struct new_object *o;
 
+			if (t->n == t->cap)
+				return -EBADMSG;	/* more than the head counts */
+			o = &t->obj[t->n];
 			o->loc = loc_make(h->seg, h->off, fr->first + i);
 			memcpy(o->id.b, head_id(h, fr->first + i), 20);
 			if (fr->type == OBJ_SNAPSHOT || fr->type == OBJ_MARK) {
@@ -90,7 +93,7 @@ static int next_record(
 				*gap += (*ret)->off - pos->off;
 				return 1;
 			}
-			if (r != -ENOENT && r != -EBADMSG)
+			if (r < 0 && r != -ENOENT && r != -EBADMSG)
 				return r;
 			*gap += size - pos->off;
 		} else if (r < 0 && r != -ENOENT) {
@@ -365,7 +368,7 @@ static int all_there(struct store *s, const struct txn_found *t)
 			r = head_get(s, t->rec[i].seg, t->rec[i].off, &h);
 		if (r == 0)
 			r = head_check_frames(s, h);
-		if (r < 0)
+		if (r)
 			return r;
 		at = (struct log_pos){ h->seg, h->end };
 	}

@@ -56,13 +56,13 @@ int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last)
 	int fd = openat(s->logfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		return -errno;
+		return err_errno();
 	d = fdopendir(fd);
 	if (!d) {
-		int e = errno;
+		int e = err_errno();
 
 		close(fd);
-		return -e;
+		return e;
 	}
 	while ((errno = 0, de = readdir(d))) {
 		uint32_t no = parse_name(de->d_name);
@@ -75,7 +75,7 @@ int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last)
 			last = no;
 	}
 	if (errno)
-		return -errno;
+		return err_errno();
 	*ret_first = first;
 	*ret_last = last;
 	return 0;
@@ -183,7 +183,7 @@ int seg_get(struct store *s, uint32_t no, struct segment **ret)
 	seg_name(no, name);
 	g->fd = openat(s->logfd, name, (s->write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
 	if (g->fd < 0)
-		return -errno;
+		return err_errno();
 	g->no = no;
 	n = io_pread_full(g->fd, h, sizeof(h), 0);
 	r = n < 0 ? (int)n : n < (ssize_t)sizeof(h) ? -EBADMSG : check_header(s, g, h);
@@ -204,7 +204,7 @@ int seg_size(struct store *s, uint32_t no, uint64_t *ret)
 
 	seg_name(no, name);
 	if (fstatat(s->logfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
+		return err_errno();
 	*ret = (uint64_t)st.st_size;
 	return 0;
 }

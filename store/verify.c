@@ -308,7 +308,7 @@ static int check_log(struct check *c)
 				r == -ENOENT ? "missing" : "header damaged");
 			continue;
 		}
-		if (r < 0)
+		if (r)
 			return r;
 		if (g->mended)
 			report(c, NULL, 0, 0, "segment %u: a flipped bit in its header", no);
