@@ -73,7 +73,7 @@ int config_init(struct config *c);
 /* Defaults, then the files. workspace may be NULL. report may be NULL (log_warn).
  * HOLDFAST_CONFIG=FILE stands for the first two of the three files. After -EINVAL
  * (a broken file; its lines were reported) c holds what the others said, and is
- * released as always. In a list an empty value forgets what came before; a
+ * released as always; -ENOMEM, -EMFILE and -ENFILE are our own failure, not a file's. In a list an empty value forgets what came before; a
  * .holdfast can only add. */
 int config_load(struct config *c, const char *workspace, config_report_fn report, void *arg);
 void config_release(struct config *c);

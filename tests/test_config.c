@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -424,10 +425,33 @@ START_TEST(config__what_is_shown_can_be_read)
 }
 END_TEST
 
+/* The failure is ours: that the file is broken would be a lie. */
+START_TEST(config__no_descriptor_left_is_not_a_broken_file)
+{
+	struct rlimit was, none;
+	int fd, r;
+
+	start();
+	put(USER, "[snapshot]\n\tinterval = 10s\n");
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	fd = dup(STDIN_FILENO);
+	ck_assert_int_ge(fd, 0);
+	(void)close(fd);
+	none = (struct rlimit){ (rlim_t)fd, was.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = load();
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+	ck_assert_int_eq(r, -EMFILE);
+	ck_assert_int_eq(load(), 0);
+	ck_assert_uint_eq(c.interval_ms, 10000);
+	config_release(&c);
+}
+END_TEST
+
 CHECK_MAIN("config", config__without_files_is_its_defaults,
 	config__the_later_file_wins_and_lists_add_up,
 	config__each_bad_line_is_named_with_what_is_used_instead,
 	config__a_workspace_cannot_run_move_or_prune, config__a_workspace_cannot_include,
-	config__broken_is_an_error_with_its_line, config__what_is_not_a_file_is_named,
+	config__no_descriptor_left_is_not_a_broken_file, config__broken_is_an_error_with_its_line, config__what_is_not_a_file_is_named,
 	config__the_environment_says_where, config__hostile_names_are_quoted,
 	config__the_documentation_is_complete_and_true, config__what_is_shown_can_be_read)
