@@ -157,7 +157,7 @@ deps:
 tests: all $(UNITS) $(TOOLS) $(PRELOADS)
 
 # TESTS='buf t_list' narrows the run to files whose name contains one of the words.
-RUN	= BUILD=$(BUILD) SAN=$(SAN) TESTS='$(TESTS)' tests/run.sh
+RUN	= BUILD=$(BUILD) CC='$(CC)' SAN=$(SAN) TESTS='$(TESTS)' tests/run.sh
 test: tests
 	@$(RUN) $(UNITS) $(wildcard tests/t_*.sh)
 test-real: tests

@@ -12,6 +12,20 @@ cd "$(dirname "$0")/.." || exit 4
 build=$PWD/${BUILD:-build}
 logs=$build/logs
 export build logs
+# What a test gives as LD_PRELOAD to make calls fail (tests/preload_fault.c). gcc's sanitizers
+# want to come first; clang's are inside the program and do not go with it.
+runtime=
+case ${SAN-} in
+'') ;;
+*) case $("${CC:-cc}" --version) in *clang*) runtime=none;; esac;;
+esac
+case $runtime${SAN-} in
+none*) FAULT_PRELOAD=;;
+*address*) FAULT_PRELOAD="$("${CC:-cc}" -print-file-name=libasan.so) $build/tests/preload_fault.so";;
+*thread*) FAULT_PRELOAD="$("${CC:-cc}" -print-file-name=libtsan.so) $build/tests/preload_fault.so";;
+*) FAULT_PRELOAD="$build/tests/preload_fault.so";;
+esac
+export FAULT_PRELOAD
 
 if [ "${1-}" = --one ]; then
 	prog=$2

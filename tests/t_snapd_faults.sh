@@ -70,8 +70,8 @@ else
 	chmod 755 "$w/closed" "$w/open"
 fi
 
-fault=$build/tests/preload_fault.so
-if [ -e "$fault" ] && [ -z "${SAN-}" ]; then
+fault=${FAULT_PRELOAD-$build/tests/preload_fault.so}
+if [ -n "$fault" ]; then
 	once >/dev/null
 	listing()
 	{

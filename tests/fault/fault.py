@@ -21,6 +21,8 @@ import hf                                           # noqa: E402
 from treewalk import Options, differences, escape, walk     # noqa: E402
 
 OPT = Options(special=False)
+# With a sanitizer's runtime in front, if the programs have one.
+PRELOAD = os.environ.get("FAULT_PRELOAD") or os.path.join(hf.BUILD, "tests", "preload_fault.so")
 WRITES = "write,pwrite,writev,pwritev"
 # name, calls, error, where: S the store, W the workspace, "" anywhere
 SCENES = [
@@ -79,7 +81,7 @@ class Scene:
         self.now = walk(self.w, OPT)
 
     def env(self, at, log=None):
-        e = {"LD_PRELOAD": os.path.join(hf.BUILD, "tests", "preload_fault.so"), "FAULT_CALLS": self.calls,
+        e = {"LD_PRELOAD": PRELOAD, "FAULT_CALLS": self.calls,
              "FAULT_ERR": self.err, "FAULT_AT": str(at),
              "FAULT_PATH": {"S": self.store, "W": self.w, "": ""}[self.where]}
         if log:
@@ -180,7 +182,7 @@ def daemon_scene(o):
     with open(os.path.join(w, "a"), "w") as f:
         f.write("one\n")
     h, bad = hf.Holdfast(w, store, "100ms"), []
-    h.start(env={"LD_PRELOAD": os.path.join(hf.BUILD, "tests", "preload_fault.so"), "FAULT_CALLS": WRITES,
+    h.start(env={"LD_PRELOAD": PRELOAD, "FAULT_CALLS": WRITES,
                  "FAULT_ERR": "ENOSPC", "FAULT_AT": "1", "FAULT_COUNT": "-1", "FAULT_PATH": store + "/log",
                  "FAULT_WHEN": full})
     first, want = h.once(), walk(w, OPT)
