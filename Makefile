@@ -164,7 +164,7 @@ test-real: tests
 	@TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} $(RUN) $(wildcard tests/real_*.sh)
 # The real-input scripts that give the same result on any machine say `# ci: yes`.
 test-ci: tests
-	@$(RUN) $(shell grep -ls '^\# ci: yes' tests/real_*.sh)
+	@SEED=$${SEED:-1} $(RUN) $(shell grep -ls '^\# ci: yes' tests/real_*.sh)
 
 asan:
 	@$(MAKE) BUILD=build-asan SAN=address,undefined OPT='-O1 -g' test

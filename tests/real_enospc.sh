@@ -1,4 +1,5 @@
 #!/bin/sh
+# ci: yes
 # A file system that is really full: a small tmpfs for the store, as root or in a user namespace of our own.
 [ "${1-}" = --inside ] || {
 	[ "$(id -u)" = 0 ] && exec unshare -m "$0" --inside

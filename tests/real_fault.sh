@@ -1,4 +1,5 @@
 #!/bin/sh
+# ci: yes
 # Every call that can fail, failed once; SEED=N repeats one.
 here=$(dirname "$0")
 d=$(mktemp -d) || exit 1

@@ -209,7 +209,7 @@ static void random_step(void)
 			return;
 		break;
 	case 6:
-		(void)chmod(a, check_below(2) ? 0600 : 0755);
+		(void)chmod(a, check_below(2) ? 0700 : 0755);	/* a folder must stay readable */
 		break;
 	default: {
 		int fd = open(a, O_WRONLY | O_CREAT | (check_below(2) ? O_TRUNC : O_APPEND) | O_NOFOLLOW | O_CLOEXEC, 0644);
