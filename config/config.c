@@ -298,12 +298,6 @@ static int open_file(const struct reading *f)
 	return take_fd(&fd);
 }
 
-/* The failure is not the file's. */
-static bool is_ours(int r)
-{
-	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
-}
-
 static int read_file(struct config *c, const char *path, bool trusted, bool must_exist,
 	config_report_fn report, void *arg)
 {

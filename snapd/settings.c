@@ -16,8 +16,6 @@ int settings_load(struct config *c, const char *workspace)
 
 	config_release(&own);
 	s = config_load(c, workspace, NULL, NULL);
-	if (r == 0 && s != -EINVAL)
-		r = s;
 	if (r < 0)
 		return log_error_errno(r, "%s: the configuration", workspace);
 	if (s == -ENOMEM || s == -EMFILE || s == -ENFILE)
