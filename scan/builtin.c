@@ -160,3 +160,12 @@ int builtin_folder_content(int rootfd, struct at_near *near, const char *path)
 		return 1;
 	return tagged(dir);
 }
+
+bool builtin_tells(const char *name)
+{
+	static const char *const names[] = {
+		"CACHEDIR.TAG", "catalogue.db", "conda-meta", "history", "lock", "log", "pyvenv.cfg",
+	};
+
+	return bsearch(name, names, sizeof(names) / sizeof(*names), sizeof(*names), compare);
+}

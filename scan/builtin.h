@@ -26,5 +26,7 @@ bool builtin_folder(const char *name);
  * signature (bford.info/cachedir: cargo's target, and many caches), a store of Holdfast. path is below rootfd.
  * 1, 0, or negative: no descriptors, no memory. */
 int builtin_folder_content(int rootfd, struct at_near *near, const char *path);
+/* May a change of this name change that answer, for the folder it is in or the one above? */
+bool builtin_tells(const char *name);
 
 #endif

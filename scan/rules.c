@@ -40,9 +40,14 @@ struct level {
 	size_t len;		/* of the folder's path */
 	enum state state;
 	enum store_why why;	/* for ENTERED and SKIPPED */
+	bool unsure;		/* it was judged UNSURE */
 	struct ignore *git, *snap;
 	bool git_bad, snap_bad;	/* there, and not to be read */
 };
+
+/* Folders that left the chain and were NORMAL, without files of patterns: work goes on in a few folders, and each
+ * question less saves some eight looks at the disk. */
+enum { PLAIN_MAX = 64 };
 
 /* What a file outside the tree was when it was read. */
 struct seen {
@@ -74,6 +79,8 @@ struct rules {
 	struct buf path;		/* of the deepest level */
 	struct level *level;
 	size_t n, cap;
+	char *plain[PLAIN_MAX];
+	size_t next_plain;
 };
 
 int rules_new(int rootfd, const struct config *cfg, struct rules **ret)
@@ -100,6 +107,32 @@ int rules_new(int rootfd, const struct config *cfg, struct rules **ret)
 	return 0;
 }
 
+static void forget_plain(struct rules *r)
+{
+	for (size_t i = 0; i < PLAIN_MAX; i++)
+		free(take_ptr(r->plain[i]));
+}
+
+static bool is_plain(const struct rules *r, const char *path, size_t len)
+{
+	for (size_t i = 0; i < PLAIN_MAX; i++)
+		if (r->plain[i] && strncmp(r->plain[i], path, len) == 0 && !r->plain[i][len])
+			return true;
+	return false;
+}
+
+static void keep_plain(struct rules *r, const struct level *l, const char *path)
+{
+	char **to = &r->plain[r->next_plain % PLAIN_MAX];
+
+	if (!l->len || l->state != NORMAL || l->unsure || l->git || l->snap || l->git_bad || l->snap_bad ||
+		is_plain(r, path, l->len))
+		return;
+	free(*to);
+	*to = strndup(path, l->len);	/* NULL: then not */
+	r->next_plain++;
+}
+
 static void pop(struct rules *r)
 {
 	struct level *l = &r->level[--r->n];
@@ -118,6 +151,7 @@ void rules_free(struct rules *r)
 		return;
 	while (r->n)
 		pop(r);
+	forget_plain(r);
 	at_forget(&r->near);
 	for (size_t i = 0; i < N_OUTSIDE; i++)
 		free(r->outside[i].path);
@@ -145,6 +179,7 @@ void rules_forget(struct rules *r, const char *dir)
 	size_t len = strlen(dir);
 
 	at_forget(&r->near);
+	forget_plain(r);
 	if (r->n && is_below(r->path.data ? r->path.data : "", dir, len))
 		while (r->n && r->level[r->n - 1].len >= len)
 			pop(r);
@@ -155,6 +190,22 @@ void rules_forget(struct rules *r, const char *dir)
 		r->bad = old;
 		buf_reset(&r->bad);
 	}
+}
+
+enum rules_news rules_told(struct rules *r, const char *dir, const char *name)
+{
+	const char *slash = strrchr(dir, '/');
+	autofree char *above = NULL;
+
+	if (strcmp(name, ".gitignore") == 0 || strcmp(name, ".snapignore") == 0) {
+		rules_forget(r, dir);
+		return RULES_NEWS_BELOW;
+	}
+	if (!builtin_tells(name))
+		return RULES_NO_NEWS;
+	above = strndup(dir, slash ? (size_t)(slash - dir) : 0);	/* of conda-meta/history */
+	rules_forget(r, above ? above : "");
+	return RULES_NEWS_ITSELF;
 }
 
 static bool is_listed(const struct buf *list, const char *path)
@@ -432,13 +483,18 @@ static int push(struct rules *r, const char *path, size_t len)
 		r->level = p;
 		r->cap = cap;
 	}
+	if (is_plain(r, path, len)) {
+		r->level[r->n++] = l;
+		return 0;
+	}
 	if (r->n) {
 		const struct level *in = &r->level[r->n - 1];
 
 		l.state = judge(r, dir, len, at_base(dir, &parent_len), true, &l.why);
 		if (l.state == ENTERED && in->state == ENTERED)
 			l.why = in->why;
-		if (l.state == UNSURE)
+		l.unsure = l.state == UNSURE;
+		if (l.unsure)
 			l.state = NORMAL;	/* who is in it is as uncertain */
 	} else if (r->gitignore) {
 		load_outside(r);
@@ -467,6 +523,7 @@ static int chain_to(struct rules *r, const char *path, size_t len)
 			return 0;
 		if (k == 0 || (k < len && path[k] == '/' && memcmp(path, have, k) == 0))
 			break;
+		keep_plain(r, &r->level[r->n - 1], have);
 		pop(r);
 	}
 	if (!r->n && (e = push(r, "", 0)) < 0)
@@ -484,6 +541,18 @@ static int chain_to(struct rules *r, const char *path, size_t len)
 	return buf_add(&r->path, path, len);
 }
 
+/* A folder that the chain leads through was judged when it became a part of it. */
+static bool is_on_chain(const struct rules *r, const char *path, size_t len)
+{
+	for (size_t i = r->n; i-- > 1 && r->level[i].len >= len;) {
+		const struct level *l = &r->level[i];
+
+		if (l->len == len && l->state == NORMAL && !l->unsure && memcmp(r->path.data, path, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 int rules_check(struct rules *r, const char *path, bool is_dir,
 	enum store_why *ret_why, bool *ret_over_limit_ok)
 {
@@ -495,7 +564,7 @@ int rules_check(struct rules *r, const char *path, bool is_dir,
 
 	*ret_over_limit_ok = false;
 	*ret_why = WHY_NONE;
-	if (!*path)
+	if (!*path || (is_dir && is_on_chain(r, path, strlen(path))))
 		return RULES_KEEP;
 	r->error = 0;
 	e = chain_to(r, path, parent_len);

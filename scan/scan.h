@@ -41,7 +41,8 @@ enum rules_verdict {
 };
 
 /* rootfd: the workspace, borrowed for the life of r. Reads .gitignore / .snapignore
- * files as folders are asked about, caches them; rules_forget(dir) when such a file changed. */
+ * files as folders are asked about, caches them and what it found in folders: whoever asks twice says in between
+ * what changed, rules_told for every name or rules_forget for all below a folder. */
 int rules_new(int rootfd, const struct config *cfg, struct rules **ret);
 void rules_free(struct rules *r);
 /* Is path (relative, a folder if is_dir) kept? What stands below a skipped folder is skipped.
@@ -54,6 +55,10 @@ int rules_check(struct rules *r, const char *path, bool is_dir,
 int rules_refresh(struct rules *r);
 void rules_rest(struct rules *r);			/* hold no descriptor between two looks */
 void rules_forget(struct rules *r, const char *dir);	/* "" = all */
+/* name in dir was made, changed or taken away. What has to be judged anew: nothing; everything below dir; dir itself and
+ * the folder above it, which may have become, or been, one that tools can make again. */
+enum rules_news { RULES_NO_NEWS, RULES_NEWS_BELOW, RULES_NEWS_ITSELF };
+enum rules_news rules_told(struct rules *r, const char *dir, const char *name);
 
 /* One look at the workspace. */
 struct scan;

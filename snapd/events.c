@@ -2,17 +2,13 @@
 #include "parts.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "../lib/auto.h"
 #include "../lib/log.h"
-
-static bool is_rule_file(const char *name)
-{
-	return strcmp(name, ".gitignore") == 0 || strcmp(name, ".snapignore") == 0;
-}
 
 static void mark(struct workspace *w, const char *path, enum scan_depth depth, bool read)
 {
@@ -45,6 +41,26 @@ static bool remember_link(struct workspace *w, const char *path)
 	return true;
 }
 
+/* A folder that is skipped from now on has no events that matter: it is looked at for itself. Its watch stays, to see it
+ * come back. */
+static void take_news(struct workspace *w, const char *dir, enum rules_news news)
+{
+	const char *slash = strrchr(dir, '/');
+	autofree char *above = NULL;
+
+	w->rules_changed |= news == RULES_NEWS_BELOW;
+	if (news == RULES_NEWS_BELOW)
+		mark(w, dir, SCAN_TREE, false);
+	if (news != RULES_NEWS_ITSELF)
+		return;
+	mark(w, dir, SCAN_SELF, false);
+	above = slash ? strndup(dir, (size_t)(slash - dir)) : NULL;
+	if (above)
+		mark(w, above, SCAN_SELF, false);
+	else if (slash)
+		dirty_add_all(&w->dirty);
+}
+
 static void on_event(const char *dir, const char *name, uint32_t mask, uint32_t cookie, void *arg)
 {
 	struct workspace *w = arg;
@@ -61,11 +77,7 @@ static void on_event(const char *dir, const char *name, uint32_t mask, uint32_t 
 		dirty_add_all(&w->dirty);
 		return;
 	}
-	if (is_rule_file(name)) {
-		rules_forget(scan_rules(w->scan), dir);
-		w->rules_changed = true;
-		mark(w, dir, SCAN_TREE, false);
-	}
+	take_news(w, dir, rules_told(scan_rules(w->scan), dir, name));
 	if (!workspace_keeps(w, path.data, is_dir) && (is_dir || !remember_link(w, path.data)))
 		return;
 	if (is_dir && mask & (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)) {

@@ -61,6 +61,19 @@ rules()
 }
 check "a new .gitignore takes folders and their watches away, and gives them back" rules
 
+skipped() { "$snapd" -w "$w" --store "$s" --status --json | sed -n 's/.*"skipped":{"count":\([0-9]*\).*/\1/p'; }
+# Told by what the folder holds, and that only later; work in another folder goes on meanwhile.
+made_by_tools()
+{
+	mkdir -p "$w/my env/bin" "$w/other" && echo 1 >"$w/my env/bin/x" && echo 1 >"$w/other/x" && once >/dev/null && same || return 1
+	echo 2 >"$w/my env/bin/x" && echo 2 >"$w/other/x" && once >/dev/null && same || return 1
+	before=$(skipped)
+	echo home >"$w/my env/pyvenv.cfg" && echo 3 >"$w/other/x" && once >/dev/null && [ "$(skipped)" = $((before + 1)) ] || return 1
+	id=$(once); echo 3 >"$w/my env/bin/x"; [ "$(once)" = "$id" ] || return 1
+	rm "$w/my env/pyvenv.cfg" && once >/dev/null && same && rm -r "$w/my env" "$w/other" && once >/dev/null && same
+}
+check "a folder that becomes a virtual environment goes, and comes back" made_by_tools
+
 exclude()
 {
 	mkdir -p "$w/.git/info" && echo 1 >"$w/x.tmp" && once >/dev/null && same_tree || return 1

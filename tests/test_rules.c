@@ -364,6 +364,42 @@ START_TEST(rules__are_read_again_when_told)
 }
 END_TEST
 
+/* Work goes on in a few folders: what was found in them is not looked for each time. */
+START_TEST(rules__look_into_a_folder_once)
+{
+	static const struct { const char *dir, *name; } tell[] = {
+		{ "a/b", "pyvenv.cfg" }, { "a/b", "conda-meta" }, { "a/b/conda-meta", "history" },
+		{ "a/b", "CACHEDIR.TAG" }, { "a", ".gitignore" }, { "a/b", "lock" }, { "", ".snapignore" },
+	};
+	autoput(rules_putp) struct rules *r = NULL;
+	int dir;
+
+	(void)check_dir(&dir);
+	put(dir, "a/b/x", "");
+	put(dir, "c/x", "");
+	r = rules_of(dir, &usual);
+	ck_assert_int_eq(ask(r, "a/b/x", false), 'k');
+	ck_assert_int_eq(ask(r, "c/x", false), 'k');
+	put(dir, "a/b/pyvenv.cfg", "");
+	ck_assert_int_eq(ask(r, "a/b/x", false), 'k');
+	ck_assert_int_eq(ask(r, "a/b", true), 'k');
+	ck_assert_int_eq(rules_told(r, "a/b", "main.py"), RULES_NO_NEWS);
+	ck_assert_int_eq(ask(r, "a/b/x", false), 'k');
+	for (size_t i = 0; i < sizeof(tell) / sizeof(*tell); i++) {
+		ck_assert_int_eq(rules_told(r, tell[i].dir, tell[i].name),
+			tell[i].name[0] == '.' ? RULES_NEWS_BELOW : RULES_NEWS_ITSELF);
+		ck_assert_int_eq(ask(r, "a/b", true), 'x');
+		ck_assert_int_eq(ask(r, "a/b/x", false), 'x');
+		ck_assert_int_eq(unlinkat(dir, "a/b/pyvenv.cfg", 0), 0);
+		rules_forget(r, "a/b");
+		ck_assert_int_eq(ask(r, "a/b/x", false), 'k');
+		ck_assert_int_eq(ask(r, "c/x", false), 'k');	/* out of the chain */
+		put(dir, "a/b/pyvenv.cfg", "");
+		ck_assert_int_eq(ask(r, "a/b/x", false), 'k');
+	}
+}
+END_TEST
+
 /* Too large is one way not to be readable. */
 START_TEST(rules__are_unsure_without_the_patterns)
 {
@@ -468,6 +504,7 @@ END_TEST
 
 CHECK_MAIN("rules", rules__say_what_git_says, rules__keep_what_is_always_kept,
 	rules__leave_out_what_tools_make_again, rules__include_reaches_into_ignored_folders,
-	rules__are_read_again_when_told, rules__are_unsure_without_the_patterns, rules__see_a_new_info_exclude,
+	rules__are_read_again_when_told, rules__look_into_a_folder_once,
+	rules__are_unsure_without_the_patterns, rules__see_a_new_info_exclude,
 	rules__follow_no_link, wild__takes_no_exponential_time,
 	rules__are_fast)
