@@ -74,6 +74,7 @@ struct catalogue {
 	struct buf dir;			/* the folder cat_path_id saw last */
 	struct step *step;
 	size_t n_step, cap_step;
+	struct store_snapshot newest;	/* seq 0: not known */
 };
 
 /* Said once, and the next writer makes the file again. */
@@ -224,6 +225,7 @@ void cat_close(struct catalogue *c)
 	close_statements(c);
 	sqlite3_close(c->db);
 	buf_release(&c->dir);
+	store_snapshot_release(&c->newest);
 	free(c->step);
 	free(c);
 }
@@ -826,9 +828,30 @@ int cat_add_snapshot(
 	sqlite3_bind_int64(st, 9, (int64_t)loc);
 	if (*sn->info.message)
 		sqlite3_bind_text(st, 10, sn->info.message, -1, SQLITE_STATIC);
+	cat_set_newest(c, NULL);
 	c->no_paths = false;	/* its changes are in: the next ones meet rows */
 	cat_met_seq(c, sn->info.seq);
 	return run(c, st);
+}
+
+int cat_newest(struct catalogue *c, struct store_snapshot *ret)
+{
+	char *message = c->newest.seq ? strdup(c->newest.message) : NULL;
+
+	if (!message)
+		return -ENOENT;
+	*ret = c->newest;
+	ret->message = message;
+	return 0;
+}
+
+void cat_set_newest(struct catalogue *c, const struct store_snapshot *sn)
+{
+	char *message = sn && sn->seq ? strdup(sn->message) : NULL;
+
+	store_snapshot_release(&c->newest);
+	c->newest = message ? *sn : (struct store_snapshot){ 0 };
+	c->newest.message = message;
 }
 
 /* The commit of the newest snapshot. */

@@ -4,7 +4,8 @@
  *	open		open, catch up, close
  *	segment		files of records: append, read, cut
  *	record		one record's head: parse and build (docs/format.md)
- *	object		reading one object: frame, base chain, caches
+ *	object		reading one object: frame, base chain
+ *	cache		objects and frames kept in memory
  *	encode		choosing and making the stored form of objects
  *	chunk		content-defined chunks of large files
  *	hash		git ids (hash.h)
@@ -151,6 +152,8 @@ struct head {
 
 /* The head at a place. -EBADMSG if there is no whole, right one. Cached. */
 int head_get(struct store *s, uint32_t seg, uint64_t off, struct head **ret);
+/* The record that was just written there: the next one is made against it. */
+void head_written(struct store *s, uint32_t seg, uint64_t off, const void *p, size_t n);
 void head_unref(struct head *h);
 static inline void head_put_(struct head **h) { head_unref(*h); }
 #define autohead autoput(head_put_)
@@ -180,8 +183,16 @@ int obj_find(struct store *s, const struct oid *id, loc_t *ret);
  * log is asked. */
 int obj_must_find(struct store *s, const struct oid *id, loc_t *ret);
 int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct rbuf **ret);
-void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r);
-void obj_cache_clear(struct store *s);
+
+/* ---- cache.c ---- */
+
+struct obj_slot;
+const struct obj_slot *obj_cache_get(struct store *s, loc_t loc);	/* NULL: not in it; valid until the next put */
+void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r);	/* refers to r */
+void obj_cache_drop(struct store *s, loc_t loc);	/* nobody will ask for it soon */
+void obj_cache_clear(struct store *s);			/* all caches: heads and frames too */
+struct rbuf *solid_cache_get(struct store *s, const struct head *h, uint32_t frame);	/* a reference, or NULL */
+void solid_cache_put(struct store *s, const struct head *h, uint32_t frame, struct rbuf *r);
 
 /* ---- encode.c ---- */
 
@@ -334,6 +345,9 @@ void cat_met_seq(struct catalogue *c, uint64_t seq);
 /* At most so many may have been given and lost */
 void cat_lost_seqs(struct catalogue *c, uint64_t n);
 int cat_newest_id(struct catalogue *c, struct oid *ret);
+/* The newest snapshot, if this process wrote it; -ENOENT: ask (store_newest). The writer says when it is in. */
+int cat_newest(struct catalogue *c, struct store_snapshot *ret);
+void cat_set_newest(struct catalogue *c, const struct store_snapshot *sn);
 /* Why the last call on it failed; damage is said, and the next writer makes a new one. */
 int cat_failed(struct catalogue *c);
 bool cat_is_bad(const struct catalogue *c);
@@ -524,13 +538,25 @@ loc_t put_old(struct store_txn *t, const struct store_entry *was, uint8_t type);
 
 /* ---- the handle ---- */
 
-#define HEAD_CACHE 8
+#define HEAD_CACHE 48
 #define SOLID_CACHE 6
-#define OBJ_CACHE 256
-#define OBJ_CACHE_BYTES (6u << 20)
+#define OBJ_CACHE 1024
+#define OBJ_CACHE_BYTES (4u << 20)
 
 struct solid_slot { uint32_t seg; uint64_t off; uint32_t frame; uint64_t used; struct rbuf *r; };
-struct obj_slot { loc_t loc; uint64_t used; uint8_t type; struct oid id; struct rbuf *r; };
+struct obj_slot {
+	loc_t loc;
+	struct rbuf *r;
+	uint16_t newer, older, next;	/* slots; 0 = none. next: in the bucket, or unused */
+	uint8_t type;
+	struct oid id;
+};
+struct obj_cache {			/* all zero is empty */
+	struct obj_slot slot[OBJ_CACHE + 1];	/* from 1 */
+	uint16_t bucket[OBJ_CACHE];
+	uint16_t n, unused, newest, oldest;	/* n slots were ever used */
+	size_t bytes;
+};
 
 struct store {
 	char *dir;
@@ -559,12 +585,12 @@ struct store {
 	ZSTD_CCtx *cctx;
 	ZSTD_DCtx *dctx;
 	struct head *heads[HEAD_CACHE];
+	loc_t head_at[HEAD_CACHE];
 	uint64_t head_used[HEAD_CACHE];
 	struct solid_slot solid[SOLID_CACHE];
 	loc_t touched[SOLID_CACHE];	/* frames read in part, once */
 	uint32_t next_touched;
-	struct obj_slot objs[OBJ_CACHE];
-	size_t obj_bytes;
+	struct obj_cache objs;
 	uint64_t tick;
 
 	struct found_loc *found;	/* log_find: every object of the log */

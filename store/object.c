@@ -5,6 +5,8 @@
 
 #include "internal.h"
 
+#define CHAIN_START 255		/* deeper than any chain */
+
 struct rbuf *rbuf_new(size_t len)
 {
 	struct rbuf *r = malloc(sizeof(*r) + len + 1);
@@ -27,25 +29,6 @@ void rbuf_unref(struct rbuf *r)
 {
 	if (r && --r->refs == 0)
 		free(r);
-}
-
-void obj_cache_clear(struct store *s)
-{
-	for (int i = 0; i < HEAD_CACHE; i++) {
-		head_unref(s->heads[i]);
-		s->heads[i] = NULL;
-	}
-	for (int i = 0; i < SOLID_CACHE; i++) {
-		rbuf_unref(s->solid[i].r);
-		s->solid[i] = (struct solid_slot){ 0 };
-	}
-	for (int i = 0; i < OBJ_CACHE; i++) {
-		rbuf_unref(s->objs[i].r);
-		s->objs[i] = (struct obj_slot){ 0 };
-	}
-	memset(s->touched, 0, sizeof(s->touched));
-	s->obj_bytes = 0;
-	log_forget_found(s);
 }
 
 /* ---- decoding one frame ---- */
@@ -193,69 +176,6 @@ int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, co
 	return 0;
 }
 
-/* ---- caches ---- */
-
-static struct obj_slot *oldest_object(struct store *s)
-{
-	struct obj_slot *old = NULL;
-
-	for (int i = 0; i < OBJ_CACHE; i++)
-		if (s->objs[i].r && (!old || s->objs[i].used < old->used))
-			old = &s->objs[i];
-	return old;
-}
-
-static void drop_object(struct store *s, struct obj_slot *o)
-{
-	s->obj_bytes -= o->r->len;
-	rbuf_unref(o->r);
-	*o = (struct obj_slot){ 0 };
-}
-
-void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r)
-{
-	struct obj_slot *v = NULL, *old;
-
-	if (r->len > OBJ_CACHE_BYTES / 4)
-		return;
-	while (s->obj_bytes + r->len > OBJ_CACHE_BYTES && (old = oldest_object(s)))
-		drop_object(s, old);
-	for (int i = 0; i < OBJ_CACHE && !v; i++)
-		if (!s->objs[i].r)
-			v = &s->objs[i];
-	if (!v) {
-		v = oldest_object(s);
-		drop_object(s, v);
-	}
-	*v = (struct obj_slot){ .loc = loc, .used = ++s->tick, .type = type, .r = rbuf_ref(r) };
-	memcpy(v->id.b, id, 20);
-	s->obj_bytes += r->len;
-}
-
-static struct rbuf *solid_cached(struct store *s, const struct head *h, uint32_t frame)
-{
-	for (int i = 0; i < SOLID_CACHE; i++) {
-		struct solid_slot *c = &s->solid[i];
-
-		if (c->r && c->seg == h->seg && c->off == h->off && c->frame == frame) {
-			c->used = ++s->tick;
-			return rbuf_ref(c->r);
-		}
-	}
-	return NULL;
-}
-
-static void solid_keep(struct store *s, const struct head *h, uint32_t frame, struct rbuf *r)
-{
-	struct solid_slot *v = &s->solid[0];
-
-	for (int i = 0; i < SOLID_CACHE; i++)
-		if (s->solid[i].used < v->used)
-			v = &s->solid[i];
-	rbuf_unref(v->r);
-	*v = (struct solid_slot){ h->seg, h->off, frame, ++s->tick, rbuf_ref(r) };
-}
-
 /* ---- one object ---- */
 
 /* The stored bytes, checked, in small or in memory of their own (*ret_big). */
@@ -325,7 +245,7 @@ static int solid_read(struct store *s, const struct head *h, const struct frame 
 	struct rbuf **ret)
 {
 	uint32_t no = (uint32_t)(f - h->frames);
-	autorbuf struct rbuf *all = solid_cached(s, h, no);
+	autorbuf struct rbuf *all = solid_cache_get(s, h, no);
 	size_t at = 0;
 	int r;
 
@@ -337,7 +257,7 @@ static int solid_read(struct store *s, const struct head *h, const struct frame 
 			return r;
 		if ((r = frame_load(s, h, f, NULL, &all)) < 0)
 			return r;
-		solid_keep(s, h, no, all);
+		solid_cache_put(s, h, no, all);
 	}
 	*ret = rbuf_new(h->raw[idx]);
 	if (!*ret)
@@ -352,15 +272,11 @@ static int obj_read_depth(struct store *s, loc_t loc, uint32_t max_depth, uint8_
 	autohead struct head *h = NULL;
 	autorbuf struct rbuf *base = NULL;
 	const struct frame *f;
+	const struct obj_slot *c = obj_cache_get(s, loc);
 	uint32_t idx = loc_idx(loc);
 	int r;
 
-	for (int i = 0; i < OBJ_CACHE; i++) {
-		struct obj_slot *c = &s->objs[i];
-
-		if (!c->r || c->loc != loc)
-			continue;
-		c->used = ++s->tick;
+	if (c) {
 		if (ret_type)
 			*ret_type = c->type;
 		if (ret_id)
@@ -385,11 +301,13 @@ static int obj_read_depth(struct store *s, loc_t loc, uint32_t max_depth, uint8_
 				return r;
 		}
 		r = frame_load(s, h, f, base, ret);
-		if (r == 0)
-			obj_cache_put(s, loc, f->type, head_id(h, idx), *ret);
 	}
 	if (r < 0)
 		return r;
+	/* A reader seldom asks twice for what is in a solid frame; for a writer, and below a chain,
+	 * it is a base. */
+	if (!f->solid || s->write || max_depth < CHAIN_START)
+		obj_cache_put(s, loc, f->type, head_id(h, idx), *ret);
 	if (ret_type)
 		*ret_type = f->type;
 	if (ret_id)
@@ -399,7 +317,7 @@ static int obj_read_depth(struct store *s, loc_t loc, uint32_t max_depth, uint8_
 
 int obj_read(struct store *s, loc_t loc, uint8_t *ret_type, struct oid *ret_id, struct rbuf **ret)
 {
-	return obj_read_depth(s, loc, 255, ret_type, ret_id, ret);
+	return obj_read_depth(s, loc, CHAIN_START, ret_type, ret_id, ret);
 }
 
 /* Is it there? 1, 0; -EMFILE, ...: nobody can tell. The catalogue's places have no sum. */

@@ -141,14 +141,16 @@ int put_flush(struct store_txn *t)
 		(e.stored.len && (r = buf_add(&rec, e.stored.data, e.stored.len)) < 0) ||
 		(r = seg_append(s, rec.data, rec.len)) < 0)
 		return r;
+	head_written(s, s->end.seg, off, rec.data, rec.len);
 	for (uint32_t i = 0; i < t->n_pend; i++) {
 		struct known *k = known_find(t, &t->pend[i].id);
 
 		if (k && !k->loc && k->pend == i)
 			k->loc = loc_make(s->end.seg, off, e.slot[i]);
 		/* What was written last is the base of what comes next. */
-		obj_cache_put(s, loc_make(s->end.seg, off, e.slot[i]), t->pend[i].type,
-			t->pend[i].id.b, t->pend[i].raw);
+		if (t->pend[i].type <= OBJ_LARGE)
+			obj_cache_put(s, loc_make(s->end.seg, off, e.slot[i]), t->pend[i].type,
+				t->pend[i].id.b, t->pend[i].raw);
 		rbuf_unref(t->pend[i].raw);
 	}
 	t->n_pend = 0;

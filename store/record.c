@@ -166,29 +166,54 @@ static int head_load(struct store *s, uint32_t seg, uint64_t off, struct head **
 	return 0;
 }
 
+static struct head *head_cached(struct store *s, loc_t at)
+{
+	for (int i = 0; i < HEAD_CACHE; i++) {
+		if (s->head_at[i] != at)
+			continue;
+		s->head_used[i] = ++s->tick;
+		s->heads[i]->refs++;
+		return s->heads[i];
+	}
+	return NULL;
+}
+
+static void head_keep(struct store *s, struct head *h)
+{
+	int victim = 0;
+
+	for (int i = 1; i < HEAD_CACHE; i++)
+		if (s->head_used[i] < s->head_used[victim])
+			victim = i;
+	head_unref(s->heads[victim]);
+	s->heads[victim] = h;
+	s->head_at[victim] = loc_make(h->seg, h->off, 0);
+	s->head_used[victim] = ++s->tick;
+	h->refs++;
+}
+
 int head_get(struct store *s, uint32_t seg, uint64_t off, struct head **ret)
 {
-	int victim = 0, r;
+	int r;
 
-	for (int i = 0; i < HEAD_CACHE; i++) {
-		struct head *h = s->heads[i];
+	if ((*ret = head_cached(s, loc_make(seg, off, 0))))
+		return 0;
+	if ((r = head_load(s, seg, off, ret)) == 0)
+		head_keep(s, *ret);
+	return r;
+}
 
-		if (h && h->seg == seg && h->off == off) {
-			s->head_used[i] = ++s->tick;
-			h->refs++;
-			*ret = h;
-			return 0;
-		}
-		if (!h || (s->heads[victim] && s->head_used[i] < s->head_used[victim]))
-			victim = i;
-	}
-	if ((r = head_load(s, seg, off, ret)) < 0)
-		return r;
-	head_unref(s->heads[victim]);
-	s->heads[victim] = *ret;
-	s->head_used[victim] = ++s->tick;
-	(*ret)->refs++;
-	return 0;
+void head_written(struct store *s, uint32_t seg, uint64_t off, const void *p, size_t n)
+{
+	autohead struct head *h = calloc(1, sizeof(*h));
+	struct segment *g;
+	size_t need;
+
+	if (!h)
+		return;
+	*h = (struct head){ .refs = 1, .seg = seg, .off = off };
+	if (seg_get(s, seg, &g) == 0 && parse_head(h, seg_seed(g, off), p, n, &need) == 0)
+		head_keep(s, h);
 }
 
 const struct frame *head_frame(const struct head *h, uint32_t idx)

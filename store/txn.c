@@ -617,6 +617,8 @@ static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc
 		r = cat_commit(s->cat, loc ? s->end : cat_pos(s->cat));
 	if (r < 0)
 		cat_rollback(s->cat);
+	else
+		cat_set_newest(s->cat, info);
 	return r;
 }
 
@@ -675,7 +677,7 @@ int store_txn_commit(
 	autoput(store_snapshot_release) struct store_snapshot last = { 0 }, info = { 0 };
 	autofree struct change *c = NULL;
 	size_t n = 0, noop = 0;
-	int r = store_newest(s, &last);
+	int r = cat_newest(s->cat, &last) == 0 ? 0 : store_newest(s, &last);
 	bool have_last = r == 0;
 
 	if (!h.time_ns)
