@@ -81,7 +81,7 @@ void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, 
 	struct obj_slot *o;
 	uint16_t i, *at;
 
-	if (r->len > OBJ_CACHE_BYTES / 4 || *find(c, loc))
+	if (r->len > OBJ_CACHE_BYTES || *find(c, loc))
 		return;
 	while (c->oldest && (c->bytes + r->len > OBJ_CACHE_BYTES ||
 				    (!c->unused && c->n == OBJ_CACHE)))

@@ -125,7 +125,8 @@ static int encode_delta(struct store *s, const struct pend *p, const struct rbuf
 	*ret_enc = ENC_ZDELTA;
 	if (buf_add_varint(out, pre) < 0 || buf_add_varint(out, suf) < 0)
 		return -ENOMEM;
-	return zstd_into(s, b + pre, mid, a, base->len, out);
+	return zstd_into(s, b + pre, mid, a + delta_from(pre),
+		delta_to(base->len, suf) - delta_from(pre), out);
 }
 
 static int encode_whole(struct store *s, uint8_t type, const void *p, size_t n, const uint8_t *ids,

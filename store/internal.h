@@ -212,6 +212,17 @@ struct encoded {		/* the frames of one record */
 	uint32_t n_objs;
 	struct buf stored;
 };
+#define NEAR 4096u	/* a delta sees so much of its base on either side of what changed */
+/* The part of a base that a zdelta is made against; p and s: what is the same at its start and
+ * end, p + s <= len. */
+static inline size_t delta_from(size_t p)
+{
+	return p > NEAR ? p - NEAR : 0;
+}
+static inline size_t delta_to(size_t len, size_t s)
+{
+	return len - (s > NEAR ? s - NEAR : 0);
+}
 /* Encodes, decodes again and compares. A frame that does not come back as it was is stored raw. */
 int encode_batch(struct store *s, const struct pend *p, uint32_t n, uint64_t record_off,
 	struct encoded *ret);

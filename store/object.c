@@ -88,13 +88,14 @@ static int unzdelta(struct store *s, const uint8_t *p, size_t n, const struct rb
 	struct cursor c = { p, p + n, 0 };
 	uint64_t pre = cur_varint(&c), suf = cur_varint(&c);
 
-	if (c.bad || pre > len || suf > len - pre || pre > base->len || suf > base->len)
+	if (c.bad || pre > len || suf > len - pre || pre > base->len || suf > base->len - pre)
 		return -EBADMSG;
 	memcpy(out, base->data, (size_t)pre);
 	memcpy(out + len - suf, base->data + base->len - suf, (size_t)suf);
 	if (pre + suf == len)
 		return c.p == c.end ? 0 : -EBADMSG;
-	return unzstd(s, c.p, (size_t)(c.end - c.p), base->data, base->len, out + pre,
+	return unzstd(s, c.p, (size_t)(c.end - c.p), base->data + delta_from((size_t)pre),
+		delta_to(base->len, (size_t)suf) - delta_from((size_t)pre), out + pre,
 		len - (size_t)pre - (size_t)suf);
 }
 

@@ -61,6 +61,23 @@ rules()
 }
 check "a new .gitignore takes folders and their watches away, and gives them back" rules
 
+middle()
+{
+	for seed in 1 2 3; do
+		python3 - "$w/long" $seed <<'PY' && once >/dev/null && same || return 1
+import random, sys
+r = random.Random(int(sys.argv[2]))
+r2 = random.Random(0)
+lines = [b'%d %d\n' % (i, r2.getrandbits(60)) for i in range(40000)]
+at = r.randrange(len(lines))
+lines[at:at + 5] = [b'%x\n' % r.getrandbits(900), *lines[at + 40:at + 60], *lines[at - 90:at - 30], b'%x\n' % r.getrandbits(900)]
+open(sys.argv[1], 'wb').write(b''.join(lines))
+PY
+	done
+	rm "$w/long" && once >/dev/null
+}
+check "a long file changed somewhere in its middle" middle
+
 skipped() { "$snapd" -w "$w" --store "$s" --status --json | sed -n 's/.*"skipped":{"count":\([0-9]*\).*/\1/p'; }
 # Told by what the folder holds, and that only later; work in another folder goes on meanwhile.
 made_by_tools()

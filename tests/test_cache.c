@@ -58,7 +58,7 @@ END_TEST
 START_TEST(cache__holds_many_small_ones_and_nothing_huge)
 {
 	autofree struct store *s = calloc(1, sizeof(*s));
-	autorbuf struct rbuf *small = some(10, 1), *huge = some(OBJ_CACHE_BYTES / 4 + 1, 2);
+	autorbuf struct rbuf *small = some(10, 1), *huge = some(OBJ_CACHE_BYTES + 1, 2);
 	const uint8_t id[20] = { 7 };
 
 	ck_assert_ptr_nonnull(s);

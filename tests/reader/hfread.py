@@ -25,6 +25,7 @@ MAGIC = bytes.fromhex("8948465345470d0a")
 ZSTD_MAGIC = bytes.fromhex("28b52ffd")
 BLOB, TREE, LARGE, SNAPSHOT, MANIFEST, MARK = 1, 2, 3, 4, 5, 6
 TYPES = {1: "blob", 2: "tree", 3: "large", 4: "snapshot", 5: "manifest", 6: "mark"}
+NEAR = 4096             # of what is the same, on either side of a zdelta's middle
 RAW, ZSTD, ZDELTA, SPLICE, ZIDS = 0, 1, 2, 3, 4
 GONE, FILE, LINK, FOLDER, SKIPPED = 0, 1, 2, 3, 4
 KEPT = 16
@@ -575,9 +576,10 @@ def run(args, data):
 def zdelta(base, p, want):
     c = Cur(p)
     head, tail = c.varint(), c.varint()
-    if head + tail > want or head > len(base) or tail > len(base):
+    if head + tail > want or head + tail > len(base):
         raise Bad("a delta longer than its base")
-    middle = unzstd(ZSTD_MAGIC + c.take(n_left(c)), base) if head + tail != want else b""
+    part = base[max(0, head - NEAR):len(base) - max(0, tail - NEAR)]
+    middle = unzstd(ZSTD_MAGIC + c.take(n_left(c)), part) if head + tail != want else b""
     if head + tail == want and c.more():
         raise Bad("a delta with bytes too many")
     return base[:head] + middle + (base[len(base) - tail:] if tail else b"")

@@ -27,8 +27,10 @@ def tree(*entries):
 def two_snapshots(store):
     """Every encoding once: raw, solid zstd, zdelta, splice, zids, chunks, a manifest object."""
     seg = Segment()
-    old = b"line\n" * 500 + b"one\n" + b"rest\n" * 500
-    new = old.replace(b"one\n", b"two and three\n")
+    old = b"".join(b"line %d\n" % i for i in range(1500)) + b"one\n" + b"".join(b"rest %d\n" % i for i in range(1500))
+    at = old.index(b"one\n")
+    middle = b"two and three\n" + old[at - 4000:at - 3800] + old[at + 3800:at + 4000]
+    new = old.replace(b"one\n", middle)
     chunks = [b"A" * 70000, b"B" * 5000]
     big = b"".join(chunks)
     big_id = git_id(b"blob", big)
@@ -60,9 +62,10 @@ def two_snapshots(store):
     seg.record([frame(4, 1, zip_(s), [len(s)])], [c1])
     end1 = len(seg.out)
     # The second: old changed (zdelta), sub gone (splice of the tree).
-    at = old.index(b"one\n")
     tail = len(old) - at - 4
-    delta = varint(at) + varint(tail) + zip_(b"two and three\n", old)
+    part = old[at - 4096:at + 4 + 4096]
+    delta = varint(at) + varint(tail) + zip_(middle, part)
+    assert len(delta) < 100                 # it does refer to the part
     top2 = tree((b"120000", b"l\xff", git_id(b"blob", link)), (b"100644", b"old", git_id(b"blob", new)))
     keep = len(top2) - 20
     cut = len(top) - keep - 20
