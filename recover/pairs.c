@@ -10,7 +10,7 @@
 #include "recover.h"
 #include "xalloc.h"
 
-enum { MOST = 4000000 };
+enum { MOST = 1000000 };
 
 struct walking {
 	git_repository *repo;
@@ -65,7 +65,7 @@ static int add(struct walking *w, const git_tree_entry *a, const git_tree_entry 
 		p.status = 'T';
 	l->p = xgrow(l->p, l->n, &l->cap, sizeof(*l->p));
 	l->p[l->n++] = p;
-	return l->n <= MOST ? 0 : refuse("more than four million differences; is the store whole? (recover verify --all)");
+	return l->n <= MOST ? 0 : refuse("more than a million differences; is the store whole? (recover verify --all)");
 }
 
 static int walk(struct walking *w, git_tree *a, git_tree *b, unsigned depth);

@@ -31,7 +31,7 @@ gives 4 'a tree that holds itself ends diff' "$bin/recover" --workspace "$w" dif
 gives 4 '... and export' "$bin/recover" --workspace "$w" export "$d/in/export"
 hostile bomb
 gives 4 'a million million paths end diff' "$bin/recover" --workspace "$w" diff --stat @~1 @
-says '... with the reason' "$d/err" 'more than four million'
+says '... with the reason' "$d/err" 'more than a million'
 DEPTH=100000 hostile deep
 gives 4 'a hundred thousand folders in each other end diff' "$bin/recover" --workspace "$w" diff @~1 @
 says '... with the reason' "$d/err" 'without end'
