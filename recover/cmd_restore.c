@@ -94,10 +94,18 @@ static void say_left_out(const struct left_out *o)
 		o->folders == 1 ? "" : "s");
 }
 
+/* Longer paths are a hostile store's: each folder in a folder costs its whole path again. */
+enum { LONGEST = 4 * PATH_MAX };
+
 static int choose(const char *path, const struct store_entry *e, void *arg)
 {
 	struct choosing *c = arg;
 	bool in = paths_match(c->paths, path);
+
+	if (strlen(path) > LONGEST) {
+		log_error("a path of more than %d bytes (%.40s...): too deep to be restored; name the files to bring back (-- FILE)", LONGEST, path);
+		return -ENAMETOOLONG;
+	}
 
 	if (e->kind == KIND_SKIPPED) {
 		strs_add(&c->skipped, xstrdup(path));
