@@ -1,4 +1,5 @@
-/* Editors: Electron programs by the name of their exe, servers in node by the folder they lie in. */
+/* Editors: Electron programs by the name of their exe, servers in node by the folder they lie
+ * in. */
 #include "detect/roles-internal.h"
 
 #include <string.h>
@@ -7,24 +8,32 @@ static const struct {
 	const char *exe;
 	enum family family;
 } electrons[] = {
-	{ "code", FAMILY_VSCODE },		/* deb, rpm, snap, Flatpak, tarball */
+	{ "code", FAMILY_VSCODE }, /* deb, rpm, snap, Flatpak, tarball */
 	{ "code-insiders", FAMILY_INSIDERS },
 	{ "codium", FAMILY_VSCODIUM },
 	{ "codium-insiders", FAMILY_VSCODIUM },
 	{ "vscodium", FAMILY_VSCODIUM },
 	{ "code-oss", FAMILY_OSS },
-	{ "cursor", FAMILY_CURSOR },		/* /usr/share/cursor, /tmp/.mount_CursorXXXXXX/... */
+	{ "cursor", FAMILY_CURSOR }, /* /usr/share/cursor, /tmp/.mount_CursorXXXXXX/... */
 	{ "windsurf", FAMILY_WINDSURF },
 };
 
 /* A folder of the way to exe or script: where Remote-SSH and its likes install their server. */
 static const char *const servers[] = {
-	"/.vscode-server/", "/.vscode-server-insiders/", "/.vscode-server-oss/", "/.vscodium-server/", "/.vscodium-server-insiders/",
-	"/.cursor-server/", "/.windsurf-server/", "/vscode-server/", "/.vscode-remote/",
+	"/.vscode-server/",
+	"/.vscode-server-insiders/",
+	"/.vscode-server-oss/",
+	"/.vscodium-server/",
+	"/.vscodium-server-insiders/",
+	"/.cursor-server/",
+	"/.windsurf-server/",
+	"/vscode-server/",
+	"/.vscode-remote/",
 };
 
-/* The value of an option. Chromium's children write their command line anew, as one word with blanks between
- * (base/process/set_process_title_linux.cc), so it is looked for inside the first one too. */
+/* The value of an option. Chromium's children write their command line anew, as one word with
+ * blanks between (base/process/set_process_title_linux.cc), so it is looked for inside the first
+ * one too. */
 static const char *option(const struct words *w, const char *name)
 {
 	size_t n = strlen(name);
@@ -58,13 +67,15 @@ static enum role forked(const char *type)
 	return ROLE_UTILITY;
 }
 
-/* Of the utility processes only the extension host is started with options for node's network and inspector
- * (localProcessExtensionHost.ts); shared process, file watcher and pty host look all the same. */
+/* Of the utility processes only the extension host is started with options for node's network and
+ * inspector (localProcessExtensionHost.ts); shared process, file watcher and pty host look all the
+ * same. */
 static enum role utility(const struct words *w)
 {
 	const char *sub = option(w, "--utility-sub-type=");
 
-	if (is(sub, "node.mojom.NodeService") && (option(w, "--dns-result-order=") || option(w, "--inspect-port=")))
+	if (is(sub, "node.mojom.NodeService") &&
+		(option(w, "--dns-result-order=") || option(w, "--inspect-port=")))
 		return ROLE_EXTENSION_HOST;
 	return ROLE_UTILITY;
 }
@@ -74,7 +85,8 @@ static enum role electron_role(const struct words *w, const struct role_of *pare
 	const char *type = option(w, "--type="), *script = w->n > 1 ? w->w[1] : "";
 
 	if (is(type, "renderer"))
-		return option(w, "--vscode-window-kind=shared-process") ? ROLE_SHARED : ROLE_RENDERER;
+		return option(w, "--vscode-window-kind=shared-process") ? ROLE_SHARED
+									: ROLE_RENDERER;
 	if (is(type, "gpu-process"))
 		return ROLE_GPU;
 	if (is(type, "zygote"))
@@ -119,7 +131,8 @@ static struct role_of crashpad(const char *exe)
 		return editor(FAMILY_NONE, ROLE_NONE);
 	memcpy(dir, from, n);
 	dir[n] = '\0';
-	if (strcmp(dir, "visual-studio-code") == 0 || strcmp(dir, "vscode") == 0 || strncmp(dir, "VSCode-linux", 12) == 0)
+	if (strcmp(dir, "visual-studio-code") == 0 || strcmp(dir, "vscode") == 0 ||
+		strncmp(dir, "VSCode-linux", 12) == 0)
 		return editor(FAMILY_VSCODE, ROLE_CRASHPAD);
 	return editor(electron_family(dir), electron_family(dir) ? ROLE_CRASHPAD : ROLE_NONE);
 }
@@ -128,7 +141,8 @@ static struct role_of crashpad(const char *exe)
 static const char *node_script(const struct words *w)
 {
 	for (unsigned i = 1; i < w->n; i++) {
-		if (strcmp(w->w[i], "-r") == 0 || strcmp(w->w[i], "--require") == 0 || strcmp(w->w[i], "--import") == 0)
+		if (strcmp(w->w[i], "-r") == 0 || strcmp(w->w[i], "--require") == 0 ||
+			strcmp(w->w[i], "--import") == 0)
 			i++;
 		else if (w->w[i][0] != '-')
 			return w->w[i];
@@ -146,25 +160,28 @@ static bool in_server(const char *path)
 
 static struct role_of remote(const struct words *w, const char *base, const char *script)
 {
-	if (strncmp(base, "code-", 5) == 0)	/* the tunnel's front: code-COMMIT command-shell */
+	if (strncmp(base, "code-", 5) == 0) /* the tunnel's front: code-COMMIT command-shell */
 		return editor(FAMILY_REMOTE, ROLE_UTILITY);
-	if (strcmp(base, "node") != 0)		/* a tool of an extension, a shell */
+	if (strcmp(base, "node") != 0) /* a tool of an extension, a shell */
 		return editor(FAMILY_NONE, ROLE_NONE);
 	if (role_ends(script, "server-main.js") || role_ends(script, "/vs/server/main.js"))
 		return editor(FAMILY_REMOTE, ROLE_SERVER);
-	return editor(FAMILY_REMOTE, role_ends(script, "bootstrap-fork") ? forked(option(w, "--type=")) : ROLE_UTILITY);
+	return editor(FAMILY_REMOTE,
+		role_ends(script, "bootstrap-fork") ? forked(option(w, "--type=")) : ROLE_UTILITY);
 }
 
 static struct role_of code_server(const struct words *w, const char *script)
 {
 	/* The deb starts node on the folder itself. */
-	if (role_ends(script, "/code-server/out/node/entry.js") || role_ends(script, "/lib/code-server"))
+	if (role_ends(script, "/code-server/out/node/entry.js") ||
+		role_ends(script, "/lib/code-server"))
 		return editor(FAMILY_CODE_SERVER, ROLE_SERVER);
 	if (role_ends(script, "/code-server/out/node/entry"))
 		return editor(FAMILY_CODE_SERVER, ROLE_SERVER_CHILD);
 	if (strstr(script, "/code-server/lib/vscode/"))
-		return editor(FAMILY_CODE_SERVER,
-			role_ends(script, "bootstrap-fork") ? forked(option(w, "--type=")) : ROLE_UTILITY);
+		return editor(FAMILY_CODE_SERVER, role_ends(script, "bootstrap-fork")
+							  ? forked(option(w, "--type="))
+							  : ROLE_UTILITY);
 	return editor(FAMILY_NONE, ROLE_NONE);
 }
 
@@ -174,7 +191,8 @@ struct role_of role_editor(const char *exe, const struct words *w, const struct 
 	const char *base = role_base(exe), *script;
 	enum family f = electron_family(base);
 
-	if (!f && strcmp(exe, "/proc/self/exe") == 0 && parent->kind == KIND_EDITOR && option(w, "--type="))
+	if (!f && strcmp(exe, "/proc/self/exe") == 0 && parent->kind == KIND_EDITOR &&
+		option(w, "--type="))
 		f = parent->family;
 	if (f)
 		return editor(f, electron_role(w, parent));
@@ -184,9 +202,11 @@ struct role_of role_editor(const char *exe, const struct words *w, const struct 
 		return editor(FAMILY_CHROMIUM, electron_role(w, parent));
 	script = node_script(w);
 	/* Arch Linux shares one electron among its programs. */
-	if (strcmp(base, "electron") == 0 && (strstr(script, "/lib/code/") || option(w, "--app-path=/usr/lib/code") ||
-		(option(w, "--type=") && parent->kind == KIND_EDITOR)))
-		return editor(FAMILY_OSS, option(w, "--type=") ? electron_role(w, parent) : ROLE_MAIN);
+	if (strcmp(base, "electron") == 0 &&
+		(strstr(script, "/lib/code/") || option(w, "--app-path=/usr/lib/code") ||
+			(option(w, "--type=") && parent->kind == KIND_EDITOR)))
+		return editor(
+			FAMILY_OSS, option(w, "--type=") ? electron_role(w, parent) : ROLE_MAIN);
 	if (in_server(exe) || (strcmp(base, "node") == 0 && in_server(script)))
 		return remote(w, base, script);
 	return strcmp(base, "node") == 0 ? code_server(w, script) : editor(FAMILY_NONE, ROLE_NONE);

@@ -6,7 +6,7 @@
 
 #include "detect/roles.h"
 
-enum { WORDS_MAX = 128 };	/* what decides stands in front */
+enum { WORDS_MAX = 128 }; /* what decides stands in front */
 
 struct words {
 	unsigned n;
@@ -14,7 +14,7 @@ struct words {
 };
 
 void role_words(const struct proc *p, struct words *w);
-const char *role_base(const char *path);	/* what follows the last slash */
+const char *role_base(const char *path); /* what follows the last slash */
 bool role_ends(const char *s, const char *end);
 bool role_match(const char *const *patterns, const char *name);
 

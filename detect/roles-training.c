@@ -1,13 +1,13 @@
-/* Training: what a Python interpreter was told to run. Only the interpreter's own script or module counts, found as
- * python(1) finds it; what stands behind it are arguments of the script. */
+/* Training: what a Python interpreter was told to run. Only the interpreter's own script or module
+ * counts, found as python(1) finds it; what stands behind it are arguments of the script. */
 #include "detect/roles-internal.h"
 
 #include <string.h>
 
 struct target {
-	const char *name;	/* script or module; NULL: -c, stdin, interactive */
+	const char *name; /* script or module; NULL: -c, stdin, interactive */
 	bool module;
-	unsigned rest;		/* the word behind it */
+	unsigned rest; /* the word behind it */
 };
 
 /* python, python3, python3.11, python3.13t, pypy3.10, python3-dbg */
@@ -20,8 +20,8 @@ static bool is_python(const char *base)
 	else
 		return false;
 	base += strspn(base, "0123456789.");
-	return !*base || strcmp(base, "t") == 0 || strcmp(base, "-dbg") == 0 || strcmp(base, "d") == 0 ||
-		strcmp(base, "-intel64") == 0;
+	return !*base || strcmp(base, "t") == 0 || strcmp(base, "-dbg") == 0 ||
+	       strcmp(base, "d") == 0 || strcmp(base, "-intel64") == 0;
 }
 
 /* One word of short options. true: *t is decided. */
@@ -38,7 +38,8 @@ static bool short_options(const struct words *w, unsigned *i, struct target *t)
 			t->rest = *i + 1;
 			return true;
 		}
-		if (*o == 'W' || *o == 'X' || *o == 'Q') {	/* the rest, or the next word, is its value */
+		if (*o == 'W' || *o == 'X' ||
+			*o == 'Q') { /* the rest, or the next word, is its value */
 			if (!o[1])
 				++*i;
 			return false;
@@ -93,10 +94,12 @@ static bool one_of(const char *s, const char *const *list)
 /* Those that start the training as children of theirs, or run it in themselves. */
 static bool is_launcher(const struct words *w, const struct target *t, const char *base)
 {
-	static const char *const modules[] = { "torch.distributed.run", "torch.distributed.launch", "torch.distributed.elastic.launch",
-		"accelerate.commands.launch", "deepspeed.launcher.launch", "deepspeed.launcher.runner", "lightning.fabric.cli",
+	static const char *const modules[] = { "torch.distributed.run", "torch.distributed.launch",
+		"torch.distributed.elastic.launch", "accelerate.commands.launch",
+		"deepspeed.launcher.launch", "deepspeed.launcher.runner", "lightning.fabric.cli",
 		"colossalai.cli", "bagua.distributed.run", "horovod.runner.launch", NULL };
-	static const char *const scripts[] = { "torchrun", "torchrun_xpu", "deepspeed", "deepspeed.py", "horovodrun", "colossalai", NULL };
+	static const char *const scripts[] = { "torchrun", "torchrun_xpu", "deepspeed",
+		"deepspeed.py", "horovodrun", "colossalai", NULL };
 	const char *next = t->rest < w->n ? w->w[t->rest] : "";
 
 	if (t->module && one_of(t->name, modules))
@@ -112,16 +115,21 @@ static bool is_launcher(const struct words *w, const struct target *t, const cha
 
 static bool is_kernel(const struct target *t, const char *base)
 {
-	return (t->module && (strcmp(t->name, "ipykernel_launcher") == 0 || strcmp(t->name, "ipykernel") == 0 ||
-		strcmp(t->name, "ipykernel.kernelapp") == 0)) || (!t->module && strcmp(base, "ipykernel_launcher.py") == 0);
+	return (t->module && (strcmp(t->name, "ipykernel_launcher") == 0 ||
+				     strcmp(t->name, "ipykernel") == 0 ||
+				     strcmp(t->name, "ipykernel.kernelapp") == 0)) ||
+	       (!t->module && strcmp(base, "ipykernel_launcher.py") == 0);
 }
 
-/* A program named after what it does with its first argument: `axolotl train cfg.yml`, `yolo train data=...`. */
+/* A program named after what it does with its first argument: `axolotl train cfg.yml`, `yolo train
+ * data=...`. */
 static bool is_command(const struct words *w, const struct target *t, const char *base)
 {
-	static const char *const programs[] = { "axolotl", "llamafactory-cli", "litgpt", "yolo", "mlx_lm", "otx", "nanodet",
-		"monai.bundle", "ludwig", "spacy", "rasa", "allennlp", NULL };
-	static const char *const verbs[] = { "train", "finetune", "finetune_lora", "finetune_full", "pretrain", "fit", NULL };
+	static const char *const programs[] = { "axolotl", "llamafactory-cli", "litgpt", "yolo",
+		"mlx_lm", "otx", "nanodet", "monai.bundle", "ludwig", "spacy", "rasa", "allennlp",
+		NULL };
+	static const char *const verbs[] = { "train", "finetune", "finetune_lora", "finetune_full",
+		"pretrain", "fit", NULL };
 	const char *next = t->rest < w->n ? w->w[t->rest] : "";
 
 	return one_of(t->module ? t->name : base, programs) && one_of(next, verbs);
@@ -130,7 +138,8 @@ static bool is_command(const struct words *w, const struct target *t, const char
 /* LightningCLI: any script with the subcommand fit and its options. */
 static bool is_lightning_cli(const struct words *w, const struct target *t)
 {
-	static const char *const options[] = { "--config", "-c", "--trainer", "--model", "--data", "--ckpt_path", "--optimizer" };
+	static const char *const options[] = { "--config", "-c", "--trainer", "--model", "--data",
+		"--ckpt_path", "--optimizer" };
 
 	if (t->rest >= w->n || strcmp(w->w[t->rest], "fit") != 0)
 		return false;
@@ -138,7 +147,8 @@ static bool is_lightning_cli(const struct words *w, const struct target *t)
 		for (size_t k = 0; k < sizeof(options) / sizeof(*options); k++) {
 			size_t n = strlen(options[k]);
 
-			if (strncmp(w->w[i], options[k], n) == 0 && (!w->w[i][n] || w->w[i][n] == '=' || w->w[i][n] == '.'))
+			if (strncmp(w->w[i], options[k], n) == 0 &&
+				(!w->w[i][n] || w->w[i][n] == '=' || w->w[i][n] == '.'))
 				return true;
 		}
 	return false;
@@ -147,13 +157,16 @@ static bool is_lightning_cli(const struct words *w, const struct target *t)
 /* A debugger, profiler or starter in Python: what it runs is what counts. */
 static bool is_wrapper(const struct target *t, const char *base)
 {
-	static const char *const modules[] = { "debugpy", "pdb", "ipdb", "pudb", "cProfile", "profile", "trace", "coverage", "kernprof",
-		"scalene", "memray", "viztracer", "line_profiler", "memory_profiler", "torch.utils.bottleneck", "runpy", NULL };
-	static const char *const scripts[] = { "debugpy", "coverage", "kernprof", "scalene", "memray", "viztracer", "mprof", "ipython",
-		"ipython3", "kernel_interrupt_daemon.py", "launcher", NULL };
+	static const char *const modules[] = { "debugpy", "pdb", "ipdb", "pudb", "cProfile",
+		"profile", "trace", "coverage", "kernprof", "scalene", "memray", "viztracer",
+		"line_profiler", "memory_profiler", "torch.utils.bottleneck", "runpy", NULL };
+	static const char *const scripts[] = { "debugpy", "coverage", "kernprof", "scalene",
+		"memray", "viztracer", "mprof", "ipython", "ipython3", "kernel_interrupt_daemon.py",
+		"launcher", NULL };
 
-	return t->module ? one_of(t->name, modules) : one_of(base, scripts) &&
-		(strcmp(base, "launcher") != 0 || strstr(t->name, "debugpy"));
+	return t->module ? one_of(t->name, modules)
+			 : one_of(base, scripts) &&
+				   (strcmp(base, "launcher") != 0 || strstr(t->name, "debugpy"));
 }
 
 /* Its options are many; what it runs is the first word that is a script, or follows -m. */
@@ -232,10 +245,12 @@ struct role_of role_training(const char *exe, const struct words *w, const struc
 
 	if (!is_python(role_base(exe)))
 		return (struct role_of){ 0 };
-	/* Whoever has a run for a parent and is a Python too belongs to it: forked loaders, multiprocessing's spawn,
-	 * forkserver and resource tracker, the ranks of a launcher. But what a notebook starts by name is a run. */
+	/* Whoever has a run for a parent and is a Python too belongs to it: forked loaders,
+	 * multiprocessing's spawn, forkserver and resource tracker, the ranks of a launcher. But
+	 * what a notebook starts by name is a run. */
 	r.role = run_role(w, python_target(w, 1), pat);
-	if (is_run(parent) && (parent->role != ROLE_KERNEL || r.role == ROLE_NONE || r.role == ROLE_KERNEL))
+	if (is_run(parent) &&
+		(parent->role != ROLE_KERNEL || r.role == ROLE_NONE || r.role == ROLE_KERNEL))
 		r.role = ROLE_WORKER;
 	else if (r.role == ROLE_NONE && strncmp(w->w[0], "ray::", 5) == 0)
 		r.role = ROLE_WORKER;

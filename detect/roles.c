@@ -1,22 +1,24 @@
-/* The words of a command line, and who is asked about them: roles-editor.c, then roles-training.c. */
+/* The words of a command line, and who is asked about them: roles-editor.c, then
+ * roles-training.c. */
 #include "detect/roles-internal.h"
 
 #include <fnmatch.h>
 #include <string.h>
 
-static const char *const training[] = {
-	"train", "train.py", "train[-_]*", "train[0-9]*", "trainer*", "training*", "*[-_]train", "*[-_]train.py", "*[-_]train[-_]*",
-	"*[-_]trainer*", "*[-_]training*", "pretrain*", "retrain*", "fit", "fit.py", "fit[-_]*", "*[-_]fit.py", "*[-_]fit",
-	"finetune*", "fine[-_]tune*", "*[-_]finetune*", "sft*.py", "dpo.py", "grpo.py", "run_clm*", "run_mlm*", "run_glue*",
-	"run_squad*", "run_summarization*", "run_translation*", "nnUNetv2_train", NULL
-};
-static const char *const not_training[] = {
-	"test_*", "*_test.py", "*_tests.py", "conftest.py", "*_lsp*", "training_data*", "train_test_split*", NULL
-};
+static const char *const training[] = { "train", "train.py", "train[-_]*", "train[0-9]*",
+	"trainer*", "training*", "*[-_]train", "*[-_]train.py", "*[-_]train[-_]*", "*[-_]trainer*",
+	"*[-_]training*", "pretrain*", "retrain*", "fit", "fit.py", "fit[-_]*", "*[-_]fit.py",
+	"*[-_]fit", "finetune*", "fine[-_]tune*", "*[-_]finetune*", "sft*.py", "dpo.py", "grpo.py",
+	"run_clm*", "run_mlm*", "run_glue*", "run_squad*", "run_summarization*", "run_translation*",
+	"nnUNetv2_train", NULL };
+static const char *const not_training[] = { "test_*", "*_test.py", "*_tests.py", "conftest.py",
+	"*_lsp*", "training_data*", "train_test_split*", NULL };
 static const char *const none[] = { NULL };
 
 const struct role_patterns role_defaults = {
-	.training = training, .not_training = not_training, .editors = none,
+	.training = training,
+	.not_training = not_training,
+	.editors = none,
 };
 
 void role_words(const struct proc *p, struct words *w)
@@ -55,10 +57,12 @@ bool role_match(const char *const *patterns, const char *name)
 	return false;
 }
 
-/* A sandboxed renderer shows nobody its exe. Then it is the first word, up to the options of a rewritten title. */
+/* A sandboxed renderer shows nobody its exe. Then it is the first word, up to the options of a
+ * rewritten title. */
 static void exe_of(const struct proc *p, const struct words *w, char ret[static PROC_EXE])
 {
-	const char *from = p->exe[0] ? p->exe : w->w[0], *end = p->exe[0] ? NULL : strstr(from, " --");
+	const char *from = p->exe[0] ? p->exe : w->w[0],
+		   *end = p->exe[0] ? NULL : strstr(from, " --");
 	size_t n = end ? (size_t)(end - from) : strlen(from);
 
 	if (n >= PROC_EXE)
@@ -67,7 +71,8 @@ static void exe_of(const struct proc *p, const struct words *w, char ret[static 
 	ret[n] = '\0';
 }
 
-struct role_of role_find(const struct proc *p, const struct role_of *parent, const struct role_patterns *pat)
+struct role_of role_find(
+	const struct proc *p, const struct role_of *parent, const struct role_patterns *pat)
 {
 	static const struct role_of nobody = { KIND_NONE, FAMILY_NONE, ROLE_NONE };
 	struct words w;
@@ -77,7 +82,7 @@ struct role_of role_find(const struct proc *p, const struct role_of *parent, con
 	if (!parent)
 		parent = &nobody;
 	role_words(p, &w);
-	if (!w.n)	/* a kernel thread, a zombie */
+	if (!w.n) /* a kernel thread, a zombie */
 		return nobody;
 	exe_of(p, &w, exe);
 	r = role_editor(exe, &w, parent, pat);

@@ -1,17 +1,19 @@
 /* The file: SAMPLES_N records of 64 bytes, record 0 the header. Little-endian.
  *
- *	0	8	sequence number of the record, from 1; the header carries the boot's first free one
+ *	0	8	sequence number of the record, from 1; of the header: its next
  *	8	48	of a sample, packed:
  *			8 real_ms
- *			4 total, 4 available, 4 swap_total, 4 swap_free, 4 gpu_total, 4 gpu_used, 4 editor, 4 training
+ *			4 total, 4 available, 4 swap_total, 4 swap_free, 4 gpu_total,
+ *			4 gpu_used, 4 editor, 4 training
  *			  in units of 64 KiB; 0xffffffff: not known. 256 TiB fit
  *			2 psi_full10, 2 cpu_busy (0xffff: not known), 1 risk, 3 zero
  *		of the header: 36 boot id, 1 in order, 11 zero
  *	56	4	magic "HFs1"; "HFh1" for the header
  *	60	4	sum over the 60 bytes before, FNV-1a
  *
- * Sample with sequence n stands at record 1 + n % (SAMPLES_N - 1). A record whose sum, magic or place is wrong is none:
- * what a power cut leaves half is not read as a reading. Sequence numbers go on across boots. */
+ * Sample with sequence n stands at record 1 + n % (SAMPLES_N - 1). A record whose sum, magic or
+ * place is wrong is none: what a power cut leaves half is not read as a reading. Sequence numbers
+ * go on across boots. */
 #include "detect/samples.h"
 
 #include <endian.h>
@@ -224,8 +226,9 @@ int samples_open(int dirfd, const char *boot_id, struct samples **ret)
 	s->next = (all ? newest(all, &ms) : 0) + 1;
 	s->fd = openat(dirfd, DETECT_SAMPLES, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r = s->fd < 0 ? -errno : 0;
-	/* The room is taken now: a full disk must not end the record of how it came to that. Where that is not to be
-	 * had (a file system without fallocate), the writes themselves take it. */
+	/* The room is taken now: a full disk must not end the record of how it came to that. Where
+	 * that is not to be had (a file system without fallocate), the writes themselves take
+	 * it. */
 	if (r == 0 && fallocate(s->fd, 0, 0, (off_t)SAMPLES_N * RECORD) < 0 && errno == ENOSPC)
 		r = -ENOSPC;
 	if (r == 0)
@@ -255,7 +258,8 @@ void samples_close(struct samples *s, bool in_order)
 {
 	if (!s)
 		return;
-	/* The mark is worth waiting for: without it a machine that was switched off in order looks lost. */
+	/* The mark is worth waiting for: without it a machine that was switched off in order looks
+	 * lost. */
 	if (in_order && write_header(s, true) == 0)
 		(void)io_datasync(s->fd);
 	(void)close(s->fd);
@@ -271,7 +275,8 @@ int samples_last(int dirfd, struct samples_last *ret)
 		return r;
 	memset(ret, 0, sizeof(*ret));
 	(void)newest(all, &ret->real_ms);
-	if (!is_whole(all, magic_header))	/* torn with the machine: that one did not end in order, of that boot nobody knows */
+	/* Torn with the machine: that one did not end in order, of that boot nobody knows. */
+	if (!is_whole(all, magic_header))
 		return ret->real_ms ? 0 : -ENOENT;
 	memcpy(ret->boot_id, all + 8, 36);
 	ret->in_order = all[44] == 1;
@@ -290,7 +295,8 @@ static int by_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-int samples_between(int dirfd, uint64_t from_ms, uint64_t to_ms, struct sample **ret, unsigned *ret_n)
+int samples_between(
+	int dirfd, uint64_t from_ms, uint64_t to_ms, struct sample **ret, unsigned *ret_n)
 {
 	autofree uint8_t *all = NULL;
 	autofree struct numbered *found = NULL;

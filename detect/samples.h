@@ -1,10 +1,12 @@
-/* detect/samples.h - the last readings, on disk: what the minutes before a crash looked like, and the heartbeat.
+/* detect/samples.h - the last readings, on disk: what the minutes before a crash looked like, and
+ * the heartbeat.
  *
- * A file of fixed size (SAMPLES_N records of 64 bytes, each with its own sum and sequence number, little-endian),
- * written round by one pwrite a sample, never synced by the monitor: it must not wait for a disk. It survives any
- * process; after a machine is lost the newest sample is up to the kernel's write-back time (30 s) older than the
- * end, and readers say so. The first record names the boot (boot_id) and whether the monitor ended in order.
- * Thinning: a sample every 10 s at LOW, every second at MEDIUM, each reading (at most 10 a second) at CRITICAL. */
+ * A file of fixed size (SAMPLES_N records of 64 bytes, each with its own sum and sequence number,
+ * little-endian), written round by one pwrite a sample, never synced by the monitor: it must not
+ * wait for a disk. It survives any process; after a machine is lost the newest sample is up to the
+ * kernel's write-back time (30 s) older than the end, and readers say so. The first record names
+ * the boot (boot_id) and whether the monitor ended in order. Thinning: a sample every 10 s at LOW,
+ * every second at MEDIUM, each reading (at most 10 a second) at CRITICAL. */
 #ifndef DETECT_SAMPLES_H
 #define DETECT_SAMPLES_H
 
@@ -38,7 +40,9 @@ struct samples_last {
 };
 /* Before samples_open of a new monitor: how the last one ended. -ENOENT: never ran. */
 int samples_last(int state_dirfd, struct samples_last *ret);
-/* Those with from_ms <= real_ms <= to_ms, oldest first; damaged ones are left out. *ret is the caller's to free. */
-int samples_between(int state_dirfd, uint64_t from_ms, uint64_t to_ms, struct sample **ret, unsigned *ret_n);
+/* Those with from_ms <= real_ms <= to_ms, oldest first; damaged ones are left out. *ret is the
+ * caller's to free. */
+int samples_between(int state_dirfd, uint64_t from_ms, uint64_t to_ms, struct sample **ret,
+	unsigned *ret_n);
 
 #endif
