@@ -1,8 +1,9 @@
 /* detect/spool.h - facts on their way from the monitor to the journal.
  *
- * The monitor knows facts (who, when, code or signal, counters before and after) but not causes; it appends one line
- * a fact to the spool and goes on. Lines are ctl.h fields (name=value, escaped), at most 4 KiB, written with one
- * write(2) on an O_APPEND descriptor, so that neither a kill nor two writers tear one. `detect-core judge` drains it. */
+ * The monitor knows facts (who, when, code or signal, counters before and after) but not causes; it
+ * appends one line a fact to the spool and goes on. Lines are ctl.h fields (name=value, escaped),
+ * at most 4 KiB, written with one write(2) on an O_APPEND descriptor, so that neither a kill nor
+ * two writers tear one. `detect-core judge` drains it. */
 #ifndef DETECT_SPOOL_H
 #define DETECT_SPOOL_H
 
@@ -14,13 +15,14 @@
 #include "detect/roles.h"
 
 enum fact_kind { FACT_EXIT, FACT_RISK, FACT_HANG, FACT_LINK, FACT_START, FACT_STOP, FACT_MACHINE };
+/* FACT_STOP: the monitor before this one ended without a word, its machine did not. */
 
-enum fact_status { FACT_UNKNOWN, FACT_EXITED, FACT_SIGNALED };	/* UNKNOWN: this kernel could not tell */
+enum fact_status { FACT_UNKNOWN, FACT_EXITED, FACT_SIGNALED };	/* UNKNOWN: nothing told */
 
 struct fact {
 	enum fact_kind kind;
 	char id[33];			/* unique: boot, sequence; the key of the journal's row */
-	uint64_t real_ms, mono_ms;	/* of the event itself: for an exit, when the pidfd became readable */
+	uint64_t real_ms, mono_ms;	/* of the event: for an exit, the pidfd's POLLIN */
 
 	/* FACT_EXIT, FACT_HANG, FACT_START (a watched process was found) */
 	struct proc_id proc;
@@ -32,12 +34,12 @@ struct fact {
 	char cwd[512];			/* read when it was found; "" unknown */
 	char user_data[512];		/* the editor's user data folder; "" unknown */
 	char cgroup[256];
-	char run[33];			/* the run a training belongs to: id of the run's own start fact; "" */
+	char run[33];			/* the run of a training: id of its own start fact; "" */
 	enum fact_status status;
 	int code, signal;
 	bool core;
-	const char *how;		/* "pidfd", "connector", "": what told the status (a literal) */
-	uint64_t oom_before, oom_after;		/* vmstat oom_kill at the last reading, and at the end */
+	const char *how;		/* what told the status: "pidfd", "stat", "connector", "" */
+	uint64_t oom_before, oom_after;	/* vmstat oom_kill at the last tick, and at the end */
 	uint64_t cg_oom_before, cg_oom_after;	/* of the process's own cgroup; MACHINE_NONE */
 	uint64_t rss, peak;		/* at the last look; VmHWM */
 	char state;			/* FACT_HANG: T or D; at an exit the last seen */
@@ -57,13 +59,15 @@ struct fact {
 /* Monitor's side; no allocation beyond the stack. */
 int spool_open(int state_dirfd);				/* O_APPEND descriptor */
 int spool_add(int fd, const struct fact *f);
-/* One line without newline into p, as it stands in the spool and on the socket; the length, or -ENOSPC. */
+/* One line without newline into p, as it stands in the spool and on the socket; the length, or
+ * -ENOSPC. */
 int fact_line(const struct fact *f, char *p, size_t n);
 int fact_parse(char *line, struct fact *ret);			/* cuts the line; -EINVAL */
 
-/* Judge's side. Locks the spool (-EBUSY: another judge is at work and will take these too), hands each fact to fn in
- * order; a fact fn returns 0 for is done with. What came in the meantime is handed over too; returns when it is
- * empty. A line that is not a fact is kept aside in spool.bad and named once. */
+/* Judge's side. Locks the spool (-EBUSY: another judge is at work and will take these too), hands
+ * each fact to fn in order; a fact fn returns 0 for is done with. What came in the meantime is
+ * handed over too; returns when it is empty. A line that is not a fact is kept aside in spool.bad
+ * and named once. */
 int spool_drain(int state_dirfd, int (*fn)(const struct fact *f, void *arg), void *arg);
 
 #endif
