@@ -30,7 +30,8 @@ typedef void (*ctl_gone_fn)(struct ctl_conn *c, void *arg);
 int ctl_listen(struct loop *l, int dirfd, const char *name, ctl_request_fn fn,
 	ctl_gone_fn gone, void *arg, struct ctl_server **ret);
 void ctl_close(struct ctl_server *s);		/* unlinks the socket; NULL is fine */
-/* Accept, read, send what can be at this moment: for who is busy for long and comes by now and then. Calls fn. */
+/* Accept, read, send what can be at this moment: for who is busy for long and comes by now and
+ * then. Calls fn. */
 void ctl_poll(struct ctl_server *s);
 void ctl_answer(struct ctl_conn *c, const void *p, size_t n);	/* closes when sent */
 
@@ -47,6 +48,16 @@ struct ctl_wait {
 	void *arg;
 };
 int ctl_call_wait(int dirfd, const char *name, const char *req, const struct ctl_wait *wait, struct buf *ret);
+
+/* The same inside a loop: fn gets the answer when it is whole, or r < 0 (-ECONNRESET: the peer went
+ * away without a word); answer is its to cut up, during the call. Not called after a cancel, nor
+ * when ctl_ask itself fails. The ask is over when fn is called: fn may ask again. A question may
+ * stay open for days: nothing wakes us until it is answered. */
+struct ctl_ask;
+typedef void (*ctl_answer_fn)(int r, char *answer, void *arg);
+int ctl_ask(struct loop *l, int dirfd, const char *name, const char *req, ctl_answer_fn fn,
+	void *arg, struct ctl_ask **ret);
+void ctl_ask_cancel(struct ctl_ask *a);		/* NULL is fine */
 
 /* Escapes; adds a tab before it unless a line begins here (b is empty or ends in a
  * newline). So the first field of a line is never an empty one. */
