@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detect/core_watch.h"
 #include "detect/report.h"
 #include "detect/settings.h"
 #include "lib/err.h"
@@ -17,6 +18,9 @@ static const struct command {
 } commands[] = {
 	{ "report", cmd_report, "[report] [--json]",
 		"how the machine is: risk, reasons, memory, editors and training" },
+	{ "watch", cmd_watch, "watch [--log-dir DIR] [-v]",
+		"the monitor, in the foreground; snapd starts it by itself" },
+	{ "stop", cmd_stop, "stop", "ends the monitor" },
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 

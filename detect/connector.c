@@ -1,0 +1,350 @@
+/* The proc connector: the kernel tells of every exec, fork and exit (include/uapi/linux/cn_proc.h).
+ * Ordinary users may listen since Linux 6.6, which also takes a filter; not in a network, pid or
+ * user namespace of their own.
+ *
+ * Only what is asked for wakes us: execs always, forks while a training is watched (its workers do
+ * not exec), exits where the kernel has no better way to tell a status. A classic socket filter
+ * leaves out threads. After a first event the socket is left alone for a rest, so that a build with
+ * its thousands of compilers wakes us ten times a second and not thousands; a rest is never so long
+ * that the buffer could run over at the rate seen. When it does all the same (ENOBUFS), all of
+ * /proc is scanned. */
+#include "detect/monitor.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "lib/auto.h"
+#include "lib/log.h"
+
+enum {
+	ACK_MS = 300,
+	OUR_ACK = 0x48664446,
+	REST_MS = 10,
+	REST_MAX_MS = 100, /* a training that fails at once is to be seen */
+	ROOM = 1 << 20,    /* asked for; net.core.rmem_max may give less */
+	EVENT_COST = 1024, /* of it, a message: skb and all */
+};
+
+struct connector {
+	int fd, rest_fd;
+	uint64_t rest_ms, last_drain_ms;
+	uint64_t capacity; /* events the buffer holds */
+	bool resting, exits, trainings;
+	uint64_t overflows;
+};
+
+/* struct proc_input of Linux 6.6; the headers of Debian 12 are older. */
+struct input {
+	uint32_t op, events;
+};
+struct message {
+	struct nlmsghdr h;
+	struct cn_msg cn;
+	union {
+		struct input in;
+		struct proc_event ev;
+	} u;
+} __attribute__((packed));
+
+#define AT(field) (offsetof(struct message, u) + offsetof(struct proc_event, field))
+
+/* Execs, and forks and exits of whole processes. Anything else but the answer to our request is
+ * dropped. The filter loads words in network order. */
+static int leave_threads_out(int fd)
+{
+	struct sock_filter code[] = {
+		/* 0 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(what)),
+		/* 1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_FORK), 3, 0),
+		/* 2 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl((uint32_t)PROC_EVENT_EXIT), 6, 0),
+		/* 3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_EXEC), 9, 0),
+		/* 4 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_NONE), 8, 9),
+		/* 5 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.fork.child_pid)),
+		/* 6 */ BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		/* 7 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.fork.child_tgid)),
+		/* 8 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 4, 5),
+		/* 9 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.exit.process_pid)),
+		/* 10 */ BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		/* 11 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.exit.process_tgid)),
+		/* 12 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),
+		/* 13 */ BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+		/* 14 */ BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(*code), code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
+}
+
+/* events 0: the request of all kernels, for all there is. Linux 6.6 takes a choice too, older ones
+ * drop that request. */
+static int listen_for(int fd, uint32_t events)
+{
+	uint16_t size = events ? sizeof(struct input) : sizeof(uint32_t);
+	struct message msg = {
+		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct cn_msg) + size),
+			.nlmsg_type = NLMSG_DONE },
+		.cn = { .id = { CN_IDX_PROC, CN_VAL_PROC }, .ack = OUR_ACK, .len = size },
+		.u.in = { PROC_CN_MCAST_LISTEN, events },
+	};
+
+	return send(fd, &msg, msg.h.nlmsg_len, 0) < 0 ? -errno : 0;
+}
+
+static uint32_t wanted(const struct connector *c)
+{
+	uint32_t events = PROC_EVENT_EXEC;
+
+	if (c->trainings)
+		events |= PROC_EVENT_FORK;
+	if (c->exits)
+		events |= (uint32_t)PROC_EVENT_EXIT;
+	return events;
+}
+
+/* From another pid or user namespace the request is dropped without a word: so wait for the answer,
+ * not for ever. To one who has chosen events the answer does not come: it is none of them. */
+static int wait_for_ack(int fd)
+{
+	struct message msg;
+	uint64_t until = monitor_mono_ms() + ACK_MS, now;
+
+	while ((now = monitor_mono_ms()) < until) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		if (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR)
+			return -errno;
+		n = recv(fd, &msg, sizeof(msg), MSG_DONTWAIT);
+		if (n < (ssize_t)offsetof(struct message, u.ev.event_data) + 4 ||
+			msg.u.ev.what != PROC_EVENT_NONE)
+			continue;
+		/* Everybody's answers go to everybody; ours counts on from our number. */
+		if (msg.cn.ack == OUR_ACK + 1)
+			return msg.u.ev.event_data.ack.err ? -(int)msg.u.ev.event_data.ack.err : 0;
+	}
+	return -ETIMEDOUT;
+}
+
+static int open_socket(uint64_t *ret_capacity)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC };
+	autoclose int fd =
+		socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
+	int room = ROOM;
+	socklen_t len = sizeof(room);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, &len) < 0)
+		return -errno;
+	*ret_capacity = (uint64_t)room / EVENT_COST;
+	r = leave_threads_out(fd);
+	if (r == 0 && bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		r = -errno;
+	return r < 0 ? r : take_fd(&fd);
+}
+
+static const char *why(int r)
+{
+	switch (r) {
+	case -EPERM:
+	case -EACCES:
+		return "the proc connector is closed to ordinary users before Linux 6.6";
+	case -ETIMEDOUT:
+	case -ECONNREFUSED:
+		return "the proc connector does not answer in this container (its own pid, user or "
+		       "network namespace)";
+	case -EPROTONOSUPPORT:
+		return "this kernel has no proc connector";
+	default:
+		return "the proc connector cannot be opened";
+	}
+}
+
+static void on_event(struct loop *l, int fd, uint32_t events, void *arg);
+static void on_rest_over(struct loop *l, int fd, uint32_t events, void *arg);
+
+int connector_open(struct monitor *m)
+{
+	struct connector *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->exits = m->set.no_exit_info || !end_kernel_tells();
+	c->rest_ms = REST_MS;
+	c->rest_fd = -1;
+	c->fd = m->set.no_connector ? -EPERM : open_socket(&c->capacity);
+	r = c->fd < 0 ? c->fd : listen_for(c->fd, 0);
+	if (r == 0)
+		r = wait_for_ack(c->fd);
+	if (r == 0)
+		r = listen_for(c->fd, wanted(c));
+	if (r == 0) {
+		c->rest_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		r = c->rest_fd < 0 ? -errno
+				   : loop_add_fd(m->loop, c->rest_fd, EPOLLIN, on_rest_over, m);
+	}
+	if (r == 0)
+		r = loop_add_fd(m->loop, c->fd, EPOLLIN, on_event, m);
+	m->connector = c;
+	if (r < 0) {
+		m->why_no_connector = m->set.no_connector ? "switched off" : why(r);
+		connector_close(m);
+	}
+	return r;
+}
+
+void connector_close(struct monitor *m)
+{
+	struct connector *c = m->connector;
+
+	if (!c)
+		return;
+	loop_del_fd(m->loop, c->fd);
+	loop_del_fd(m->loop, c->rest_fd);
+	auto_close_(&c->fd);
+	auto_close_(&c->rest_fd);
+	free(c);
+	m->connector = NULL;
+}
+
+void connector_trainings(struct monitor *m, bool any)
+{
+	struct connector *c = m->connector;
+
+	if (!c || c->trainings == any)
+		return;
+	c->trainings = any;
+	(void)listen_for(c->fd, wanted(c));
+}
+
+static void one(struct monitor *m, const struct proc_event *ev)
+{
+	struct watched *w;
+
+	switch ((uint32_t)ev->what) {
+	case PROC_EVENT_EXEC:
+		watched_consider(m, ev->event_data.exec.process_tgid);
+		break;
+	case PROC_EVENT_FORK:
+		w = watched_find(m, ev->event_data.fork.parent_tgid);
+		if (w && w->role.kind == KIND_TRAINING)
+			watched_consider(m, ev->event_data.fork.child_tgid);
+		break;
+	case (uint32_t)PROC_EVENT_EXIT:
+		w = watched_find(m, ev->event_data.exit.process_tgid);
+		if (w)
+			end_told(m, w, (int)ev->event_data.exit.exit_code);
+		break;
+	default:
+		break;
+	}
+}
+
+/* How many there were. */
+static uint64_t drain(struct monitor *m)
+{
+	struct connector *c = m->connector;
+	struct message msg;
+	struct proc_event ev;
+	uint64_t n = 0;
+
+	for (;;) {
+		ssize_t k = recv(c->fd, &msg, sizeof(msg), 0);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0 && errno == ENOBUFS) {
+			c->overflows++;
+			m->next_scan_ms = 0;
+			n += c->capacity;
+			continue;
+		}
+		if (k < 0)
+			break;
+		/* Only the kernel may send to this group (netlink(7)): others' messages do not
+		 * come. */
+		if (k >= (ssize_t)offsetof(struct message, u.ev.event_data) + 8) {
+			ev = msg.u.ev;
+			one(m, &ev);
+		}
+		n++;
+	}
+	if (m->next_scan_ms == 0)
+		(void)watched_scan(m);
+	return n;
+}
+
+void connector_drain(struct monitor *m)
+{
+	(void)drain(m);
+}
+
+static void rest(struct monitor *m, uint64_t n)
+{
+	struct connector *c = m->connector;
+	uint64_t now = monitor_mono_ms(), since = now - c->last_drain_ms, most;
+	struct itimerspec t = { 0 };
+
+	c->last_drain_ms = now;
+	/* A quarter of the buffer at the rate of the last rest. */
+	most = n && since ? c->capacity / 4 * since / n : REST_MAX_MS;
+	c->rest_ms = c->rest_ms * 2 < REST_MAX_MS ? c->rest_ms * 2 : REST_MAX_MS;
+	if (c->rest_ms > most)
+		c->rest_ms = most > 1 ? most : 1;
+	t.it_value = (struct timespec){ (time_t)(c->rest_ms / 1000),
+		(long)(c->rest_ms % 1000) * 1000000 };
+	(void)loop_mod_fd(m->loop, c->fd, 0);
+	(void)timerfd_settime(c->rest_fd, 0, &t, NULL);
+	c->resting = true;
+}
+
+/* What finds a process of interest looks again soon: where one is, its children follow. */
+static void look(struct monitor *m)
+{
+	struct connector *c = m->connector;
+	unsigned before = m->n_watched;
+	uint64_t serial = m->serial, n = drain(m);
+
+	if (m->n_watched != before || m->serial != serial)
+		c->rest_ms = REST_MS / 2;
+	if (n) {
+		rest(m, n);
+		return;
+	}
+	c->resting = false;
+	c->rest_ms = REST_MS / 2;
+	(void)loop_mod_fd(m->loop, c->fd, EPOLLIN);
+}
+
+static void on_event(struct loop *l, int fd, uint32_t events, void *arg)
+{
+	struct monitor *m = arg;
+
+	(void)l, (void)fd, (void)events;
+	m->connector->last_drain_ms = monitor_mono_ms() - 1;
+	look(m);
+}
+
+static void on_rest_over(struct loop *l, int fd, uint32_t events, void *arg)
+{
+	uint64_t ticks;
+
+	(void)l, (void)events;
+	(void)!read(fd, &ticks, sizeof(ticks));
+	look(arg);
+}

@@ -1,0 +1,145 @@
+/* The settings, resolved, as lines on a descriptor; then this process is the monitor. */
+#include "detect/core_watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "detect/detect.h"
+#include "lib/auto.h"
+#include "lib/become.h"
+#include "lib/ctl.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/log.h"
+
+enum { STOP_MS = 5000 };
+
+struct options {
+	const char *log_dir;
+	int verbose;
+};
+
+static int usage(const char *command, const char *rest)
+{
+	log_error("usage: detect %s%s", command, rest);
+	return EXIT_USAGE;
+}
+
+static int add_lines(struct buf *b, const char *name, const char *const *list)
+{
+	int r = 0;
+
+	/* The kernel's file names may hold newlines, patterns of ours not. */
+	for (; r == 0 && list && *list; list++)
+		if (!strchr(*list, '\n'))
+			r = buf_printf(b, "%s=%s\n", name, *list);
+	return r;
+}
+
+static int add_limits(struct buf *b, const struct risk_limits *l)
+{
+	return buf_printf(b,
+		"mem_medium=%" PRIu64 "\nmem_critical=%" PRIu64 "\nswap=%" PRIu64 "\ngpu=%" PRIu64
+		"\nshm=%" PRIu64 "\ncpu=%" PRIu64 "\npsi_medium=%" PRIu64 "\npsi_critical=%" PRIu64
+		"\nfamily_bytes=%" PRIu64 "\ndisk_free=%" PRIu64 "\nwarn_left_ms=%" PRIu64
+		"\ncalm_points=%" PRIu64 "\ncalm_ms=%" PRIu64 "\n",
+		l->mem_medium, l->mem_critical, l->swap, l->gpu, l->shm, l->cpu, l->psi_medium,
+		l->psi_critical, l->family_bytes, l->disk_free, l->warn_left_ms, l->calm_points,
+		l->calm_ms);
+}
+
+static int add_all(struct buf *b, const struct detect_settings *set, const struct options *opt)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	int r = add_limits(b, &set->limits);
+
+	if (r == 0)
+		r = add_lines(b, "training", set->patterns.training);
+	if (r == 0)
+		r = add_lines(b, "not_training", set->patterns.not_training);
+	if (r == 0)
+		r = add_lines(b, "editor", set->patterns.editors);
+	if (r == 0)
+		r = buf_printf(b, "sample_ms=%" PRIu64 "\n", set->cfg.sample_ms);
+	if (r == 0 && n > 0 && !memchr(self, '\n', (size_t)n))
+		r = buf_printf(b, "core=%.*s\n", (int)n, self);
+	if (r == 0 && opt->log_dir)
+		r = buf_printf(b, "log_dir=%s\n", opt->log_dir);
+	return r;
+}
+
+static int settings_fd(const struct detect_settings *set, const struct options *opt)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	autoclose int fd = memfd_create("settings", 0);
+	int r = fd < 0 ? -errno : add_all(&b, set, opt);
+
+	if (r == 0)
+		r = io_write_all(fd, b.data, b.len);
+	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		r = -errno;
+	return r < 0 ? r : take_fd(&fd);
+}
+
+static bool parse(int argc, char **argv, struct options *opt)
+{
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--log-dir") == 0 && i + 1 < argc)
+			opt->log_dir = argv[++i];
+		else if (strncmp(argv[i], "--log-dir=", 10) == 0)
+			opt->log_dir = argv[i] + 10;
+		else if (strcmp(argv[i], "-v") == 0 || strcmp(argv[i], "--verbose") == 0)
+			opt->verbose++;
+		else
+			return false;
+	}
+	return !opt->log_dir || (*opt->log_dir && !strchr(opt->log_dir, '\n'));
+}
+
+int cmd_watch(int argc, char **argv, const struct detect_settings *set)
+{
+	struct options opt = { 0 };
+	char number[16], name[] = "detect-watch", fd_option[] = "--settings-fd", v[] = "-v";
+	char *args[] = { name, fd_option, number, NULL, NULL, NULL };
+	int fd;
+
+	if (!parse(argc, argv, &opt))
+		return usage("watch", " [--log-dir DIR] [-v]");
+	fd = settings_fd(set, &opt);
+	if (fd < 0) {
+		(void)log_error_errno(fd, "watch: settings");
+		return EXIT_ENV;
+	}
+	(void)snprintf(number, sizeof(number), "%d", fd);
+	for (int i = 0; i < opt.verbose && i < 2; i++)
+		args[3 + i] = v;
+	return become("detect-watch", args);
+}
+
+int cmd_stop(int argc, char **argv, const struct detect_settings *set)
+{
+	autoput(buf_release) struct buf answer = BUF_INIT;
+	autoclose int dir = -1;
+	int r;
+
+	(void)argv, (void)set;
+	if (argc)
+		return usage("stop", "");
+	dir = detect_run_dir();
+	r = dir < 0 ? dir : ctl_call(dir, DETECT_SOCKET, "stop", STOP_MS, &answer);
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		log_warn("stop: no monitor runs");
+		return EXIT_NO;
+	}
+	if (r < 0) {
+		(void)log_error_errno(r, "stop: the monitor does not answer");
+		return EXIT_ENV;
+	}
+	return EXIT_DONE;
+}

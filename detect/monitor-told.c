@@ -1,0 +1,349 @@
+/* Who is told: those who wait on the socket, the spool, the log, and the judge. In this order: the
+ * spool may have to wait for a disk, a snapshot should not wait for that. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "detect/detect.h"
+#include "detect/monitor.h"
+#include "lib/auto.h"
+#include "lib/err.h"
+#include "lib/log.h"
+#include "lib/text.h"
+
+enum { JUDGE_REST_MS = 1000, LINE = 4096 };
+
+static void answer(struct ctl_conn *c, const char *text)
+{
+	ctl_answer(c, text, strlen(text));
+}
+
+static void answer_error(struct ctl_conn *c, const char *why)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof(text), "error\t%s\n", why);
+	answer(c, text);
+}
+
+/* The ring: lines one behind the other, begun anew at the front; the oldest make room. */
+static void forget_oldest(struct monitor *m)
+{
+	m->first_event = (m->first_event + 1) % EVENTS;
+	m->n_events--;
+}
+
+static void keep(struct monitor *m, const char *line, uint32_t n)
+{
+	struct event *e;
+	uint32_t at = m->event_end;
+
+	if (at + n > EVENT_BYTES)
+		at = 0;
+	while (m->n_events) {
+		const struct event *old = &m->event[m->first_event];
+
+		if (m->n_events < EVENTS && (old->at >= at + n || old->at + old->len <= at) &&
+			!(at < m->event_end && old->at >= m->event_end))
+			break;
+		forget_oldest(m);
+	}
+	e = &m->event[(m->first_event + m->n_events++) % EVENTS];
+	*e = (struct event){ ++m->seq, at, n };
+	memcpy(m->event_bytes + at, line, n);
+	m->event_end = at + n;
+}
+
+static void answer_wait(struct monitor *m, struct ctl_conn *c, uint64_t seq)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int r = buf_printf(&b, "ok\t%" PRIu64 "\n", m->seq);
+
+	for (unsigned i = 0; r == 0 && i < m->n_events; i++) {
+		const struct event *e = &m->event[(m->first_event + i) % EVENTS];
+
+		if (e->seq <= seq)
+			continue;
+		r = buf_printf(&b, "%" PRIu64 "\t", e->seq);
+		if (r == 0)
+			r = buf_add(&b, m->event_bytes + e->at, e->len);
+		if (r == 0)
+			r = buf_addch(&b, '\n');
+	}
+	if (r < 0)
+		answer_error(c, err_str(r));
+	else
+		ctl_answer(c, b.data, b.len);
+}
+
+static void answer_all(struct monitor *m)
+{
+	/* Answering may call gone(), which takes from the list. */
+	while (m->n_waiters) {
+		struct ctl_conn *c = m->waiter[--m->n_waiters];
+
+		answer_wait(m, c, m->wait_seq[m->n_waiters]);
+	}
+}
+
+static void on_wait(struct monitor *m, struct ctl_conn *c, char **req)
+{
+	const char *text = ctl_next_field(req);
+	char *end = NULL;
+	uint64_t seq = text ? strtoull(text, &end, 10) : 0;
+
+	if (!text || !*text || *end) {
+		answer_error(c, "wait: a number, please");
+	} else if (seq &&
+		   seq != m->seq) { /* one of another monitor's, too: what there is comes at once */
+		answer_wait(m, c, seq < m->seq ? seq : 0);
+	} else if (m->n_waiters == WAITERS) {
+		answer_error(c, "too many wait already");
+	} else {
+		m->waiter[m->n_waiters] = c;
+		m->wait_seq[m->n_waiters++] = m->seq;
+	}
+}
+
+static void spool(struct monitor *m, const struct fact *f)
+{
+	int r = spool_add(m->spool_fd, f);
+
+	if (r < 0 && r != m->spool_error)
+		(void)log_warn_errno(r, "spool: events are not kept");
+	m->spool_error = r;
+	m->judge_wanted = true;
+}
+
+static void on_link(struct monitor *m, struct ctl_conn *c, char **req)
+{
+	char line[LINE];
+	struct fact f;
+
+	/* The fact's own tabs are the request's: what is left of it is the line. */
+	if (!*req || strlen(*req) >= sizeof(line))
+		goto refuse;
+	memcpy(line, *req, strlen(*req) + 1);
+	if (fact_parse(line, &f) < 0 || f.kind != FACT_LINK || !*f.of)
+		goto refuse;
+	answer(c, "ok\n");
+	spool(m, &f);
+	jsonlog_fact(m->log, &f);
+	told_judge(m);
+	return;
+refuse:
+	answer_error(c, "link: not a link");
+}
+
+static void on_register(struct monitor *m, struct ctl_conn *c, char **req)
+{
+	const char *pid = ctl_next_field(req), *start = ctl_next_field(req),
+		   *run = ctl_next_field(req);
+	struct proc_id id = { pid ? (pid_t)strtol(pid, NULL, 10) : 0,
+		start ? strtoull(start, NULL, 10) : 0 };
+
+	if (!run || id.pid <= 0 || strlen(run) > 32) {
+		answer_error(c, "register: pid, start, run");
+		return;
+	}
+	watched_register(m, &id, run);
+	answer(c, watched_find(m, id.pid) ? "ok\n" : "error\tno such process of yours\n");
+}
+
+static void on_stop(struct monitor *m, struct ctl_conn *c, char **req)
+{
+	(void)req;
+	answer(c, "ok\n");
+	loop_stop(m->loop, 0);
+}
+
+static const char *adj(void)
+{
+	static char text[16];
+	FILE *f = fopen("/proc/self/oom_score_adj", "re");
+
+	text[0] = '\0';
+	if (f && fgets(text, sizeof(text), f))
+		text[strcspn(text, "\n")] = '\0';
+	if (f)
+		(void)fclose(f);
+	return *text ? text : "null";
+}
+
+static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	unsigned editors = 0;
+	bool tells = !m->set.no_exit_info && end_kernel_tells();
+	char since[40];
+
+	(void)req;
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (const struct watched *w = m->bucket[i]; w; w = w->next)
+			editors += w->role.kind == KIND_EDITOR;
+	if (buf_printf(&b,
+		    "ok\t%d\n{\"pid\":%d,\"since\":\"%s\",\"risk\":\"%s\",\"watched\":%u,"
+		    "\"editors\":%u,\"training\":%u,"
+		    "\"not_watched\":%u,\"newest\":%" PRIu64 ",\"wakeups\":%" PRIu64
+		    ",\"found_by\":\"%s\",\"status_by\":\"%s\","
+		    "\"memory_locked\":%s,\"oom_score_adj\":%s,\"gpu\":false,\"unknown\":[",
+		    (int)getpid(), (int)getpid(),
+		    text_rfc3339((int64_t)m->started_real_ms * 1000000, since),
+		    risk_name(m->verdict.risk), m->n_watched, editors, m->n_watched - editors,
+		    m->n_full, m->seq, loop_turns(m->loop), m->connector ? "connector" : "scan",
+		    tells          ? "pidfd"
+		    : m->connector ? "connector"
+				   : "stat",
+		    m->locked ? "true" : "false", adj()) < 0)
+		goto out;
+	if (m->why_no_connector && buf_printf(&b, "\"new processes are found by scanning: %s\",",
+					   m->why_no_connector) < 0)
+		goto out;
+	if (!tells && buf_printf(&b, "\"before Linux 6.15 the status of an end is known only %s\",",
+			      m->connector ? "when the connector's event comes through"
+					   : "while its parent has not asked for it") < 0)
+		goto out;
+	if (!m->locked && buf_printf(&b, "\"the memory is not locked (%s): raise ulimit -l\",",
+				  strerror(m->lock_error)) < 0)
+		goto out;
+	if (m->spool_error < 0 &&
+		buf_printf(&b, "\"events are not kept: %s\",", err_str(m->spool_error)) < 0)
+		goto out;
+	if (m->n_full &&
+		buf_printf(&b, "\"%u processes are not watched: out of descriptors or room\",",
+			m->n_full) < 0)
+		goto out;
+	if (buf_addstr(&b, "\"who sent a signal is told by no kernel interface\"]}\n") == 0) {
+		ctl_answer(c, b.data, b.len);
+		return;
+	}
+out:
+	answer_error(c, "out of memory");
+}
+
+static const struct {
+	const char *word;
+	void (*fn)(struct monitor *m, struct ctl_conn *c, char **req);
+} requests[] = {
+	{ "wait", on_wait },
+	{ "link", on_link },
+	{ "register", on_register },
+	{ "status", on_status },
+	{ "stop", on_stop },
+};
+
+static void on_request(struct ctl_conn *c, char *req, void *arg)
+{
+	const char *word = ctl_next_field(&req);
+
+	for (size_t i = 0; word && i < sizeof(requests) / sizeof(*requests); i++)
+		if (strcmp(word, requests[i].word) == 0) {
+			requests[i].fn(arg, c, &req);
+			return;
+		}
+	answer_error(c, "no such request");
+}
+
+static void on_gone(struct ctl_conn *c, void *arg)
+{
+	struct monitor *m = arg;
+
+	for (unsigned i = 0; i < m->n_waiters; i++)
+		if (m->waiter[i] == c) {
+			m->n_waiters--;
+			m->waiter[i] = m->waiter[m->n_waiters];
+			m->wait_seq[i] = m->wait_seq[m->n_waiters];
+			return;
+		}
+}
+
+void told(struct monitor *m, const struct fact *f)
+{
+	char line[LINE];
+	int n = fact_line(f, line, sizeof(line));
+
+	if (n > 0) {
+		keep(m, line, (uint32_t)n);
+		answer_all(m);
+	}
+	spool(m, f);
+	jsonlog_fact(m->log, f);
+	told_judge(m);
+}
+
+static int spawn_judge(struct monitor *m, const char *stand_in)
+{
+	const char *program = stand_in ? stand_in : m->set.core;
+	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "judge", NULL };
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int r;
+
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	r = posix_spawnattr_init(&attr);
+	if (r)
+		return -r;
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setsigdefault(&attr, &all);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	r = posix_spawn(&m->judge, program, NULL, &attr, argv, environ);
+	(void)posix_spawnattr_destroy(&attr);
+	return -r;
+}
+
+void told_judge(struct monitor *m)
+{
+	const char *stand_in = getenv("HOLDFAST_JUDGE");
+	uint64_t now = monitor_mono_ms();
+	int r;
+
+	if (!m->judge_wanted || m->judge || (!stand_in && !m->set.core))
+		return;
+	if (m->judge_started_ms && now < m->judge_started_ms + JUDGE_REST_MS)
+		return; /* the next tick */
+	m->judge_wanted = false;
+	m->judge_started_ms = now;
+	r = spawn_judge(m, stand_in);
+	if (r < 0) {
+		m->judge = 0;
+		(void)log_warn_errno(r, "%s judge", stand_in ? stand_in : m->set.core);
+	}
+}
+
+void told_child(struct monitor *m)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		if (pid == m->judge)
+			m->judge = 0;
+	told_judge(m);
+}
+
+int told_open(struct monitor *m)
+{
+	m->event_bytes = malloc(EVENT_BYTES);
+	if (!m->event_bytes)
+		return -ENOMEM;
+	/* Higher than any number of a monitor before us. */
+	m->seq = m->started_real_ms * 1000;
+	m->spool_fd = spool_open(m->state_fd);
+	if (m->spool_fd < 0)
+		return m->spool_fd;
+	return ctl_listen(m->loop, m->run_fd, DETECT_SOCKET, on_request, on_gone, m, &m->ctl);
+}
+
+void told_close(struct monitor *m)
+{
+	ctl_close(m->ctl);
+	m->ctl = NULL;
+	auto_close_(&m->spool_fd);
+	free(m->event_bytes);
+}

@@ -1,0 +1,190 @@
+/* detect/monitor.h - what the files of detect-watch share; watch.h says what it does. Not for
+ * outside the room.
+ *
+ * One struct monitor, one thread. A turn of the loop: what ended is told first (socket, then spool,
+ * then log), then what is new is looked at, then the reading. Nothing of that allocates but the
+ * discovery of a process. */
+#ifndef DETECT_MONITOR_H
+#define DETECT_MONITOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "detect/machine.h"
+#include "detect/procs.h"
+#include "detect/risk.h"
+#include "detect/roles.h"
+#include "detect/samples.h"
+#include "detect/spool.h"
+#include "lib/ctl.h"
+#include "lib/loop.h"
+
+enum {
+	WATCHED_MAX = 8192,
+	BUCKETS = 512,
+	EVENTS = 64,            /* kept for late askers, as far as */
+	EVENT_BYTES = 80 << 10, /* hold them */
+	WAITERS = 32,
+	SEEN = 4096, /* fingerprints of processes that are none of ours */
+	YOUNG = 256, /* new processes that may still exec */
+	PATTERNS = 128,
+};
+
+/* monitor-settings.c: what --settings-fd brought. */
+struct monitor_settings {
+	char *text; /* all of it; the rest points into it */
+	const char *training[PATTERNS], *not_training[PATTERNS],
+		*editors[PATTERNS]; /* NULL-terminated */
+	struct role_patterns patterns;
+	struct risk_limits limits;
+	const char *core;          /* detect-core, for judge and SIGHUP; NULL: neither */
+	const char *log_dir;       /* NULL: none */
+	uint64_t log_bytes;        /* a file of log_dir is put aside at this size */
+	uint64_t sample_ms;        /* between readings at LOW, at least */
+	uint64_t look_ms, hang_ms; /* between two looks at LOW; stuck for so long is a hang */
+	bool no_connector, no_exit_info, no_zombie; /* tests: as on an older kernel */
+};
+int monitor_settings_read(int fd, struct monitor_settings *ret); /* -EINVAL: said */
+
+/* One process we hold. Strings stand behind the struct, in one piece. */
+struct watched {
+	struct watched *next; /* in its bucket */
+	struct monitor *m;
+	struct proc_id id;
+	pid_t ppid;
+	int pidfd;
+	struct role_of role;
+	char comm[PROC_COMM];
+	char run[33];
+	char state;
+	bool hanging;     /* told */
+	bool dead;        /* POLLIN was there: only the status is waited for */
+	bool have_status; /* of the connector */
+	int wait_status;
+	uint64_t stuck_since_ms; /* mono; 0: it moves */
+	uint64_t rss, peak, ticks, faults;
+	uint64_t died_real_ms, died_mono_ms, patience_ms;
+	uint64_t cg_oom;                                   /* at the last look */
+	const char *exe, *argv, *cwd, *user_data, *cgroup; /* "" unknown */
+};
+
+struct event {
+	uint64_t seq;
+	uint32_t at, len;
+};
+
+struct monitor;
+struct connector;
+struct jsonlog;
+
+struct monitor {
+	struct loop *loop;
+	struct monitor_settings set;
+	const struct roots *roots;
+	int state_fd, run_fd, proc_fd;
+	uid_t uid;
+	char boot_id[37];
+	uint64_t started_real_ms, started_mono_ms, serial;
+
+	/* watched.c */
+	struct watched *bucket[BUCKETS];
+	unsigned n_watched, n_dead, n_full; /* n_full: not watched, no room or no descriptor */
+	uint32_t *seen;
+	struct proc_id *young;
+	unsigned n_young;
+	pid_t last_pid;
+	uint64_t next_scan_ms;
+	int loadavg_fd;
+	struct proc *scratch; /* 5 KiB, once */
+
+	/* connector.c */
+	struct connector *connector; /* NULL: by scan */
+	const char *why_no_connector;
+	bool drain_wanted; /* somebody's status is waited for: a rest must not hold it up */
+
+	/* monitor.c */
+	struct machine_reader *reader;
+	struct machine now;
+	uint64_t tick_oom; /* vmstat's, at the last tick */
+	struct risk_state risk;
+	struct risk_verdict verdict;
+	uint64_t editor_bytes, training_bytes;
+	uint64_t next_sample_ms, next_look_ms;
+	int timer_fd;
+	struct samples *samples;
+	struct jsonlog *log;
+	bool locked;
+	int lock_error;
+	bool again; /* SIGHUP: exec after the loop */
+
+	/* monitor-told.c */
+	int spool_fd;
+	int spool_error;
+	struct ctl_server *ctl;
+	struct ctl_conn *waiter[WAITERS];
+	uint64_t wait_seq[WAITERS];
+	unsigned n_waiters;
+	uint64_t seq;
+	struct event event[EVENTS];
+	unsigned n_events, first_event;
+	char *event_bytes;
+	uint32_t event_end;
+	pid_t judge;
+	bool judge_wanted;
+	uint64_t judge_started_ms;
+};
+
+/* monitor.c */
+int monitor_open(struct monitor *m);
+int monitor_run(struct monitor *m);
+void monitor_close(struct monitor *m, bool in_order);
+void monitor_arm(struct monitor *m);
+uint64_t monitor_mono_ms(void);
+uint64_t monitor_real_ms(void);
+void monitor_read_now(struct monitor *m); /* the counters as they are */
+void monitor_fact(
+	struct monitor *m, enum fact_kind kind, struct fact *f); /* id, times, reading filled in */
+
+/* watched.c */
+int watched_open(struct monitor *m);
+void watched_close(struct monitor *m);
+struct watched *watched_find(struct monitor *m, pid_t pid);
+void watched_consider(struct monitor *m, pid_t pid); /* an editor, a training? */
+int watched_scan(struct monitor *m);                 /* all of /proc */
+void watched_scan_new(struct monitor *m); /* without a connector: those since the last time */
+void watched_look(struct monitor *m);     /* sizes, states, hangs */
+void watched_register(struct monitor *m, const struct proc_id *id, const char *run);
+
+/* monitor-end.c: an exit, from the readable pidfd to the told fact. */
+void end_seen(struct monitor *m, struct watched *w);   /* POLLIN */
+void end_reaped(struct monitor *m, struct watched *w); /* POLLHUP */
+void end_told(
+	struct monitor *m, struct watched *w, int wait_status); /* the connector's exit event */
+void end_expire(struct monitor *m); /* those whose status nobody told in time */
+bool end_status(int pidfd, int procfd, const struct proc_id *id, const struct monitor_settings *set,
+	bool reaped, int *ret_wait_status, const char **ret_how);
+bool end_kernel_tells(void); /* PIDFD_INFO_EXIT is there */
+void watched_fact(const struct watched *w, struct fact *f);
+void watched_drop(struct monitor *m, struct watched *w); /* frees it */
+uint64_t cgroup_oom_kills(const struct roots *roots, const char *path);
+
+/* connector.c */
+int connector_open(struct monitor *m); /* -errno and why_no_connector */
+void connector_close(struct monitor *m);
+void connector_drain(struct monitor *m);
+void connector_trainings(struct monitor *m, bool any); /* forks are of interest only then */
+
+/* monitor-told.c */
+int told_open(struct monitor *m);
+void told_close(struct monitor *m);
+void told(struct monitor *m, const struct fact *f);
+void told_judge(struct monitor *m);
+void told_child(struct monitor *m); /* SIGCHLD */
+
+/* monitor-log.c: JSON lines below log_dir. */
+int jsonlog_open(const char *dir, uint64_t max_bytes, struct jsonlog **ret);
+void jsonlog_close(struct jsonlog *l);
+void jsonlog_sample(struct jsonlog *l, const struct sample *x);
+void jsonlog_fact(struct jsonlog *l, const struct fact *f);
+
+#endif

@@ -1,0 +1,350 @@
+"""The monitor: what it finds, how it tells the ends, what it says it cannot know."""
+import json
+import os
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(__file__))
+from monitor import BUILD, Monitor, fact, stand_in    # noqa: E402
+
+signal.alarm(240)
+where = tempfile.mkdtemp()
+python, code = stand_in(where, "bin/python3"), stand_in(where, "share/code/code")
+quick = ["look_ms=200", "hang_ms=600"]
+bad = 0
+monitors = []
+
+
+def check(name):
+    def run(fn):
+        global bad
+        try:
+            fn()
+            print("ok", name, flush=True)
+        except Exception:
+            bad += 1
+            traceback.print_exc(file=sys.stdout)
+            print("not ok", name, flush=True)
+        finally:
+            while monitors:
+                monitors.pop().end(signal.SIGKILL)
+    return run
+
+
+def monitor(name, *settings, **kw):
+    m = Monitor(os.path.join(where, name), quick + list(settings), **kw)
+    monitors.append(m)
+    return m
+
+
+def mine(f):
+    return f.get("exe", "").startswith(where)
+
+
+def run(exe, script, *words):
+    return subprocess.Popen([exe, script, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def started(m, p):
+    f = m.wait_for(lambda f: f["kind"] == "start" and f["pid"] == str(p.pid))
+    assert f, "not found"
+    return f
+
+
+def go(p):
+    """Behind "hear": it does the rest, and is reaped."""
+    p.communicate(b"\n")
+
+
+def watched(m, n):
+    until = time.time() + 20
+    while json.loads(m.ask("status").splitlines()[1])["training"] < n:
+        assert time.time() < until, "not %d" % n
+        time.sleep(0.01)
+
+
+WAYS = [(["exit", "0"], "exited", 0), (["exit", "3"], "exited", 3), (["nocore", "raise", "11"], "signaled", 11),
+        (["nocore", "raise", "6"], "signaled", 6), (["raise", "15"], "signaled", 15), (["raise", "9"], "signaled", 9)]
+
+
+def ends(m, unknown=False):
+    for words, status, number in WAYS:
+        p = run(python, "train.py", "hear", *words)
+        start = started(m, p)
+        go(p)
+        f = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
+        assert f, words
+        if unknown:
+            assert f["status"] == "unknown" and "code" not in f and "signal" not in f, f
+            continue
+        assert f["status"] == status, (words, f)
+        assert int(f.get("code" if status == "exited" else "signal", 0)) == number, (words, f)
+        assert f["role"] == "run" and f["of_kind"] == "training" and "core" not in f, f
+        assert "train.py hear" in f["argv"] and f["exe"] == python and f["cwd"] == os.getcwd(), f
+        assert start["id"] == f["run"] == start["run"], (start, f)
+        assert "oom0" in f and "oom1" in f and "m.available" in f, f
+
+
+@check("each way to end is told, with the run it belongs to")
+def _():
+    m = monitor("plain")
+    s = json.loads(m.ask("status").splitlines()[1])
+    assert s["pid"] == m.p.pid and s["unknown"], s
+    ends(m)
+    assert all(m.spooled()), "a line with a wrong sum"
+    assert stat.S_IMODE(os.stat(m.state + "/spool").st_mode) == 0o600
+
+
+@check("without the connector new processes are found by scanning")
+def _():
+    m = monitor("scan", "without=connector", "sample_ms=100")
+    s = json.loads(m.ask("status").splitlines()[1])
+    assert s["found_by"] == "scan" and "scanning" in s["unknown"][0], s
+    ends(m)
+
+
+@check("without exit information of the pidfd: the zombie, or the connector")
+def _():
+    m = monitor("old", "without=exit-info")
+    ends(m)
+
+
+@check("what no kernel interface tells is unknown, and said")
+def _():
+    m = monitor("blind", "without=exit-info", "without=zombie", "without=connector", "sample_ms=100")
+    assert any("status" in x for x in json.loads(m.ask("status").splitlines()[1])["unknown"])
+    ends(m, unknown=True)
+
+
+@check("a zombie is told before it is reaped")
+def _():
+    m = monitor("zombie")
+    p = run(python, "train.py", "hear", "exit", "7")
+    started(m, p)
+    p.stdin.close()
+    p.stdout.read()     # ends with the process
+    seen = time.time()
+    f = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
+    told = time.time() - seen
+    assert open("/proc/%d/stat" % p.pid).read().split(")")[-1].split()[0] == "Z"
+    p.wait()
+    assert f["code"] == "7" and told < 5, (f, told)
+
+
+@check("workers belong to their run; a child that becomes something else is none")
+def _():
+    m = monitor("worker")
+    p = run(python, "train.py", "fork", "ready", "hear", "raise", "9", "end", "exit", "1")
+    child = p.stdout.readline().decode().strip()
+    watched(m, 2)
+    go(p)
+    f = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == child)
+    g = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
+    assert f and g and f["role"] == "worker" and f["signal"] == "9" and f["run"] == g["run"] and g["code"] == "1", (f, g)
+    other = stand_in(where, "bin/other")
+    p = run(python, "train.py", "fork", "ready", "exec", other, "x", "hear", "exit", "4", "end", "exit", "0")
+    child = p.stdout.readline().decode().strip()
+    started(m, p)
+    go(p)
+    assert m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
+    assert not [f for f in m.spooled() if f.get("pid") == child and f.get("code") == "4"]
+
+
+@check("those that run already are found at the start")
+def _():
+    p = run(code, "--unity-launch", "ready", "pause")
+    p.stdout.readline()
+    q = run(python, "-m", "nothing", "pause")
+    m = monitor("early")
+    start = m.wait_for(lambda f: f["kind"] == "start" and f["pid"] == str(p.pid))
+    assert start["role"] == "main" and start["family"] == "VSCode", start
+    p.kill(), p.wait(), q.kill(), q.wait()
+    f = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
+    assert f["signal"] == "9" and f["family"] == "VSCode", f
+    assert not [f for f in m.spooled() if f.get("pid") == str(q.pid)]
+
+
+@check("a hang is told once while it lasts, and again the next time")
+def _():
+    m = monitor("hang")
+    p = run(python, "train.py", "ready", "pause")
+    p.stdout.readline()
+    assert m.wait_for(lambda f: f["kind"] == "start" and f["pid"] == str(p.pid))
+
+    def hangs():
+        return [f for f in m.spooled() if f["kind"] == "hang" and f["pid"] == str(p.pid)]
+    for n in 1, 2:
+        p.send_signal(signal.SIGSTOP)
+        m.wait_until(lambda all: len(hangs()) == n)
+        assert len(hangs()) == n
+        time.sleep(2.5)     # it has looked again
+        assert len(hangs()) == n and hangs()[-1]["state"] == "T", hangs()
+        p.send_signal(signal.SIGCONT)
+        time.sleep(2.5)     # longer than the slowest reading: it is seen to move
+    p.kill(), p.wait()
+
+
+@check("a storm: every training of it is told, with its code")
+def _():
+    m = monitor("storm")
+    n = 1000
+    subprocess.run([python, "storm.py", "storm", str(n), "8", "60"], check=True)
+    facts = m.wait_until(lambda all: sum(x["kind"] == "exit" and mine(x) for x in all) >= n // 2, 10)
+    got = [f for f in facts if f["kind"] == "exit" and mine(f) and "train.py" in f["argv"]]
+    starts = {f["pid"]: f for f in facts if f["kind"] == "start" and mine(f)}
+    assert len(starts) == len(got), (len(starts), len(got))
+    assert len(got) >= n // 2 - 5, len(got)     # the first may end before the storm is noticed
+    for f in got:
+        assert f["status"] == "exited" and f.get("code", "0") == f["argv"].split()[-1], f
+    assert len({f["id"] for f in facts}) == len(facts)
+
+
+@check("those who wait are told; those who come late, too")
+def _():
+    m = monitor("wait")
+    p = run(python, "train.py", "ready", "pause")
+    start = m.wait_for(lambda f: f["kind"] == "start" and f["pid"] == str(p.pid))
+    s = m.connect()
+    s.sendall(b"wait\t0\n")
+    m.ask("status")
+    p.kill(), p.wait()
+    got = b"".join(iter(lambda: s.recv(65536), b"")).decode().splitlines()
+    assert got[0].startswith("ok\t") and "kind=exit" in got[1], got
+    newest, late = m.events(1)
+    assert start in late and late[-1]["kind"] == "exit" and newest == int(got[0].split("\t")[1]), late
+    assert m.events(newest - 1)[1] == late[-1:]
+
+
+@check("requests of any shape are refused, not followed")
+def _():
+    m = monitor("hostile")
+    for req in ["", "wait", "wait\t", "wait\tx", "wait\t-1x", "link", "link\t", "link\tkind=exit\tid=a", "link\t" + "x" * 60000,
+                "register", "register\t1", "register\tx\ty\tz", "register\t1\t1\t" + "r" * 40, "nonsense", "\t\t\t", "status\\"]:
+        assert m.ask(req).startswith("error\t"), req
+    assert m.ask("register\t1\t1\trun").startswith("error\t")
+    assert m.ask("status").startswith("ok\t")
+
+
+@check("a link goes to the spool as it came")
+def _():
+    m = monitor("link")
+    body = "kind=link\tid=abc-1\tof=abc\tworkspace=/w\\tx\tstore=/s\tbefore=0123"
+    h = 14695981039346656037
+    for b in body.encode():
+        h = (h ^ b) * 1099511628211 & (1 << 64) - 1
+    assert m.ask("link\t%s\tsum=%016x" % (body, h)) == "ok\n"
+    f = m.wait_for(lambda f: f["kind"] == "link")
+    assert f["of"] == "abc" and f["workspace"] == "/w\tx", f
+
+
+@check("a registered process is a run whatever it is called")
+def _():
+    m = monitor("register")
+    other = stand_in(where, "bin/other")
+    p = run(other, "x", "ready", "pause")
+    p.stdout.readline()
+    start = open("/proc/%d/stat" % p.pid).read().rpartition(")")[2].split()[19]
+    assert m.ask("register\t%d\t%d\tmy-run" % (p.pid, int(start) + 1)).startswith("error")
+    assert m.ask("register\t%d\t%s\tmy-run" % (p.pid, start)) == "ok\n"
+    p.kill(), p.wait()
+    f = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
+    assert f["run"] == "my-run" and f["role"] == "run" and f["signal"] == "9", f
+
+
+@check("one monitor; the second says who runs it")
+def _():
+    m = monitor("two")
+    r, w = os.pipe()
+    os.close(w)
+    p = subprocess.run([m.program, "--settings-fd", str(r)], pass_fds=[r], env=m.env, stderr=subprocess.PIPE)
+    assert p.returncode == 4 and str(m.p.pid).encode() in p.stderr, p
+    assert m.ask("stop") == "ok\n" and m.p.wait(10) == 0
+
+
+def seal(record):
+    h = 2166136261
+    for b in record[:60]:
+        h = (h ^ b) * 16777619 & 0xffffffff
+    return record[:60] + struct.pack("<I", h)
+
+
+@check("how the monitor before ended: in order, without a word, with its machine")
+def _():
+    m = monitor("again")
+    assert m.end() == 0
+    m.start()
+    assert not [f for f in m.spooled() if f["kind"] in ("stop", "machine")], m.spooled()
+    m.end(signal.SIGKILL)
+    m.start()
+    stop = [f for f in m.spooled() if f["kind"] == "stop"]
+    assert len(stop) == 1, stop
+    m.end(signal.SIGKILL)
+    with open(m.state + "/samples", "r+b") as f:
+        head = f.read(64)
+        f.seek(0)
+        f.write(seal(head[:8] + b"00000000-0000-0000-0000-000000000000" + head[44:64]))
+    m.start()
+    lost = [f for f in m.spooled() if f["kind"] == "machine"]
+    assert len(lost) == 1 and abs(int(lost[0]["real"]) / 1000 - time.time()) < 60, lost
+
+
+@check("the judge is started when there is something to judge, one at a time")
+def _():
+    judge = os.path.join(where, "judge.sh")
+    with open(judge, "w") as f:
+        f.write('#!/bin/sh\nmkdir "$0.busy" || echo twice >>"$0.log"\necho "$1" >>"$0.log"\nsleep 0.2\nrmdir "$0.busy"\n')
+    os.chmod(judge, 0o700)
+    m = monitor("judge", env={"HOLDFAST_JUDGE": judge})
+    ps = [run(python, "train.py", "hear", "exit", "1") for i in range(8)]
+    for p in ps:
+        started(m, p)
+    for p in ps:
+        go(p)
+    for p in ps:
+        assert m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
+    until = time.time() + 20
+    last = max(os.path.getmtime(m.state + "/spool"), 0)
+    while time.time() < until and (not os.path.exists(judge + ".log") or os.path.getmtime(judge + ".log") < last):
+        time.sleep(0.05)
+    log = open(judge + ".log").read().split()
+    assert set(log) == {"judge"} and 1 <= len(log) <= 16, log
+    while os.path.exists(judge + ".busy"):
+        time.sleep(0.05)
+
+
+@check("the log: JSON lines, whole ones, within their bound")
+def _():
+    log = os.path.join(where, "log/deep")
+    m = monitor("log", "log_dir=" + log, "log_bytes=4000")
+    odd = os.path.join(where, "bin/q\"\\\n\udcff/python3")
+    stand = stand_in(where, os.path.relpath(odd, where))
+    for i in range(12):
+        p = run(stand, "train.py", "hear", "exit", "5")
+        started(m, p)
+        go(p)
+        assert m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
+    m.end()
+    for name in "samples.jsonl", "events.jsonl", "events.jsonl.1":
+        text = open(os.path.join(log, name), "rb").read()
+        assert text.endswith(b"\n") and len(text) <= 4000 + 4096, (name, len(text))
+        for line in text.decode("utf-8").splitlines():
+            assert json.loads(line)["time"], line
+    assert '"code":5' in text.decode()
+
+
+@check("the risk is told when it changes, with its reasons")
+def _():
+    m = monitor("risk", "mem_medium=1", "mem_critical=1")
+    f = m.wait_for(lambda f: f["kind"] == "risk")
+    assert f["risk"] == "2" and f["reasons"], f
+
+
+subprocess.run(["rm", "-rf", where])
+sys.exit(1 if bad else 0)

@@ -1,0 +1,107 @@
+/* A process that ends as it is told, under any name. Copied to "python3" or "code" it stands in for
+ * a training or an editor. Its first argument is only there to be seen; then words, done in order:
+ *
+ *	sleep MS	exit CODE	raise SIGNAL	pause	nocore
+ *	fork		a child does the rest; when it has ended we go on behind "end"
+ *	end
+ *	exec PROGRAM	with the arguments that follow
+ *	ready		prints the pid
+ *	hear		waits for a line, or the end, of the standard input
+ *	storm N C MS	N copies of ourselves, C at a time. Every second is `train.py`, sleeps MS
+ *			and exits with its number modulo 200; the others end at once, unwatched */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void rest(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	while (nanosleep(&t, &t) < 0 && errno == EINTR)
+		;
+}
+
+static void one_of_the_storm(const char *self, long i, const char *ms)
+{
+	char code[16];
+
+	(void)snprintf(code, sizeof(code), "%ld", i % 200);
+	if (i % 2)
+		(void)execl(self, self, "train.py", "sleep", ms, "exit", code, (char *)NULL);
+	else
+		(void)execl(self, self, "other.py", "exit", "0", (char *)NULL);
+	_exit(255);
+}
+
+static void storm(const char *self, long n, long at_once, const char *ms)
+{
+	long running = 0;
+
+	for (long i = 0; i < n || running;) {
+		if (i < n && running < at_once) {
+			if (fork() == 0)
+				one_of_the_storm(self, i, ms);
+			running++;
+			i++;
+		} else if (wait(NULL) > 0) {
+			running--;
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	for (int i = 2; i < argc; i++) {
+		const char *word = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
+
+		if (strcmp(word, "sleep") == 0) {
+			rest(atol(value));
+		} else if (strcmp(word, "exit") == 0) {
+			_exit(atoi(value));
+		} else if (strcmp(word, "raise") == 0) {
+			(void)raise(atoi(value));
+		} else if (strcmp(word, "pause") == 0) {
+			for (;;)
+				(void)pause();
+		} else if (strcmp(word, "nocore") == 0) {
+			(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+			continue;
+		} else if (strcmp(word, "ready") == 0) {
+			(void)printf("%d\n", (int)getpid());
+			(void)fflush(stdout);
+			continue;
+		} else if (strcmp(word, "exec") == 0) {
+			(void)execv(value, argv + i + 1);
+			return 255;
+		} else if (strcmp(word, "hear") == 0) {
+			char c;
+
+			while (read(0, &c, 1) > 0 && c != '\n')
+				;
+			continue;
+		} else if (strcmp(word, "storm") == 0 && i + 3 < argc) {
+			storm(argv[0], atol(value), atol(argv[i + 2]), argv[i + 3]);
+			i += 3;
+			continue;
+		} else if (strcmp(word, "fork") == 0) {
+			if (fork() == 0)
+				continue;
+			while (i < argc && strcmp(argv[i], "end") != 0)
+				i++;
+			(void)wait(NULL);
+			continue;
+		} else {
+			continue;
+		}
+		i++;
+	}
+	return 0;
+}
