@@ -58,6 +58,7 @@ struct config {
 	uint64_t time_left;		/* detect.timeLeft, 60s */
 	uint64_t calm_ms;		/* detect.calm, 10s */
 	uint64_t sample_ms;		/* detect.sample, 1s: between readings while the risk is LOW; at least 1 s */
+	bool autostart;			/* detect.autostart, true: snapd starts the monitor */
 	struct config_list training;	/* detect.training: patterns of scripts and modules, beside the built-in ones */
 	struct config_list not_training;	/* detect.notTraining */
 	struct config_list editors;	/* detect.editor: further programs, by the base name of their exe */

@@ -90,6 +90,8 @@ const struct config_key config_keys[] = {
 	{ "detect.sample", KEY_TIME, AT(sample_ms), "1s", 1000, ANY, .user_only = true,
 		.help = "How often the monitor reads while the risk is LOW; more often above. At\n"
 			"least 1s." },
+	{ "detect.autostart", KEY_BOOL, AT(autostart), "true", .user_only = true,
+		.help = "snapd starts the monitor (detect watch) when none runs." },
 	{ "detect.training", KEY_LIST, AT(training), .example = "fit_*.py", .user_only = true,
 		.help = "Patterns of scripts and modules that are training when Python runs them,\n"
 			"beside the built-in ones (train*.py and their like). May be repeated." },

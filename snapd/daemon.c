@@ -12,12 +12,14 @@
 #include "../lib/log.h"
 #include "../lib/loop.h"
 #include "mounts.h"
+#include "news.h"
 #include "notify.h"
 #include "workspace.h"
 
 struct daemon {
 	struct loop *loop;
 	struct workspace *first;
+	struct news *news;
 	bool sweep;		/* some workspace is to be closed */
 	bool ended;		/* the last snapshots are taken */
 	bool busy;		/* a snapshot is being made */
@@ -62,6 +64,11 @@ void daemon_poll_signals(void)
 			log_warn("ending when this snapshot is finished; a second signal (Ctrl-C) gives it up, "
 				"the store is whole either way");
 	}
+}
+
+struct workspace *daemon_first(const struct daemon *d)
+{
+	return d->first;
 }
 
 uint64_t daemon_wakeups(const struct daemon *d)
@@ -162,6 +169,7 @@ static void on_reload(struct loop *l, int signo, void *arg)
 	for (struct workspace *w = d->first; w; w = w->next)
 		workspace_reload(w);
 	say_ready(d);
+	news_again(d->news);
 }
 
 static void on_debug(struct loop *l, int signo, void *arg)
@@ -308,7 +316,9 @@ int daemon_run(const struct options *opt)
 			d.watchdog_ms = notify_watchdog_ms();
 			if (d.watchdog_ms)
 				on_watchdog(d.loop, &d);
+			d.news = news_open(&d, d.loop, !d.first || d.first->cfg.autostart);
 			r = loop_run(d.loop);
+			news_close(d.news);
 			if (r < 0)
 				(void)log_error_errno(r, "event loop");
 			r = r < 0 ? EXIT_ENV : d.n_waiting ? (d.first ? EXIT_PART : EXIT_ENV) : d.exit;

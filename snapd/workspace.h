@@ -102,6 +102,7 @@ void daemon_begin(struct daemon *d);		/* a snapshot is being made: */
 void daemon_poll_clients(struct workspace *w);	/* `status` is answered meanwhile, other requests wait */
 bool daemon_is_busy(const struct daemon *d);
 void daemon_done(struct workspace *w);
+struct workspace *daemon_first(const struct daemon *d);	/* the list, by next */
 void daemon_stop_workspace(struct workspace *w);	/* after the present event */
 
 #endif
