@@ -160,6 +160,9 @@ static void on_stop(struct monitor *m, struct ctl_conn *c, char **req)
 {
 	(void)req;
 	answer(c, "ok\n");
+	/* Who would start us again is told that it was wished. */
+	while (m->n_waiters)
+		answer_error(m->waiter[--m->n_waiters], "stopped");
 	loop_stop(m->loop, 0);
 }
 
@@ -190,13 +193,14 @@ static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
 	if (buf_printf(&b,
 		    "ok\t%d\n{\"pid\":%d,\"since\":\"%s\",\"risk\":\"%s\",\"watched\":%u,"
 		    "\"editors\":%u,\"training\":%u,"
-		    "\"not_watched\":%u,\"newest\":%" PRIu64 ",\"wakeups\":%" PRIu64
+		    "\"not_watched\":%u,\"waiting\":%u,\"newest\":%" PRIu64 ",\"wakeups\":%" PRIu64
 		    ",\"found_by\":\"%s\",\"status_by\":\"%s\","
 		    "\"memory_locked\":%s,\"oom_score_adj\":%s,\"gpu\":false,\"unknown\":[",
 		    (int)getpid(), (int)getpid(),
 		    text_rfc3339((int64_t)m->started_real_ms * 1000000, since),
 		    risk_name(m->verdict.risk), m->n_watched, editors, m->n_watched - editors,
-		    m->n_full, m->seq, loop_turns(m->loop), m->connector ? "connector" : "scan",
+		    m->n_full, m->n_waiters, m->seq, loop_turns(m->loop),
+		    m->connector ? "connector" : "scan",
 		    tells          ? "pidfd"
 		    : m->connector ? "connector"
 				   : "stat",

@@ -14,7 +14,7 @@
  *			that is kept; stays open while there is none. 0: open until the next
  *	link TAB fact_line	what snapd answers (FACT_LINK); goes to the spool
  *	register TAB pid TAB start TAB run	a training started by `detect run`
- *	stop		ok
+ *	stop		ok; who waits gets the error "stopped"
  * For late askers the last 64 events are kept, as far as 80 KiB hold them. SEQs of a later monitor
  * are higher: a SEQ from before a restart gets all that is kept.
  *

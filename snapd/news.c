@@ -39,8 +39,9 @@ struct news {
 	struct daemon *d;
 	struct loop *loop;
 	bool autostart;
-	bool said; /* that it cannot be started */
-	int dir;   /* of the socket */
+	bool resting; /* `detect stop`: until SIGHUP */
+	bool said;    /* that it cannot be started */
+	int dir;      /* of the socket */
 	struct ctl_ask *wait, *send;
 	struct loop_timer *retry;
 	uint64_t retry_ms;
@@ -367,6 +368,10 @@ static void on_news(int r, char *answer, void *arg)
 	if (r == 0)
 		line = ctl_next_line(&answer);
 	word = line ? ctl_next_field(&line) : NULL;
+	if (word && strcmp(word, "error") == 0 && line && strcmp(line, "stopped") == 0) {
+		n->resting = true;
+		return;
+	}
 	if (!word || strcmp(word, "ok") != 0 || !line) {
 		later(n); /* it went away */
 		return;
@@ -383,7 +388,7 @@ static void try_now(struct news *n)
 	char req[48];
 	int r;
 
-	if (n->wait)
+	if (n->wait || n->resting)
 		return;
 	(void)snprintf(req, sizeof(req), "wait\t%" PRIu64, n->seq ? n->seq : 1);
 	r = ctl_ask(n->loop, n->dir, DETECT_SOCKET, req, on_news, n, &n->wait);
@@ -419,8 +424,11 @@ struct news *news_open(struct daemon *d, struct loop *l, bool autostart)
 
 void news_again(struct news *n)
 {
-	if (n && n->dir >= 0)
-		try_now(n);
+	if (!n || n->dir < 0)
+		return;
+	n->resting = false;
+	n->retry_ms = RETRY_MS;
+	try_now(n);
 }
 
 void news_close(struct news *n)
