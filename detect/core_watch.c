@@ -30,6 +30,16 @@ static int usage(const char *command, const char *rest)
 	return EXIT_USAGE;
 }
 
+static bool wants_help(int argc, char **argv)
+{
+	return argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
+}
+
+static int help(const char *text)
+{
+	return puts(text) < 0 || fflush(stdout) ? EXIT_ENV : EXIT_DONE;
+}
+
 static int add_lines(struct buf *b, const char *name, const char *const *list)
 {
 	int r = 0;
@@ -109,6 +119,12 @@ int cmd_watch(int argc, char **argv, const struct detect_settings *set)
 	char *args[] = { name, fd_option, number, NULL, NULL, NULL };
 	int fd;
 
+	if (wants_help(argc, argv))
+		return help("usage: detect watch [--log-dir DIR] [-v]\n\n"
+			    "The monitor, one a user, in the foreground: tells how editors and training end,\n"
+			    "and the risk. snapd starts it by itself (detect.autostart).\n\n"
+			    "  --log-dir DIR  samples.jsonl and events.jsonl there, a JSON object a line\n"
+			    "  -v             say more; twice: what is found");
 	if (!parse(argc, argv, &opt))
 		return usage("watch", " [--log-dir DIR] [-v]");
 	fd = settings_fd(set, &opt);
@@ -128,7 +144,9 @@ int cmd_stop(int argc, char **argv, const struct detect_settings *set)
 	autoclose int dir = -1;
 	int r;
 
-	(void)argv, (void)set;
+	(void)set;
+	if (wants_help(argc, argv))
+		return help("usage: detect stop\n\nEnds the monitor. 1: none runs.");
 	if (argc)
 		return usage("stop", "");
 	dir = detect_run_dir();

@@ -181,7 +181,7 @@ void end_seen(struct monitor *m, struct watched *w)
 	w->dead = true;
 	m->n_dead++;
 	if (m->now.mono_ms <= w->died_mono_ms)
-		monitor_read_now(m);
+		monitor_read_now(m, MACHINE_MEMORY | MACHINE_COUNTERS);
 	ask(m, w, false);
 }
 

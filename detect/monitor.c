@@ -25,6 +25,7 @@ enum {
 	LOW_SAMPLE_MS = 10000,
 	MEDIUM_SAMPLE_MS = 1000,
 	FILES = 16384, /* descriptors; one a process */
+	ALL = MACHINE_MEMORY | MACHINE_CPU | MACHINE_COUNTERS | MACHINE_REST,
 	STACK = 96 << 10,
 	HEAP = 64 << 10, /* made present before the memory is locked */
 };
@@ -50,11 +51,11 @@ uint64_t monitor_real_ms(void)
 	return clock_ms(CLOCK_REALTIME);
 }
 
-void monitor_read_now(struct monitor *m)
+void monitor_read_now(struct monitor *m, unsigned what)
 {
-	struct machine now;
+	struct machine now = m->now;
 
-	if (machine_read(m->reader, &now) == 0)
+	if (machine_update(m->reader, what, &now) == 0)
 		m->now = now;
 }
 
@@ -99,7 +100,7 @@ static uint64_t period_ms(const struct monitor *m)
 /* The next reading, or sooner the end of somebody's patience. */
 void monitor_arm(struct monitor *m)
 {
-	uint64_t now = monitor_mono_ms(), ms = period_ms(m), at = m->now.mono_ms + ms;
+	uint64_t now = monitor_mono_ms(), ms = period_ms(m), at = m->tick_ms + ms;
 	struct itimerspec t = { 0 };
 
 	for (unsigned b = 0; m->n_dead && b < BUCKETS; b++)
@@ -173,19 +174,21 @@ static void write_sample(struct monitor *m)
 
 static void tick(struct monitor *m)
 {
-	uint64_t now, look;
+	uint64_t now = monitor_mono_ms(), look = m->set.look_ms;
+	bool all = now >= m->next_look_ms || m->verdict.risk != RISK_LOW;
 
-	monitor_read_now(m);
-	now = m->now.mono_ms;
-	look = m->verdict.risk == RISK_LOW      ? m->set.look_ms
-	       : m->verdict.risk == RISK_MEDIUM ? m->set.look_ms / 10
-						: m->set.look_ms / 20;
+	if (m->verdict.risk != RISK_LOW)
+		look /= m->verdict.risk == RISK_MEDIUM ? 10 : 20;
+	m->tick_ms = now;
+	/* The counters and the rest cost more than all of the memory: at LOW with the look only. */
+	monitor_read_now(m, all ? ALL : MACHINE_MEMORY);
+	if (all)
+		m->tick_oom = m->now.oom_kills;
 	if (now >= m->next_look_ms) {
 		watched_look(m);
 		m->next_look_ms = now + look;
 	}
 	judge_risk(m);
-	m->tick_oom = m->now.oom_kills;
 	if (!m->connector)
 		watched_scan_new(m);
 	if (now >= m->next_sample_ms || m->verdict.risk == RISK_CRITICAL) {
@@ -204,7 +207,7 @@ static void on_timer(struct loop *l, int fd, uint32_t events, void *arg)
 	(void)!read(fd, &n, sizeof(n));
 	if (m->n_dead)
 		end_expire(m);
-	if (monitor_mono_ms() + 2 >= m->now.mono_ms + period_ms(m))
+	if (monitor_mono_ms() + 2 >= m->tick_ms + period_ms(m))
 		tick(m);
 	told_judge(m);
 	monitor_arm(m);
@@ -329,6 +332,7 @@ int monitor_open(struct monitor *m)
 		r = told_open(m);
 	if (r < 0)
 		return r;
+	machine_clear(m->reader, &m->now);
 	tick(m); /* also the first heartbeat of this boot */
 	tell_last_end(m, &last);
 	/* Listen, then look: who is started in between is told by the connector. */

@@ -105,6 +105,7 @@ struct monitor {
 	/* monitor.c */
 	struct machine_reader *reader;
 	struct machine now;
+	uint64_t tick_ms;		/* mono, of the last reading in turn */
 	uint64_t tick_oom; /* vmstat's, at the last tick */
 	struct risk_state risk;
 	struct risk_verdict verdict;
@@ -141,7 +142,7 @@ void monitor_close(struct monitor *m, bool in_order);
 void monitor_arm(struct monitor *m);
 uint64_t monitor_mono_ms(void);
 uint64_t monitor_real_ms(void);
-void monitor_read_now(struct monitor *m); /* the counters as they are */
+void monitor_read_now(struct monitor *m, unsigned what); /* the counters as they are */
 void monitor_fact(
 	struct monitor *m, enum fact_kind kind, struct fact *f); /* id, times, reading filled in */
 

@@ -39,7 +39,7 @@ struct fact {
 	int code, signal;
 	bool core;
 	const char *how;		/* what told the status: "pidfd", "stat", "connector", "" */
-	uint64_t oom_before, oom_after;	/* vmstat oom_kill at the last tick, and at the end */
+	uint64_t oom_before, oom_after;	/* vmstat oom_kill at the last look, and at the end */
 	uint64_t cg_oom_before, cg_oom_after;	/* of the process's own cgroup; MACHINE_NONE */
 	uint64_t rss, peak;		/* at the last look; VmHWM */
 	char state;			/* FACT_HANG: T or D; at an exit the last seen */

@@ -59,6 +59,7 @@ class Monitor:
                 return
             except OSError:
                 time.sleep(0.01)
+        self.p.kill()
         raise RuntimeError("detect-watch does not answer, %s" % self.p.poll())
 
     def connect(self):

@@ -311,7 +311,11 @@ def _():
         assert m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
     until = time.time() + 20
     last = max(os.path.getmtime(m.state + "/spool"), 0)
-    while time.time() < until and (not os.path.exists(judge + ".log") or os.path.getmtime(judge + ".log") < last):
+    open(judge + ".log", "a").close()
+    while time.time() < until:
+        st = os.stat(judge + ".log")
+        if st.st_size and st.st_mtime >= last:
+            break
         time.sleep(0.05)
     log = open(judge + ".log").read().split()
     assert set(log) == {"judge"} and 1 <= len(log) <= 16, log
