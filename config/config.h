@@ -59,6 +59,10 @@ struct config {
 	uint64_t calm_ms;		/* detect.calm, 10s */
 	uint64_t sample_ms;		/* detect.sample, 1s: between readings while the risk is LOW; at least 1 s */
 	bool autostart;			/* detect.autostart, true: snapd starts the monitor */
+	bool notify;			/* detect.notify, true: a desktop notification of a crash */
+	char *hook;			/* detect.hook: a program that gets each event as JSON; NULL none */
+	struct config_list guard_logs;	/* detect.guardLog: what earlyoom writes to stderr, in files */
+	uint64_t journal_quota;		/* journal.quota, 16 MiB */
 	struct config_list training;	/* detect.training: patterns of scripts and modules, beside the built-in ones */
 	struct config_list not_training;	/* detect.notTraining */
 	struct config_list editors;	/* detect.editor: further programs, by the base name of their exe */

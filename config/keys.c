@@ -92,6 +92,15 @@ const struct config_key config_keys[] = {
 			"least 1s." },
 	{ "detect.autostart", KEY_BOOL, AT(autostart), "true", .user_only = true,
 		.help = "snapd starts the monitor (detect watch) when none runs." },
+	{ "detect.notify", KEY_BOOL, AT(notify), "true", .user_only = true,
+		.help = "A desktop notification (notify-send) when work may have been lost." },
+	{ "detect.hook", KEY_STRING, AT(hook), .example = "/home/me/bin/on-crash", .user_only = true,
+		.help = "A program that gets every such event as JSON on its stdin. No arguments,\n"
+			"no shell; ended after 10s." },
+	{ "detect.guardLog", KEY_LIST, AT(guard_logs), .example = "/var/log/earlyoom.log",
+		.user_only = true,
+		.help = "A file that holds what earlyoom (or nohang) writes, where neither the\n"
+			"journal nor syslog has it. May be repeated." },
 	{ "detect.training", KEY_LIST, AT(training), .example = "fit_*.py", .user_only = true,
 		.help = "Patterns of scripts and modules that are training when Python runs them,\n"
 			"beside the built-in ones (train*.py and their like). May be repeated." },
@@ -99,6 +108,9 @@ const struct config_key config_keys[] = {
 		.help = "Patterns of those that are not." },
 	{ "detect.editor", KEY_LIST, AT(editors), .example = "my-editor", .user_only = true,
 		.help = "Further editors: the name of the program, without its folder." },
+	{ "journal.quota", KEY_SIZE, AT(journal_quota), "16M", 65536, ANY, .user_only = true,
+		.help = "How large the journal of events may grow; the oldest go first, the latest\n"
+			"crash stays." },
 	{ .name = NULL },
 };
 

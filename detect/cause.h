@@ -1,44 +1,59 @@
-/* detect/cause.h - from facts and evidence to a cause, and how sure that is. Pure: it reads nothing.
+/* detect/cause.h - from facts and evidence to a cause, and how sure that is. Pure: it reads
+ * nothing.
  *
- * Rules, in this order (DESIGN.md section 7; MEASURED.md part 3, section 7): our own ledger (the guard ended it), the
- * OOM killer named this pid in the kernel log, a user-space guard named it in its own, its cgroup's oom_kill moved, the
- * machine's oom_kill moved while it died of SIGKILL, an editor's own log named it, then signal and code as they are.
- * What could not be read is part of the answer ("the kernel log is closed to this user"). "certain" needs a record
- * that names the pid or the status itself; "likely" a counter; "possible" neither. When nothing tells: unknown. */
+ * Rules, in this order (DESIGN.md section 7; MEASURED.md part 3, section 7): our own ledger (the
+ * guard ended it), the OOM killer named this pid in the kernel log, a user-space guard named it in
+ * its own, its cgroup's oom_kill moved, the machine's oom_kill moved while it died of SIGKILL, an
+ * editor's own log named it, then signal and code as they are. What could not be read is part of
+ * the answer ("the kernel log is closed to this user"). "certain" needs a record that names the pid
+ * or the status itself; "likely" a counter; "possible" neither. When nothing tells: unknown. */
 #ifndef DETECT_CAUSE_H
 #define DETECT_CAUSE_H
 
 #include "detect/spool.h"
 
 enum cause {
-	CAUSE_UNKNOWN, CAUSE_EXITED, CAUSE_QUIT, CAUSE_LOGOUT, CAUSE_FAILED, CAUSE_CRASHED, CAUSE_OOM_KERNEL, CAUSE_OOM_CGROUP,
-	CAUSE_OOM_GUARD, CAUSE_KILLED, CAUSE_TERMINATED, CAUSE_MACHINE_LOST
+	CAUSE_UNKNOWN,
+	CAUSE_EXITED,
+	CAUSE_QUIT,
+	CAUSE_LOGOUT,
+	CAUSE_FAILED,
+	CAUSE_CRASHED,
+	CAUSE_OOM_KERNEL,
+	CAUSE_OOM_CGROUP,
+	CAUSE_OOM_GUARD,
+	CAUSE_KILLED,
+	CAUSE_TERMINATED,
+	CAUSE_MACHINE_LOST
 };
 enum confidence { SURE_POSSIBLE, SURE_LIKELY, SURE_CERTAIN };
 
 enum { EVIDENCE_TEXT = 256, EVIDENCE_MAX = 16 };
 
 enum evidence_what {
-	EV_KERNEL_OOM,		/* "Killed process PID" with its constraint: global or cgroup */
-	EV_KERNEL_FAULT,	/* segfault, trap, general protection */
-	EV_GUARD,		/* earlyoom, nohang, systemd-oomd: name in `who` */
-	EV_LEDGER,		/* our own guard */
-	EV_EDITOR_LOG,		/* renderer process gone (reason, code), extension host ended */
-	EV_EDITOR_LOCK,		/* code.lock / vscode.lock left behind, or released in order */
-	EV_CORE,		/* a core file or a coredump record */
-	EV_LOGIND,		/* session or machine going down */
-	EV_CHILD,		/* a worker of this run died first: `pid` */
-	EV_CLOSED,		/* a source that could not be read, and why */
+	EV_KERNEL_OOM,   /* "Killed process PID" with its constraint: global or cgroup */
+	EV_KERNEL_FAULT, /* segfault, trap, general protection */
+	EV_GUARD,        /* earlyoom, nohang, systemd-oomd: name in `who` */
+	EV_LEDGER,       /* our own guard */
+	EV_EDITOR_LOG,   /* renderer process gone (reason, code), extension host ended */
+	EV_EDITOR_LOCK,  /* code.lock / vscode.lock left behind, or released in order */
+	EV_CORE,         /* a core file or a coredump record */
+	EV_LOGIND,       /* session or machine going down */
+	EV_CHILD,        /* a worker of this run died first: `pid`, `cause` */
+	EV_PARENT,       /* the editor's main process, or the run, had ended: `pid`, `cause` */
+	EV_CLOSED,       /* a source that could not be read, and why */
 };
 
 struct evidence {
 	enum evidence_what what;
-	pid_t pid;			/* 0: names none */
-	bool cgroup;			/* EV_KERNEL_OOM: a cgroup's limit, not the machine's */
-	bool orderly;			/* EV_EDITOR_LOG, EV_EDITOR_LOCK, EV_LOGIND: a wanted end */
-	char who[32];
+	pid_t pid;        /* 0: names none */
+	bool cgroup;      /* EV_KERNEL_OOM: a cgroup's limit, not the machine's */
+	bool orderly;     /* EV_EDITOR_LOG, EV_EDITOR_LOCK, EV_LOGIND: a wanted end */
+	enum cause cause; /* EV_CHILD, EV_PARENT: that process's own; EV_EDITOR_LOG: what the log
+			     says; else UNKNOWN */
+	char who[32];     /* the guard's name */
 	uint64_t real_ms;
-	char text[EVIDENCE_TEXT];	/* quoted, as it stood */
+	char text[EVIDENCE_TEXT]; /* quoted, as it stood */
 };
 
 struct evidence_list {
@@ -49,13 +64,17 @@ struct evidence_list {
 struct verdict {
 	enum cause cause;
 	enum confidence sure;
-	char who[32];			/* the guard's name, or "" */
-	pid_t by_child;			/* the worker whose end took the run along; 0 none */
-	char text[256];			/* one sentence for people */
+	char who[32];      /* the guard's name, or "" */
+	pid_t by_child;    /* the worker whose end took the run along; 0 none */
+	pid_t with_parent; /* the process it went with; 0 none */
+	char text[256];    /* one sentence for people */
 };
 
 void cause_judge(const struct fact *f, const struct evidence_list *ev, struct verdict *ret);
-const char *cause_name(enum cause c);		/* "out-of-memory (kernel)"; stands in JSON */
+const char *cause_name(enum cause c);         /* "out-of-memory (kernel)"; stands in JSON */
+enum cause cause_from_name(const char *name); /* CAUSE_UNKNOWN for what is none */
+bool cause_unwanted(
+	enum cause c); /* a crash, for `@crash` and reports: not an end somebody asked for */
 const char *confidence_name(enum confidence c);
 
 #endif

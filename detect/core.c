@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "detect/core_watch.h"
+#include "detect/events.h"
+#include "detect/judge.h"
 #include "detect/report.h"
 #include "detect/settings.h"
 #include "lib/err.h"
@@ -15,12 +17,16 @@ static const struct command {
 	int (*run)(int argc, char **argv,
 		const struct detect_settings *set); /* argv: what follows the name */
 	const char *usage, *help;
+	bool short_help;	/* those two lines are all its --help says */
 } commands[] = {
 	{ "report", cmd_report, "[report] [--json]",
-		"how the machine is: risk, reasons, memory, editors and training" },
-	{ "watch", cmd_watch, "watch [--log-dir DIR] [-v]",
-		"the monitor, in the foreground; snapd starts it by itself" },
-	{ "stop", cmd_stop, "stop", "ends the monitor" },
+		"how the machine is: risk, reasons, memory, editors and training", false },
+	{ "events", cmd_events, "events [--json] [-n N] [--since TIME] [--crashes]",
+		"what ended, when and why", false },
+	{ "watch", cmd_watch, "watch [--log-dir DIR] [-v]", "the monitor, in the foreground; snapd starts it by itself", true },
+	{ "stop", cmd_stop, "stop", "ends the monitor", true },
+	{ "judge", cmd_judge, "judge [--once]", "from the spool to the journal; the monitor starts it",
+		false },
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -56,6 +62,10 @@ int main(int argc, char **argv)
 		log_error("%s: no such command; detect --help lists them", name);
 		return EXIT_USAGE;
 	}
+	if (commands[i].short_help && argc > skip && strcmp(argv[skip], "--help") == 0)
+		return printf("usage: detect %s\n\n%s\n", commands[i].usage, commands[i].help) < 0
+			? EXIT_ENV
+			: EXIT_DONE;
 	if (detect_settings_load(&set) < 0) {
 		detect_settings_release(&set);
 		return EXIT_USAGE;	/* said where it was found */

@@ -59,6 +59,14 @@ int ctl_ask(struct loop *l, int dirfd, const char *name, const char *req, ctl_an
 	void *arg, struct ctl_ask **ret);
 void ctl_ask_cancel(struct ctl_ask *a);		/* NULL is fine */
 
+/* The same inside a loop: fn gets the answer when it is whole, or r < 0 (-ECONNRESET: the peer went away without a
+ * word); answer is its to cut up, during the call. Not called after a cancel, nor when ctl_ask itself fails. The ask is
+ * over when fn is called: fn may ask again. A question may stay open for days: nothing wakes us until it is answered. */
+struct ctl_ask;
+typedef void (*ctl_answer_fn)(int r, char *answer, void *arg);
+int ctl_ask(struct loop *l, int dirfd, const char *name, const char *req, ctl_answer_fn fn, void *arg, struct ctl_ask **ret);
+void ctl_ask_cancel(struct ctl_ask *a);		/* NULL is fine */
+
 /* Escapes; adds a tab before it unless a line begins here (b is empty or ends in a
  * newline). So the first field of a line is never an empty one. */
 int ctl_add_field(struct buf *b, const char *s);

@@ -9,6 +9,7 @@
 #include "../lib/ctl.h"
 #include "../lib/err.h"
 #include "../lib/text.h"
+#include "crash.h"
 #include "live.h"
 #include "losses.h"
 #include "out.h"
@@ -16,6 +17,7 @@
 #include "rows.h"
 
 enum { ST_JSON = 1 };
+enum { DAY_S = 24 * 60 * 60 };
 
 const struct opt status_opts[] = {
 	{ ST_JSON, 0, "json", OPT_FLAG, NULL, "one object" },
@@ -231,6 +233,21 @@ int cmd_status(struct recover *r, const struct args *a)
 	return EXIT_DONE;
 }
 
+/* A crash of the last day, in one line. */
+static void print_crash(const struct recover *r)
+{
+	autoput(journal_event_release) struct journal_event ev = { 0 };
+	int64_t age;
+	char text[24];
+
+	if (crash_find(NULL, &ev) < 0)
+		return;
+	age = (r->now_ns - (int64_t)ev.real_ms * 1000000) / 1000000000;
+	if (age < 0 || age > DAY_S)
+		return;
+	printf("crash      %s ago, %s: recover report says all\n", text_duration((uint64_t)age, text), ev.cause ? ev.cause : "why is not known");
+}
+
 /* Plain `recover`: where we stand and what one would type next. */
 int cmd_summary(struct recover *r, const struct args *a)
 {
@@ -259,6 +276,7 @@ int cmd_summary(struct recover *r, const struct args *a)
 	fputc('\n', stdout);
 	print_live(&s.live);
 	losses_print(&s.losses);
+	print_crash(r);
 	printf("\n"
 		"  recover diff                    what changed since the last snapshot\n"
 		"  recover list                    all snapshots\n"

@@ -41,6 +41,8 @@ const struct command commands[] = {
 	  deleted_opts, 0, 0, false, NEEDS_STORE, cmd_deleted },
 	{ "status", "[--json]", "how well this workspace is protected now",
 	  status_opts, 0, 0, false, NEEDS_STORE, cmd_status },
+	{ "report", "[--json] [--event ID]", "what happened: the last crash, why, and what is safe",
+	  report_opts, 0, 0, false, NEEDS_STORE, cmd_report },
 	{ "mark", "REV NAME | --remove NAME", "name a snapshot; a named one is never thinned out",
 	  mark_opts, 1, 2, false, NEEDS_STORE, cmd_mark },
 	{ "verify", "[--all] [--json]", "check the store; --all reads every byte",

@@ -105,13 +105,14 @@ COMMAND(history);
 COMMAND(find);
 COMMAND(deleted);
 COMMAND(status);
+COMMAND(report);
 COMMAND(verify);
 COMMAND(export);
 COMMAND(mark);
 COMMAND(summary);
 
 extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restore_opts[], undo_opts[],
-	history_opts[], find_opts[], deleted_opts[], status_opts[], verify_opts[], mark_opts[];
+	history_opts[], find_opts[], deleted_opts[], status_opts[], report_opts[], verify_opts[], mark_opts[];
 
 /* ---- context ----------------------------------------------------------- */
 

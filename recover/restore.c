@@ -18,6 +18,7 @@
 #include "apply.h"
 #include "losses.h"
 #include "safety.h"
+#include "told.h"
 #include "xalloc.h"
 
 int restore_open_root(const char *workspace, int *ret)
@@ -168,7 +169,9 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 		return context_failed(x->r, e, "cannot end the journal");
 	if (!stopped)
 		keep_result(x);
-	return report(x, p, stopped);
+	rc = report(x, p, stopped);
+	tell_restore(x->r->workspace, x->r->store_path, x->title, &x->rev, &safety.id, rc == EXIT_DONE);
+	return rc;
 }
 
 static void show(const struct restore *x, const struct plan *p)

@@ -9,6 +9,7 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/text.h"
+#include "crash.h"
 #include "out.h"
 #include "recover.h"
 #include "when.h"
@@ -155,6 +156,24 @@ static int by_time(struct store *s, const char *spec, int64_t time_ns, struct st
 	return r;
 }
 
+static int by_crash(struct store *s, const char *spec, struct store_snapshot *ret)
+{
+	autoput(journal_event_release) struct journal_event ev = { 0 };
+	char when[32];
+	int r = crash_find(NULL, &ev);
+
+	if (r == -ENOENT) {
+		log_error("%s: no crash is recorded", spec);
+		return r;
+	}
+	if (r < 0)
+		return log_error_errno(r, "%s: the journal of events", spec);
+	r = crash_snapshot(s, &ev, ret);
+	if (r == -ENOENT)
+		log_error("%s: no snapshot is older than the crash of %s", spec, text_local_time(crash_time_ns(&ev), when));
+	return r;
+}
+
 struct steps {
 	uint64_t left;
 	uint64_t seq;
@@ -207,8 +226,8 @@ int rev_resolve(struct store *s, const char *spec, int64_t now_ns, struct store_
 		r = by_time(s, spec, v.time_ns, ret);
 		break;
 	case REV_CRASH:
-		log_error("%s: no crash is recorded", spec);
-		return -ENOENT;
+		r = by_crash(s, spec, ret);
+		break;
 	case REV_NAME:
 		r = by_name(s, v.base, ret);
 		break;

@@ -1,0 +1,296 @@
+/* A row of the journal out of a fact, its traces and the verdict. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "detect/judge.h"
+
+enum {
+	TOGETHER_BEFORE_MS = 15000, /* a run notices the loss of a worker */
+	TOGETHER_AFTER_MS = 2000, /* an editor's helpers go before its main process when it quits */
+	SAME_MOMENT_MS = 20,
+};
+
+/* ---- words ---- */
+
+static void add_line(char *p, size_t size, const char *between, const char *line)
+{
+	size_t n = strlen(p), k = strlen(line);
+
+	if (!k || n + strlen(between) + k + 1 > size)
+		return;
+	(void)snprintf(p + n, size - n, "%s%s", n ? between : "", line);
+}
+
+static void add_status(const struct fact *f, char *p, size_t size)
+{
+	const char *by = !f->how || !*f->how            ? ""
+			 : strcmp(f->how, "pidfd") == 0 ? ", told by its pidfd"
+			 : strcmp(f->how, "stat") == 0  ? ", told by its zombie"
+							: ", told by the proc connector";
+	const char *abbrev = f->status == FACT_SIGNALED ? sigabbrev_np(f->signal) : NULL;
+	char line[128] = "";
+
+	if (f->kind != FACT_EXIT)
+		return;
+	if (f->status == FACT_EXITED)
+		(void)snprintf(line, sizeof(line), "exit code %d%s", f->code, by);
+	else if (f->status == FACT_SIGNALED)
+		(void)snprintf(line, sizeof(line), "signal %d%s%s%s%s", f->signal,
+			abbrev ? " SIG" : "", abbrev ? abbrev : "", f->core ? ", core dumped" : "",
+			by);
+	add_line(p, size, "\n", line);
+}
+
+static void add_counter(const char *what, uint64_t before, uint64_t after, char *p, size_t size)
+{
+	char line[128];
+
+	if (before == MACHINE_NONE || after == MACHINE_NONE || after <= before)
+		return;
+	(void)snprintf(line, sizeof(line), "%s oom_kill went from %" PRIu64 " to %" PRIu64, what,
+		before, after);
+	add_line(p, size, "\n", line);
+}
+
+static void add_traces(const struct evidence_list *ev, struct event_text *t)
+{
+	for (unsigned i = 0; i < ev->n; i++) {
+		if (ev->e[i].what == EV_CLOSED)
+			add_line(t->note, sizeof(t->note), "; ", ev->e[i].text);
+		else
+			add_line(t->evidence, sizeof(t->evidence), "\n", ev->e[i].text);
+	}
+}
+
+static const char *state_word(char state)
+{
+	return state == 'T' || state == 't' ? "stopped (state T): a signal or a debugger holds it"
+	       : state == 'D' ? "waiting in the kernel (state D), for a disk or for memory"
+			      : "not making progress";
+}
+
+static void words(const struct fact *f, const struct evidence_list *ev, const struct verdict *v,
+	struct event_text *t)
+{
+	static const char *const risk[] = { "LOW", "MEDIUM", "CRITICAL" };
+	const char *family = f->role.kind == KIND_EDITOR && *family_name(f->role.family)
+				     ? family_name(f->role.family)
+				     : f->comm;
+
+	*t->evidence = *t->note = '\0';
+	(void)snprintf(t->text, sizeof(t->text), "%s", v->text);
+	add_status(f, t->evidence, sizeof(t->evidence));
+	if (f->kind == FACT_EXIT && v->cause != CAUSE_EXITED && v->cause != CAUSE_QUIT) {
+		add_counter("its cgroup's", f->cg_oom_before, f->cg_oom_after, t->evidence,
+			sizeof(t->evidence));
+		add_counter("the machine's", f->oom_before, f->oom_after, t->evidence,
+			sizeof(t->evidence));
+	}
+	add_traces(ev, t);
+	if (f->kind == FACT_EXIT && f->status == FACT_UNKNOWN)
+		add_line(t->note, sizeof(t->note), "; ",
+			"this kernel does not tell how a process that is not ours ended (Linux "
+			"6.15 does)");
+	if (f->kind == FACT_RISK) {
+		(void)snprintf(t->text, sizeof(t->text), "memory risk went from %s to %s",
+			risk[f->was], risk[f->risk]);
+		(void)snprintf(t->evidence, sizeof(t->evidence), "%s", f->reasons);
+	} else if (f->kind == FACT_HANG) {
+		(void)snprintf(t->text, sizeof(t->text), "%s %s (process %d) hangs: %s", family,
+			role_name(f->role.role), (int)f->proc.pid, state_word(f->state));
+	} else if (f->kind == FACT_STOP) {
+		(void)snprintf(t->text, sizeof(t->text),
+			"the monitor ended without a word; until it was started again nothing was "
+			"watched");
+	}
+}
+
+void judge_event(const struct fact *f, const struct evidence_list *ev, const struct verdict *v,
+	struct event_text *t, struct journal_event *ret)
+{
+	static const enum journal_kind kinds[] = { [FACT_EXIT] = J_EXIT,
+		[FACT_RISK] = J_RISK,
+		[FACT_HANG] = J_HANG,
+		[FACT_STOP] = J_MACHINE,
+		[FACT_MACHINE] = J_MACHINE };
+	bool process = f->kind == FACT_EXIT || f->kind == FACT_HANG,
+	     judged = f->kind == FACT_EXIT || f->kind == FACT_MACHINE;
+
+	words(f, ev, v, t);
+	*ret = (struct journal_event){ .kind = kinds[f->kind],
+		.real_ms = f->real_ms,
+		.pid = process ? f->proc.pid : -1,
+		.ppid = process ? f->ppid : -1,
+		.start = f->proc.start,
+		.code = -1,
+		.signal = -1,
+		.text = t->text,
+		.evidence = *t->evidence ? t->evidence : NULL,
+		.note = *t->note ? t->note : NULL,
+		.peak = f->peak };
+	memcpy(ret->id, f->id, sizeof(ret->id));
+	if (process) {
+		ret->role = role_name(f->role.role);
+		ret->family = f->role.kind == KIND_EDITOR ? family_name(f->role.family) : NULL;
+		ret->name = f->comm;
+		ret->command = *f->argv ? f->argv : NULL;
+		ret->place = *f->user_data ? f->user_data : NULL;
+		ret->run = *f->run ? f->run : NULL;
+	}
+	if (f->kind == FACT_EXIT && f->status == FACT_EXITED)
+		ret->code = f->code;
+	if (f->kind == FACT_EXIT && f->status == FACT_SIGNALED)
+		ret->signal = f->signal;
+	ret->core = f->core;
+	if (judged) {
+		ret->cause = cause_name(v->cause);
+		ret->confidence = confidence_name(v->sure);
+		/* What went with its main process is not a crash of its own. */
+		ret->unwanted = cause_unwanted(v->cause) && !v->with_parent;
+	} else if (f->kind == FACT_STOP) {
+		ret->cause = cause_name(CAUSE_UNKNOWN);
+	}
+	/* The last heartbeat was before the end, this boot after it. */
+	if (f->kind == FACT_MACHINE && f->m.real_ms > f->m.mono_ms)
+		ret->until_ms = f->m.real_ms - f->m.mono_ms;
+}
+
+/* ---- relations ---- */
+
+struct relating {
+	const struct fact *f;
+	const char *own_family;
+	struct evidence child, parent; /* pid 0: none */
+};
+
+static bool is_role(const struct journal_event *ev, enum role r)
+{
+	return ev->role && strcmp(ev->role, role_name(r)) == 0;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* The better reason of two: what was short of memory before what crashed, that before what was
+ * killed. */
+static int weight(enum cause c)
+{
+	switch (c) {
+	case CAUSE_OOM_KERNEL:
+	case CAUSE_OOM_CGROUP:
+	case CAUSE_OOM_GUARD:
+		return 4;
+	case CAUSE_CRASHED:
+		return 3;
+	case CAUSE_KILLED:
+		return 2;
+	case CAUSE_FAILED:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static bool is_child(const struct relating *x, const struct journal_event *ev, enum cause c)
+{
+	const struct fact *f = x->f;
+	bool below = ev->ppid == f->proc.pid ||
+		     (*f->run && f->role.role != ROLE_WORKER && is_same(ev->run, f->run) &&
+			     is_role(ev, ROLE_WORKER));
+
+	/* Of an editor's processes only code-server's first one ends because another did. */
+	if (f->role.kind == KIND_EDITOR)
+		below = ev->ppid == f->proc.pid && f->role.role == ROLE_SERVER &&
+			is_role(ev, ROLE_SERVER_CHILD);
+	if (!below || ev->real_ms > f->real_ms + SAME_MOMENT_MS)
+		return false;
+	/* Where nobody can say what its child died of, its own 0 says nothing either. */
+	if (f->role.kind == KIND_EDITOR && c == CAUSE_UNKNOWN)
+		return true;
+	return weight(c) > (f->role.role == ROLE_LAUNCHER ? 0 : 1);
+}
+
+/* When this process was started; 0: not known. */
+static uint64_t started_ms(const struct fact *f)
+{
+	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK), after_boot = f->proc.start * 1000 / hz;
+
+	return f->mono_ms && after_boot <= f->mono_ms ? f->real_ms - (f->mono_ms - after_boot) : 0;
+}
+
+/* A helper's editor is not always its parent: renderers are the zygote's children. One that had
+ * ended before the helper was started is another. */
+static bool is_head(const struct relating *x, const struct journal_event *ev)
+{
+	const struct fact *f = x->f;
+
+	return is_role(ev, ROLE_MAIN) && f->role.kind == KIND_EDITOR && is_same(ev->family, x->own_family) &&
+		ev->real_ms + SAME_MOMENT_MS >= started_ms(f) &&
+		(is_same(ev->place, f->user_data) || !ev->place || !*f->user_data);
+}
+
+static bool is_parent(const struct relating *x, const struct journal_event *ev)
+{
+	const struct fact *f = x->f;
+	bool helper = f->role.kind == KIND_EDITOR && f->role.role != ROLE_MAIN &&
+		      f->role.role != ROLE_SERVER && f->role.role != ROLE_SERVER_CHILD;
+
+	if (f->role.role == ROLE_MAIN || f->role.role == ROLE_SERVER || f->role.role == ROLE_RUN ||
+		f->role.role == ROLE_LAUNCHER)
+		return false;
+	if (helper)
+		return (ev->pid == f->ppid || is_head(x, ev)) && !is_role(ev, ROLE_ZYGOTE);
+	/* A worker, code-server's child: these may take their parent along, so theirs must have
+	 * been the first end. */
+	return ev->pid == f->ppid && ev->real_ms <= f->real_ms;
+}
+
+static void relate(
+	struct evidence *e, enum evidence_what what, const struct journal_event *ev, enum cause c)
+{
+	*e = (struct evidence){
+		.what = what, .pid = (pid_t)ev->pid, .cause = c, .real_ms = ev->real_ms
+	};
+	(void)snprintf(e->text, sizeof(e->text), "%s ended %s: %s",
+		what == EV_CHILD ? "its child" : "what it belongs to",
+		what == EV_CHILD ? "first" : "too", ev->text ? ev->text : cause_name(c));
+}
+
+static int consider(const struct journal_event *ev, void *arg)
+{
+	struct relating *x = arg;
+	enum cause c = cause_from_name(ev->cause);
+
+	if (strcmp(ev->id, x->f->id) == 0 || ev->pid == x->f->proc.pid)
+		return 0;
+	if (is_child(x, ev, c) && (!x->child.pid || weight(c) > weight(x->child.cause)))
+		relate(&x->child, EV_CHILD, ev, c);
+	if (is_parent(x, ev) && (!x->parent.pid || is_role(ev, ROLE_MAIN)))
+		relate(&x->parent, EV_PARENT, ev, c);
+	return 0;
+}
+
+int judge_relations(struct journal *j, const struct fact *f, struct evidence_list *ev)
+{
+	struct relating x = { .f = f,
+		.own_family = f->role.kind == KIND_EDITOR ? family_name(f->role.family) : NULL };
+	struct journal_filter filter = {
+		.from_ms = f->real_ms > TOGETHER_BEFORE_MS ? f->real_ms - TOGETHER_BEFORE_MS : 0,
+		.to_ms = f->real_ms + TOGETHER_AFTER_MS,
+		.kinds = 1u << J_EXIT
+	};
+	int r;
+
+	if (f->kind != FACT_EXIT)
+		return 0;
+	r = journal_each(j, &filter, consider, &x);
+	if (r == 0 && x.child.pid)
+		evidence_add(ev, &x.child);
+	if (r == 0 && x.parent.pid)
+		evidence_add(ev, &x.parent);
+	return r;
+}

@@ -1,0 +1,595 @@
+/* recover report: what died, when, why, how near the edge the machine was, and what is safe. */
+#include "recover.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/text.h"
+#include "../scan/scan.h"
+#include "crash.h"
+#include "out.h"
+#include "paths.h"
+#include "plot.h"
+#include "rev.h"
+#include "rows.h"
+#include "xalloc.h"
+
+enum { R_JSON = 1, R_EVENT };
+enum {
+	COLUMNS = 80,
+	INDENT = 2,
+	SHOWN = 8, /* differing paths named */
+	MEMORY_ROWS = 5,
+	OTHER_ROWS = 2,
+	SPAN_MS = 10 * 60 * 1000,
+	HOLD_MS = 30000,
+	ADVICE = 8,
+};
+
+const struct opt report_opts[] = { { R_JSON, 0, "json", OPT_FLAG, NULL, "one object" },
+	{ R_EVENT, 0, "event", OPT_VALUE, "ID",
+		"another event than the last crash: its id in `detect events --json`" },
+	{ 0 } };
+
+struct difference {
+	char letter; /* A since, M, D since */
+	char *path;
+};
+
+struct report {
+	struct recover *r;
+	struct journal_event ev;
+	struct store_snapshot before, newest; /* seq 0: none */
+	const struct journal_link *link;      /* snapd's word for this workspace, or NULL */
+	struct difference *d;
+	size_t n_d, cap_d;
+	int diff_error;
+	bool running; /* snapd */
+	char *advice[ADVICE];
+	unsigned n_advice;
+};
+
+static void report_release(struct report *x)
+{
+	journal_event_release(&x->ev);
+	store_snapshot_release(&x->before);
+	store_snapshot_release(&x->newest);
+	for (size_t i = 0; i < x->n_d; i++)
+		free(x->d[i].path);
+	free(x->d);
+	for (unsigned i = 0; i < x->n_advice; i++)
+		free(x->advice[i]);
+}
+
+static int64_t event_ns(const struct report *x)
+{
+	return (int64_t)x->ev.real_ms * 1000000;
+}
+
+/* ---- what differs ---- */
+
+static bool content(const struct store_entry *e)
+{
+	return e->kind == KIND_FILE || e->kind == KIND_LINK;
+}
+
+static int differs(
+	const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
+{
+	struct report *x = arg;
+	char letter = content(was) && is->kind == KIND_GONE ? 'D'
+		      : content(is) && !content(was)        ? 'A'
+		      : content(is)                         ? 'M'
+							    : 0;
+
+	if (!letter || is->kind == KIND_SKIPPED || (is->flags & ENTRY_KEPT))
+		return 0;
+	x->d = xgrow(x->d, x->n_d, &x->cap_d, sizeof(*x->d));
+	x->d[x->n_d++] = (struct difference){ letter, xstrdup(path) };
+	return 0;
+}
+
+static void close_scan(struct scan **s)
+{
+	scan_close(*s);
+}
+
+static void find_differences(struct report *x)
+{
+	struct scan_options so = { .cfg = &x->r->cfg };
+	autoput(close_scan) struct scan *sc = NULL;
+
+	if (!x->before.seq) {
+		x->diff_error = -ENOENT;
+		return;
+	}
+	x->diff_error = scan_open(x->r->workspace, &so, &sc);
+	if (x->diff_error == 0)
+		x->diff_error = scan_diff(sc, x->r->store, x->before.seq, NULL, differs, x);
+}
+
+/* ---- what to do ---- */
+
+static void advise(struct report *x, char *text)
+{
+	if (x->n_advice < ADVICE)
+		x->advice[x->n_advice++] = text;
+	else
+		free(text);
+}
+
+static bool evidence_says(const struct report *x, const char *word)
+{
+	return x->ev.evidence && strstr(x->ev.evidence, word);
+}
+
+static void make_advice(struct report *x)
+{
+	const char *cause = x->ev.cause ? x->ev.cause : "";
+	char id[41];
+
+	if (x->diff_error == -ENOENT && x->before.seq)
+		advise(x, xasprintf("recover restore %s --yes  (the workspace is gone)",
+				  rev_short(&x->before, id)));
+	else if (x->n_d) {
+		advise(x, xasprintf("recover diff %s  (what changed since the snapshot before it)",
+				  rev_short(&x->before, id)));
+		advise(x, xasprintf("recover restore %s --dry-run  (what going back would do)",
+				  rev_short(&x->before, id)));
+		advise(x, xasprintf("recover restore %s -- PATH  (one path of it)",
+				  rev_short(&x->before, id)));
+	}
+	if (x->newest.flags & (ENTRY_EMPTIED | ENTRY_NULLED))
+		advise(x, xasprintf("recover show %s  (files in it became empty; their versions "
+				    "before are kept)",
+				  rev_short(&x->newest, id)));
+	if (strncmp(cause, "out-of-memory", 13) == 0)
+		advise(x, xstrdup("detect  (who holds the memory now; start with fewer workers or "
+				  "a smaller batch)"));
+	if (strcmp(cause, "crashed") == 0 && evidence_says(x, "dumped core."))
+		advise(x, xasprintf("coredumpctl info %lld  (where it crashed)",
+				  (long long)x->ev.pid));
+	if (!x->running)
+		advise(x, xstrdup("snapd --workspace DIR  (nothing takes snapshots now)"));
+}
+
+/* ---- gathering ---- */
+
+static int load(struct report *x)
+{
+	struct store *s = x->r->store;
+	int e = crash_snapshot(s, &x->ev, &x->before);
+
+	if (e < 0 && e != -ENOENT)
+		return context_failed(x->r, e, "cannot read the snapshot before it");
+	e = store_newest(s, &x->newest);
+	if (e < 0 && e != -ENOENT)
+		return context_failed(x->r, e, "cannot read the newest snapshot");
+	x->link = crash_link(&x->ev, x->r->workspace);
+	x->running = store_writer(x->r->store_path, NULL) == 1;
+	find_differences(x);
+	make_advice(x);
+	return EXIT_DONE;
+}
+
+/* ---- JSON ---- */
+
+static void add_lines(cJSON *a, const char *lines)
+{
+	while (lines && *lines) {
+		size_t n = strcspn(lines, "\n");
+		autofree char *one = xstrndup(lines, n);
+		cJSON *tmp = cJSON_CreateObject();
+
+		json_name(tmp, "x", one);
+		cJSON_AddItemToArray(a, cJSON_DetachItemFromObject(tmp, "x"));
+		cJSON_Delete(tmp);
+		lines += n + (lines[n] == '\n');
+	}
+}
+
+static void json_text(cJSON *o, const char *key, const char *value)
+{
+	if (value)
+		json_name(o, key, value);
+	else
+		cJSON_AddNullToObject(o, key);
+}
+
+static void json_number(cJSON *o, const char *key, bool known, double value)
+{
+	if (known)
+		cJSON_AddNumberToObject(o, key, value);
+	else
+		cJSON_AddNullToObject(o, key);
+}
+
+/* age_s: at the event, as DESIGN.md's "last snapshot, how old it was then". */
+static void json_snapshot(
+	cJSON *o, const char *key, const struct store_snapshot *sn, int64_t then_ns)
+{
+	cJSON *sub;
+	char hex[41];
+
+	if (!sn->seq) {
+		cJSON_AddNullToObject(o, key);
+		return;
+	}
+	sub = cJSON_AddObjectToObject(o, key);
+	id_hex(&sn->id, hex);
+	cJSON_AddStringToObject(sub, "id", hex);
+	json_time(sub, "time", sn->time_ns);
+	cJSON_AddNumberToObject(sub, "age_s", (double)((then_ns - sn->time_ns) / 1000000000));
+}
+
+static void json_size(cJSON *o, const char *key, uint64_t v)
+{
+	json_number(o, key, v != MACHINE_NONE, (double)v);
+}
+
+static void json_readings(cJSON *o, const struct journal_event *ev)
+{
+	cJSON *a = cJSON_AddArrayToObject(o, "readings");
+
+	for (unsigned i = 0; i < ev->n_sample; i++) {
+		const struct sample *s = &ev->sample[i];
+		cJSON *r = cJSON_CreateObject();
+
+		json_time(r, "time", (int64_t)s->real_ms * 1000000);
+		json_size(r, "total", s->total);
+		json_size(r, "available", s->available);
+		json_size(r, "swap_total", s->swap_total);
+		json_size(r, "swap_free", s->swap_free);
+		json_size(r, "gpu_total", s->gpu_total);
+		json_size(r, "gpu_used", s->gpu_used);
+		json_size(r, "editor", s->editor);
+		json_size(r, "training", s->training);
+		cJSON_AddItemToArray(a, r);
+	}
+}
+
+static void json_differences(cJSON *o, const struct report *x)
+{
+	cJSON *a = cJSON_AddArrayToObject(o, "differs");
+
+	for (size_t i = 0; i < x->n_d; i++) {
+		cJSON *d = cJSON_CreateObject();
+		char letter[2] = { x->d[i].letter, 0 };
+
+		json_name(d, "path", x->d[i].path);
+		cJSON_AddStringToObject(d, "change", letter);
+		cJSON_AddItemToArray(a, d);
+	}
+}
+
+static void print_json(const struct report *x)
+{
+	const struct journal_event *ev = &x->ev;
+	cJSON *o = cJSON_CreateObject(), *a;
+
+	json_text(o, "what", ev->text);
+	json_text(o, "cause", ev->cause);
+	json_text(o, "confidence", ev->confidence);
+	add_lines(cJSON_AddArrayToObject(o, "evidence"), ev->evidence);
+	json_time(o, "time", event_ns(x));
+	if (ev->until_ms)
+		json_time(o, "not_after", (int64_t)ev->until_ms * 1000000);
+	else
+		cJSON_AddNullToObject(o, "not_after");
+	json_snapshot(o, "last_snapshot", &x->before, crash_time_ns(ev));
+	json_snapshot(o, "newest_snapshot", &x->newest, x->r->now_ns);
+	json_text(o, "crash_snapshot", x->link && *x->link->after ? x->link->after : NULL);
+	json_differences(o, x);
+	cJSON_AddBoolToObject(o, "differs_known", x->diff_error >= 0);
+	cJSON_AddArrayToObject(o, "unsaved");
+	a = cJSON_AddArrayToObject(o, "advice");
+	for (unsigned i = 0; i < x->n_advice; i++)
+		cJSON_AddItemToArray(a, cJSON_CreateString(x->advice[i]));
+	json_number(o, "pid", ev->pid >= 0, (double)ev->pid);
+	json_text(o, "role", ev->role);
+	json_text(o, "name", ev->name);
+	json_text(o, "command", ev->command);
+	json_number(o, "code", ev->code >= 0, ev->code);
+	json_number(o, "signal", ev->signal >= 0, ev->signal);
+	cJSON_AddBoolToObject(o, "core", ev->core);
+	json_number(o, "peak_bytes", ev->peak != 0, (double)ev->peak);
+	json_text(o, "note", ev->note);
+	json_readings(o, ev);
+	cJSON_AddBoolToObject(o, "final", ev->fact == NULL);
+	cJSON_AddStringToObject(o, "id", ev->id);
+	json_line(o);
+}
+
+/* ---- for people ---- */
+
+static bool utf8(void)
+{
+	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+/* Words up to column 80, each line behind the same indent; what must not reach a terminal becomes
+ * '?'. */
+static void wrap(const char *first, const char *text)
+{
+	size_t indent = strlen(first), column = indent, left = strlen(text);
+
+	fputs(first, stdout);
+	while (left) {
+		size_t word = strcspn(text, " "), used = 0;
+
+		if (column > indent && column + 1 + word > COLUMNS) {
+			printf("\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			fputc(' ', stdout);
+			column++;
+		}
+		while (used < word) {
+			size_t n = text_print_len(text + used, word - used);
+
+			if (column == COLUMNS) { /* a word longer than a line */
+				printf("\n%*s", (int)indent, "");
+				column = indent;
+			}
+			if (n)
+				(void)fwrite(text + used, 1, n, stdout);
+			else
+				fputc('?', stdout);
+			used += n ? n : 1;
+			column++;
+		}
+		text += word;
+		left -= word;
+		while (left && *text == ' ')
+			text++, left--;
+	}
+	fputc('\n', stdout);
+}
+
+static const char *ago(int64_t from_ns, int64_t to_ns, char out[24])
+{
+	return text_duration((uint64_t)(to_ns > from_ns ? to_ns - from_ns : 0) / 1000000000, out);
+}
+
+static void print_head(const struct report *x)
+{
+	const struct journal_event *ev = &x->ev;
+	char when[32], until[32], age[24], size[16];
+
+	wrap("", ev->text ? ev->text : "something ended");
+	printf("  when      %s (%s ago)\n", text_local_time(event_ns(x), when),
+		ago(event_ns(x), x->r->now_ns, age));
+	if (ev->until_ms)
+		printf("            that is the last sign of life; it went before %s\n",
+			text_local_time((int64_t)ev->until_ms * 1000000, until));
+	if (ev->cause)
+		printf("  why       %s, %s%s\n", ev->cause,
+			ev->confidence ? ev->confidence : "possible",
+			ev->fact ? " (traces are still being looked for)" : "");
+	if (ev->command)
+		wrap("  command   ", ev->command);
+	if (ev->peak)
+		printf("  size      %s at its largest\n", text_size(ev->peak, size));
+}
+
+static void print_evidence(const struct journal_event *ev)
+{
+	const char *lines = ev->evidence;
+
+	if (lines && *lines)
+		printf("\nevidence\n");
+	while (lines && *lines) {
+		size_t n = strcspn(lines, "\n");
+		autofree char *one = xstrndup(lines, n);
+
+		wrap("  | ", one);
+		lines += n + (lines[n] == '\n');
+	}
+	if (ev->note)
+		wrap("  not known: ", ev->note);
+}
+
+typedef double (*percent_fn)(const struct sample *s);
+
+static double share(uint64_t used, uint64_t total)
+{
+	return total && total != MACHINE_NONE && used <= total ? (double)used * 100 / (double)total
+							       : -1;
+}
+
+static double memory_percent(const struct sample *s)
+{
+	return s->available == MACHINE_NONE || s->available > s->total
+		       ? -1
+		       : share(s->total - s->available, s->total);
+}
+
+static double swap_percent(const struct sample *s)
+{
+	return s->swap_free == MACHINE_NONE || s->swap_free > s->swap_total
+		       ? -1
+		       : share(s->swap_total - s->swap_free, s->swap_total);
+}
+
+static double gpu_percent(const struct sample *s)
+{
+	return s->gpu_used == MACHINE_NONE ? -1 : share(s->gpu_used, s->gpu_total);
+}
+
+/* Of ten minutes, or as far back as there are readings, but a minute at least. */
+static uint64_t plot_from(const struct journal_event *ev)
+{
+	uint64_t to = ev->real_ms, from = to > SPAN_MS ? to - SPAN_MS : 0,
+		 first = ev->sample[0].real_ms;
+	uint64_t minute = to > 60000 ? to - 60000 : 0;
+
+	return first <= from ? from : first < minute ? first : minute;
+}
+
+static void print_plot(const struct journal_event *ev, const char *what, percent_fn percent,
+	uint64_t total, unsigned rows)
+{
+	autofree struct plot_point *p = xcalloc(ev->n_sample + 1, sizeof(*p));
+	autoput(buf_release) struct buf b = BUF_INIT;
+	uint64_t to = ev->real_ms, from = plot_from(ev);
+	double first = -1, last = -1, most = -1;
+	char size[16];
+
+	for (unsigned i = 0; i < ev->n_sample; i++) {
+		uint64_t ms = ev->sample[i].real_ms;
+
+		p[i] = (struct plot_point){ ms > to ? to : ms, percent(&ev->sample[i]) };
+		if (p[i].percent < 0)
+			continue;
+		last = p[i].percent;
+		first = first < 0 ? last : first;
+		most = last > most ? last : most;
+	}
+	if (first < 0 || plot(p, ev->n_sample, from, to, HOLD_MS, rows, utf8(), &b) < 0)
+		return;
+	printf("  %s of %s: %.0f %% -> %.0f %%, at most %.0f %%\n%s", what, text_size(total, size),
+		first, last, most, b.data);
+}
+
+static void print_readings(const struct journal_event *ev)
+{
+	const struct sample *last = ev->n_sample ? &ev->sample[ev->n_sample - 1] : NULL;
+	bool swap = false, gpu = false;
+	uint64_t gpu_total = 0;
+	char span[24];
+	int n;
+
+	if (!last)
+		return;
+	for (unsigned i = 0; i < ev->n_sample; i++) {
+		swap = swap || swap_percent(&ev->sample[i]) > 0;
+		gpu = gpu || gpu_percent(&ev->sample[i]) > 0;
+		if (ev->sample[i].gpu_total != MACHINE_NONE)
+			gpu_total = ev->sample[i].gpu_total;
+	}
+	(void)text_duration((ev->real_ms - plot_from(ev)) / 1000, span);
+	printf("\nthe %s before\n", span);
+	print_plot(ev, "memory", memory_percent, last->total, MEMORY_ROWS);
+	if (swap)
+		print_plot(ev, "swap", swap_percent, last->swap_total, OTHER_ROWS);
+	if (gpu)
+		print_plot(ev, "GPU memory", gpu_percent, gpu_total, OTHER_ROWS);
+	n = printf("         -%s", span);
+	printf("%*s\n", COLUMNS - 3 - n, "then");
+}
+
+static void print_snapshots(const struct report *x)
+{
+	char id[41], when[32], age[24];
+
+	printf("\nsnapshots\n");
+	if (x->before.seq)
+		printf("  before it  %s  %s, %s old then\n", rev_short(&x->before, id),
+			text_local_time(x->before.time_ns, when),
+			ago(x->before.time_ns, crash_time_ns(&x->ev), age));
+	else
+		printf("  before it  none: this workspace had no snapshot yet\n");
+	if (x->link && *x->link->after)
+		printf("  at once    %.8s  %s\n", x->link->after,
+			text_local_time((int64_t)x->link->after_ms * 1000000, when));
+	if (x->newest.seq && x->newest.seq != x->before.seq)
+		printf("  newest     %s  %s, %s ago\n", rev_short(&x->newest, id),
+			text_local_time(x->newest.time_ns, when),
+			ago(x->newest.time_ns, x->r->now_ns, age));
+}
+
+static void print_differences(const struct report *x)
+{
+	if (!x->before.seq)
+		return;
+	printf("\nnow\n");
+	if (x->diff_error < 0) {
+		printf("  the workspace %s\n",
+			x->diff_error == -ENOENT ? "is gone" : "cannot be looked at");
+		return;
+	}
+	if (!x->n_d) {
+		printf("  all files are as in the snapshot before it\n");
+		return;
+	}
+	printf("  %zu file%s differ%s from the snapshot before it\n", x->n_d,
+		x->n_d == 1 ? "" : "s", x->n_d == 1 ? "s" : "");
+	for (size_t i = 0; i < x->n_d && i < SHOWN; i++) {
+		printf("    %c ", x->d[i].letter);
+		out_name(x->d[i].path);
+		fputc('\n', stdout);
+	}
+	if (x->n_d > SHOWN)
+		printf("    and %zu more\n", x->n_d - SHOWN);
+}
+
+static void print_text(const struct report *x)
+{
+	print_head(x);
+	print_evidence(&x->ev);
+	print_readings(&x->ev);
+	print_snapshots(x);
+	print_differences(x);
+	if (x->n_advice)
+		printf("\nwhat to do\n");
+	for (unsigned i = 0; i < x->n_advice; i++)
+		wrap("  ", x->advice[i]);
+}
+
+/* ---- without a crash ---- */
+
+static int nothing(const struct report *x, const char *id, bool json, int e)
+{
+	autoput(journal_event_release) struct journal_event last = { 0 };
+	char when[32];
+
+	if (e == -ENOTUNIQ) {
+		log_error("%s: several events begin with it", id);
+		return EXIT_NO;
+	}
+	if (e != -ENOENT) {
+		log_error_errno(e, "the journal of events");
+		return EXIT_ENV;
+	}
+	if (json) {
+		cJSON *o = cJSON_CreateObject();
+
+		cJSON_AddNullToObject(o, "what");
+		cJSON_AddNullToObject(o, "cause");
+		json_line(o);
+	}
+	if (id)
+		log_error("%s: no such event; detect events --json shows their ids", id);
+	else if (crash_newest_event(&last) == 0)
+		log_info("no crash is recorded; the last event: %s, %s",
+			text_local_time((int64_t)last.real_ms * 1000000, when),
+			last.text ? last.text : "");
+	else
+		log_info("nothing is recorded: has the monitor run? `detect watch` starts it, "
+			 "snapd does too");
+	(void)x;
+	return EXIT_NO;
+}
+
+int cmd_report(struct recover *r, const struct args *a)
+{
+	autoput(report_release) struct report x = { .r = r };
+	const char *id = a->on[R_EVENT] ? a->value[R_EVENT] : NULL;
+	int e = crash_find(id, &x.ev), rc;
+
+	if (e < 0)
+		return nothing(&x, id, a->on[R_JSON], e);
+	if ((rc = load(&x)))
+		return rc;
+	if (a->on[R_JSON])
+		print_json(&x);
+	else
+		print_text(&x);
+	return EXIT_DONE;
+}

@@ -1,0 +1,126 @@
+#!/bin/sh
+# The judge: facts of the spool become rows of the journal with the right cause, each told once. Facts of the past, so that
+# nothing is waited for; tests/real_causes.sh does the same with real programs.
+. "$(dirname "$0")/detect/lib.sh"
+events() { "$bin/detect-core" events "$@"; }
+t=$(ago 100)
+
+gives 1 "events: nothing yet is a no" events
+fact id=zero real=$t code=0
+fact id=three real=$t pid=11 code=3
+fact id=segv real=$t pid=12 status=signaled signal=11
+fact id=kill real=$t pid=13 status=signaled signal=9 oom0=4 oom1=4 cgoom0=1 cgoom1=1
+fact id=term real=$t pid=14 status=signaled signal=15
+fact id=oom real=$t pid=15 status=signaled signal=9 oom0=4 oom1=5 cgoom0=1 cgoom1=2 m.mem_total=16000000000 m.mem_available=9000000000
+fact id=none real=$t pid=16 status=unknown
+judge
+is "exit 0" zero cause exited
+is "exit 3" three cause failed
+is "SIGSEGV" segv cause crashed
+is "kill -9 with counters that stood still" kill cause killed
+is "SIGTERM" term cause terminated
+is "its cgroup's counter moved" oom cause "out-of-memory (cgroup)"
+is "a kernel that tells nothing" none cause unknown
+is "all are final" none final true
+check "the spool is empty then" [ ! -s "$HOLDFAST_STATE/spool" ]
+judge
+check "judged once" [ "$(events --json | wc -l)" = 7 ]
+
+# A run and its worker, in either order of the file.
+fact id=run real=$((t + 2000)) pid=20 code=1
+fact id=worker real=$((t + 1000)) role=worker pid=21 ppid=20 status=signaled signal=9 oom0=1 oom1=2 cgoom0=0 cgoom1=1 m.mem_total=16000000000 m.mem_available=100000000
+judge
+is "a run is laid to its worker" run cause "out-of-memory (kernel)"
+is "with less confidence" run confidence likely
+
+# An editor: helpers that go with a main process that quit, and one that went alone.
+fact id=quit real=$((t + 3000)) of_kind=editor family=VSCode role=main pid=30
+fact id=helper real=$((t + 2900)) of_kind=editor family=VSCode role=renderer pid=31 ppid=29 status=signaled signal=9 oom0=1 oom1=1
+fact id=alone real=$((t + 60000)) of_kind=editor family=VSCode role=renderer pid=32 ppid=29 status=signaled signal=9 oom0=1 oom1=1
+judge
+is "main quits" quit cause quit
+is "its window with it" helper cause quit
+is "a window alone is killed" alone cause killed
+is "that is a crash" alone crash true
+
+# code-server exits 0 when its child was killed.
+fact id=child real=$((t + 4000)) of_kind=editor family=code-server role=server-child pid=41 ppid=40 status=signaled signal=9 oom0=1 oom1=1
+fact id=server real=$((t + 4100)) of_kind=editor family=code-server role=server pid=40
+judge
+is "code-server's child" child cause killed
+is "takes its parent along" server cause killed
+
+# An extension host that is killed does not end its server.
+fact id=host real=$((t + 25000)) of_kind=editor family=code-server role=extension-host pid=45 ppid=44 status=signaled signal=9 oom0=1 oom1=1
+fact id=child2 real=$((t + 27400)) of_kind=editor family=code-server role=server-child pid=44 ppid=43 status=unknown
+fact id=server2 real=$((t + 27300)) of_kind=editor family=code-server role=server pid=43
+judge
+is "an extension host" host cause killed
+is "its server is quit" server2 cause quit
+is "and its child with it" child2 cause quit
+
+# A child of which nothing is known: its parent's 0 is no quit.
+fact id=child3 real=$((t + 35000)) of_kind=editor family=code-server role=server-child pid=47 ppid=46 status=unknown
+fact id=server3 real=$((t + 35100)) of_kind=editor family=code-server role=server pid=46
+judge
+is "its parent's 0 is not taken for a quit" server3 cause unknown
+
+# The editor's own traces, where the kernel tells nothing.
+mkdir -p "$d/U/logs/20261124T010203"
+stamp=$(TZ=UTC date -d "@$(((t + 40500) / 1000))" '+%Y-%m-%d %H:%M:%S.000')
+echo "$stamp [error] CodeWindow: renderer process gone (reason: crashed, code: 11)" >"$d/U/logs/20261124T010203/main.log"
+TZ=UTC; export TZ
+fact id=traced real=$((t + 40000)) of_kind=editor family=VSCode role=renderer pid=51 status=unknown user_data="$d/U"
+judge
+is "a window's end by the editor's log" traced cause crashed
+
+# The guard's ledger.
+printf '%s\t61\t5\tkill\tmemory at 97 %%\n' $((t + 7000)) >"$HOLDFAST_STATE/ledger"
+fact id=guard real=$((t + 7100)) pid=61 status=signaled signal=9
+judge
+is "our own guard" guard cause "out-of-memory (guard)"
+
+# A machine that was lost; a link; risk; a hang.
+fact kind=machine id=lost real=$((t + 8000)) m.real=$((t + 90000)) m.mono=30000 m.total=1 m.available=1
+fact kind=link id=link-1 of=lost workspace="$d/w" store="$d/s" before=0123456789012345678901234567890123456789 before_ms=$t
+fact kind=risk id=risk was=1 risk=2 reasons="memory 97 %"
+fact kind=hang id=hang state=T
+judge
+is "the machine" lost cause machine-lost
+is "its link" lost workspace "$d/w"
+is "not later than the boot" lost not_after "$(python3 -c "import datetime; print(datetime.datetime.fromtimestamp($((t + 60000)) // 1000, datetime.timezone.utc).isoformat())")"
+is "risk" risk kind risk
+is "a hang" hang what "python3 run (process 4711) hangs: stopped (state T): a signal or a debugger holds it"
+
+# Output.
+events >"$d/rows"
+check "a row fits 80 columns" [ "$(wc -L <"$d/rows")" -le 80 ]
+check "--crashes leaves out the rest" [ "$(events --json --crashes | grep -c '"crash":false')" = 0 ]
+check "-n" [ "$(events -n 2 | wc -l)" = 2 ]
+check "--since" [ "$(events --json --since 5s | wc -l)" -lt "$(events --json | wc -l)" ]
+gives 2 "a wrong option" events --no-such
+gives 2 "a wrong time" events --since soon
+
+# Told once: the hook and the notification, also by a judge that begins again.
+mkdir "$d/bin"
+printf '#!/bin/sh\ncat >>"%s/hooked"\n' "$d" >"$d/bin/hook"
+printf '#!/bin/sh\nfor a; do echo "$a"; done >>"%s/notified"\n' "$d" >"$d/bin/notify-send"
+chmod +x "$d/bin/hook" "$d/bin/notify-send"
+printf '[detect]\n\thook = %s\n' "$d/bin/hook" >"$HOME/.config/holdfast/config"
+export PATH="$d/bin:$PATH" DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent
+fact id=told real=$((t + 9000)) pid=71 status=signaled signal=11 comm='a<b'
+fact id=quiet real=$((t + 9000)) pid=72 code=3
+fact id=worker2 real=$((t + 9001)) role=worker pid=73 ppid=9 status=signaled signal=11
+judge
+check "the hook gets the crash as JSON" [ "$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["id"])' "$d/hooked")" = told ]
+says "the notification says what and why" "$d/notified" 'a&lt;b run (process 71) crashed (SIGSEGV)'
+says "and what to do" "$d/notified" 'recover report'
+fact id=told2 real=$((t + 9500)) pid=74 status=signaled signal=11
+judge
+check "the hook gets each" [ "$(wc -l <"$d/hooked")" = 2 ]
+check "notifications are apart" [ "$(grep -c -e --urgency "$d/notified")" = 1 ]
+# A judge that was killed between the rows and the spool: the facts are there again.
+fact id=told real=$((t + 9000)) pid=71 status=signaled signal=11
+judge
+check "nothing is told twice" [ "$(wc -l <"$d/hooked")" = 2 ]
+[ $bad = 0 ]

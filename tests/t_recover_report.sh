@@ -1,0 +1,94 @@
+#!/bin/sh
+# recover report, @crash and the crash in the summary, from facts of the past.
+. "$(dirname "$0")/detect/lib.sh"
+export HOLDFAST_STORE="$d/store"
+w=$d/w
+mkdir "$w"
+snap() { "$bin/snapd" --workspace "$w" --once; }
+recover() { "$bin/recover" --workspace "$w" --no-pager "$@"; }
+get() { recover report --json | python3 -c '
+import json, sys
+v = json.load(sys.stdin)
+for k in sys.argv[1:]:
+    v = v[int(k)] if isinstance(v, list) else v[k]
+print(v if isinstance(v, str) else json.dumps(v))' "$@"; }
+equal() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1: '$2' is not '$3'"; fi; }
+
+echo one >"$w/train.py"
+first=$(snap)
+gives 1 "no crash: a no" recover report
+says "and what was recorded" "$d/err" "nothing is recorded"
+gives 1 "@crash without one" recover show @crash
+fact id=fine
+judge
+gives 1 "an event that is no crash" recover report
+says "is named" "$d/err" "the last event.*finished (exit code 0)"
+
+# A crash between two snapshots, which nobody linked.
+now=$(($(ago 0) + 1))	# the millisecond after the snapshot
+fact id=crash0000001 real="$now" pid=4711 status=signaled signal=9 oom0=1 oom1=2 cgoom0=0 cgoom1=1 \
+	m.real="$now" m.total=16000000000 m.available=1000000000 m.mem_total=16000000000 m.mem_available=1000000000 \
+	argv='python3 train.py --workers 8' peak=5000000000
+judge
+echo two >"$w/train.py"
+second=$(snap)
+printf three >"$w/train.py"
+echo new >"$w/notes.md"
+
+gives 0 "report" recover report
+cp "$d/out" "$d/text"
+says "what" "$d/text" "run (process 4711) was killed by the kernel"
+says "why, and how sure" "$d/text" "out-of-memory (kernel), likely"
+says "the evidence is quoted" "$d/text" "| the machine's oom_kill went from 1 to 2"
+says "the command" "$d/text" "python3 train.py --workers 8"
+says "the plot" "$d/text" "memory of 15 GiB: 94 %"
+says "the snapshot before it" "$d/text" "before it  $(echo "$first" | cut -c1-8)"
+says "what differs" "$d/text" "M train.py"
+says "what is new" "$d/text" "A notes.md"
+says "the command that follows" "$d/text" "recover restore $(echo "$first" | cut -c1-8) --dry-run"
+check "80 columns" [ "$(wc -L <"$d/text")" -le 80 ]
+LC_ALL=C recover report >"$d/ascii"
+check "ASCII where the terminal is no UTF-8" sh -c '! LC_ALL=C grep -q "[^ -~]" "$1"' - "$d/ascii"
+says "and a plot all the same" "$d/ascii" "|.*#"
+
+recover report --json >"$d/json"
+check "one object" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$d/json"
+equal "json: cause" "$(get cause)" "out-of-memory (kernel)"
+equal "json: evidence" "$(get evidence 0)" "signal 9 SIGKILL"
+equal "json: last_snapshot" "$(get last_snapshot id)" "$first"
+equal "json: newest" "$(get newest_snapshot id)" "$second"
+equal "json: differs" "$(get differs)" '[{"path": "notes.md", "change": "A"}, {"path": "train.py", "change": "M"}]'
+equal "json: readings" "$(get readings 0 total)" 16000000000
+equal "json: unsaved is a list" "$(get unsaved)" '[]'
+equal "@crash" "$(recover show --json @crash | python3 -c 'import json,sys; print(json.load(sys.stdin)["id"])')" "$first"
+equal "@crash:PATH" "$(recover cat @crash:train.py)" one
+recover >"$d/summary"
+says "the summary names it" "$d/summary" "^crash  .*out-of-memory (kernel): recover report"
+gives 0 "an event by its id" recover report --event fine
+says "is that one" "$d/out" "finished (exit code 0)"
+gives 1 "an id nobody has" recover report --event feedbeef
+
+# What snapd linked outranks the times; a machine that was lost: the last snapshot of that boot.
+fact kind=link id=link-1 of=crash0000001 workspace="$w" store="$d/store" before="$second" before_ms=1 after="$second" after_ms=2
+judge
+equal "the link is believed" "$(get last_snapshot id)" "$second"
+equal "and the snapshot taken at once named" "$(get crash_snapshot)" "$second"
+boot=$(ago 0)
+fact kind=machine id=lost0000001 real="$now" m.real=$((boot + 30000)) m.mono=30000 m.total=16000000000 m.available=1
+judge
+equal "a lost machine" "$(get cause)" "machine-lost"
+equal "its last snapshot is the last before this boot" "$(get last_snapshot id)" "$second"
+
+# A restore is an event, and never fails for want of a journal.
+gives 0 "restore" recover restore "$first" --yes
+check "is recorded" sh -c '"$1/detect-core" events --json | grep -q "\"kind\":\"restore\".*\"what\":\"restore"' - "$bin"
+chmod 500 "$HOLDFAST_STATE"; mv "$HOLDFAST_STATE/journal.db" "$d/away"; : >"$d/file"
+HOLDFAST_STATE="$d/file" gives 0 "undo without a state folder" recover undo --yes
+chmod 700 "$HOLDFAST_STATE"; mv "$d/away" "$HOLDFAST_STATE/journal.db"
+
+# A workspace that is gone.
+rm -rf "$w"
+gives 0 "a workspace that is gone" recover report
+says "is said" "$d/out" "the workspace is gone"
+says "and how it comes back" "$d/out" "recover restore .* --yes"
+[ $bad = 0 ]
