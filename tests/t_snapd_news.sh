@@ -67,8 +67,8 @@ calm()
 	sleep 3
 	[ $(($(field wakeups) - b)) -eq $((b - a)) ]
 }
-sleep 1		# the queue rests up to half a second after an event
-check "nothing dies: no wake-up" calm
+calm_soon() { calm || calm || calm; }	# on a busy machine the last event may still be at work
+check "nothing dies: no wake-up" calm_soon
 
 kill -9 "$first"
 check "a monitor that is killed is started again" until_true another "$first"
