@@ -108,6 +108,7 @@ int monitor_settings_read(int fd, struct monitor_settings *ret)
 		.sample_ms = 1000 };
 	if (r < 0)
 		return log_error_errno(r, "settings");
+	ret->below = getenv("HOLDFAST_WATCH_BELOW");
 	/* For as long as the program runs. */
 	rest = ret->text = buf_detach(&b, NULL);
 	while (r == 0 && (line = ctl_next_line(&rest))) {

@@ -42,6 +42,7 @@ struct monitor_settings {
 	uint64_t log_bytes;        /* a file of log_dir is put aside at this size */
 	uint64_t sample_ms;        /* between readings at LOW, at least */
 	uint64_t look_ms, hang_ms; /* between two looks at LOW; stuck for so long is a hang */
+	const char *below;		/* tests: only programs in this folder; NULL: all */
 	bool no_connector, no_exit_info, no_zombie; /* tests: as on an older kernel */
 };
 int monitor_settings_read(int fd, struct monitor_settings *ret); /* -EINVAL: said */

@@ -89,6 +89,18 @@ struct role_of role_find(
 	return r.kind ? r : role_training(exe, &w, parent, pat);
 }
 
+bool role_is_possible(const char *exe, const struct role_patterns *pat)
+{
+	static const char *const begins[] = { "python", "pypy", "code", "codium", "vscodium",
+		"cursor", "windsurf", "electron", "node", "chrome_crashpad" };
+	const char *base = role_base(exe);
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
+		if (strncmp(base, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return role_match(pat->editors, base);
+}
+
 const char *role_name(enum role r)
 {
 	static const char *const name[] = {

@@ -9,6 +9,8 @@
 #ifndef DETECT_ROLES_H
 #define DETECT_ROLES_H
 
+#include <stdbool.h>
+
 #include "detect/procs.h"
 
 enum kind { KIND_NONE, KIND_EDITOR, KIND_TRAINING };
@@ -47,6 +49,8 @@ struct role_of {
  * exe. */
 struct role_of role_find(const struct proc *p, const struct role_of *parent,
 	const struct role_patterns *pat);
+/* Could a program of this name be one at all? For who asks about every program that is started. */
+bool role_is_possible(const char *exe, const struct role_patterns *pat);
 const char *role_name(enum role r);		/* "renderer"; stable, stands in JSON */
 const char *family_name(enum family f);		/* "VSCode", "code-server" */
 /* The user data folder named in the arguments (--user-data-dir=), or NULL. */

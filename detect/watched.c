@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -334,12 +335,33 @@ static bool again(struct monitor *m, struct watched *w, const struct proc *p, st
 	return false;
 }
 
+/* Two calls instead of eight: most of what is started is a compiler or a shell. */
+static bool is_of_interest(struct monitor *m, pid_t pid)
+{
+	char name[16], exe[PROC_EXE];
+	struct stat st;
+
+	(void)snprintf(name, sizeof(name), "%d", (int)pid);
+	if (fstatat(m->proc_fd, name, &st, 0) < 0 || st.st_uid != m->uid)
+		return false;
+	if (watched_find(m, pid))
+		return true;
+	/* Who may not see its exe must ask its arguments. */
+	if (proc_exe(m->proc_fd, pid, exe) < 0)
+		return !m->set.below;
+	if (m->set.below && strncmp(exe, m->set.below, strlen(m->set.below)) != 0)
+		return false;
+	return role_is_possible(exe, &m->set.patterns);
+}
+
 void watched_consider(struct monitor *m, pid_t pid)
 {
 	struct proc *p = m->scratch;
 	struct watched *w, *parent;
 	struct role_of role;
 
+	if (!is_of_interest(m, pid))
+		return;
 	if (proc_read(m->proc_fd, pid, PROC_STAT | PROC_EXE_ARGV, p) < 0 || p->uid != m->uid ||
 		pid == getpid())
 		return;

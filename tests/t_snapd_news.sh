@@ -4,6 +4,8 @@
 
 detect=$build/detect
 export HOLDFAST_AUTOSTART=1 HOLDFAST_STATE="$d/state" HOLDFAST_JUDGE=/bin/true
+# Other tests have trainings and editors of their own.
+export HOLDFAST_WATCH_BELOW="$d/bin/"
 mkdir "$d/bin"
 cp "$build/tests/tool_end" "$d/bin/python3"
 "$build/detect" stop 2>/dev/null

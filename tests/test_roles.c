@@ -315,6 +315,8 @@ START_TEST(roles__command_lines)
 
 		proc_of(t->exe, t->argv, &p);
 		r = role_find(&p, &t->parent, &role_defaults);
+		/* What is one must not be passed over unread. */
+		ck_assert(!r.kind || !*t->exe || role_is_possible(t->exe, &role_defaults));
 		if (r.kind != t->want.kind || r.family != t->want.family ||
 			r.role != t->want.role) {
 			printf("%s: is %s %s, should be %s %s\n", t->argv, family_name(r.family),

@@ -16,6 +16,7 @@ from monitor import BUILD, Monitor, fact, stand_in    # noqa: E402
 
 signal.alarm(240)
 where = tempfile.mkdtemp()
+os.environ["HOLDFAST_WATCH_BELOW"] = where     # other tests have trainings and editors of their own
 python, code = stand_in(where, "bin/python3"), stand_in(where, "share/code/code")
 quick = ["look_ms=200", "hang_ms=600"]
 bad = 0
