@@ -317,7 +317,7 @@ START_TEST(spool__damage_is_set_aside)
 		switch (i % 4) {
 		case 0: /* a writer that died */
 			ck_assert_int_gt(
-				write(s.fd, line, (size_t)check_below((uint64_t)n) + 1), 0);
+				write(s.fd, line, (size_t)check_below((uint64_t)n - 1) + 1), 0);
 			break;
 		case 1:
 			for (size_t j = 0; j < k; j++)
