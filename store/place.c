@@ -115,6 +115,7 @@ int store_writer(const char *dir, pid_t *ret_pid)
 	if (fl.l_type == F_UNLCK)
 		return 0;
 	n = io_read_full(fd, text, sizeof(text) - 1);
-	*ret_pid = n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+	if (ret_pid)
+		*ret_pid = n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 	return 1;
 }

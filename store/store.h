@@ -79,7 +79,8 @@ const char *store_workspace(const struct store *s);
 /* A reader's view is fixed at open; this looks again. 1 = there is something new. */
 int store_refresh(struct store *s);
 
-/* Who holds the writer's lock of the store in dir: 1 and its pid (0: it did not say), 0 nobody. */
+/* Who holds the writer's lock of the store in dir: 1 and its pid (0: it did not say;
+ * ret_pid may be NULL), 0 nobody. */
 int store_writer(const char *dir, pid_t *ret_pid);
 
 /* ---- snapshots ------------------------------------------------------- */

@@ -254,6 +254,7 @@ START_TEST(store__a_second_writer_is_refused_and_told_who)
 	a = reopen(a, path, STORE_WRITE);
 	ck_assert_int_eq(store_open(path, STORE_WRITE, NULL, &b), -EBUSY);
 	ck_assert_int_eq(store_writer(path, &pid), 1);
+	ck_assert_int_eq(store_writer(path, NULL), 1);
 	ck_assert_int_eq(pid, getpid());
 	store_close(a);
 	ck_assert_int_eq(store_writer(path, &pid), 0);
