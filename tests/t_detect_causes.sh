@@ -123,4 +123,5 @@ check "notifications are apart" [ "$(grep -c -e --urgency "$d/notified")" = 1 ]
 fact id=told real=$((t + 9000)) pid=71 status=signaled signal=11
 judge
 check "nothing is told twice" [ "$(wc -l <"$d/hooked")" = 2 ]
+gives 0 "a judge with nothing to do stays a while, and ends" timeout 30 "$bin/detect-core" judge
 [ $bad = 0 ]
