@@ -23,8 +23,7 @@ static const struct command {
 		"how the machine is: risk, reasons, memory, editors and training", false },
 	{ "events", cmd_events, "events [--json] [-n N] [--since TIME] [--crashes]",
 		"what ended, when and why", false },
-	{ "watch", cmd_watch, "watch [--log-dir DIR] [-v]", "the monitor, in the foreground; snapd starts it by itself", true },
-	{ "stop", cmd_stop, "stop", "ends the monitor", true },
+	{ "watch", cmd_watch, "watch [--log-dir DIR] [-v] | --stop", "the monitor, in the foreground; snapd starts it by itself", false },
 	{ "judge", cmd_judge, "judge [--once]", "from the spool to the journal; the monitor starts it",
 		false },
 };

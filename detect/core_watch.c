@@ -22,6 +22,7 @@ enum { STOP_MS = 5000 };
 struct options {
 	const char *log_dir;
 	int verbose;
+	bool stop;
 };
 
 static int usage(const char *command, const char *rest)
@@ -106,10 +107,32 @@ static bool parse(int argc, char **argv, struct options *opt)
 			opt->log_dir = argv[i] + 10;
 		else if (strcmp(argv[i], "-v") == 0 || strcmp(argv[i], "--verbose") == 0)
 			opt->verbose++;
+		else if (strcmp(argv[i], "--stop") == 0)
+			opt->stop = true;
 		else
 			return false;
 	}
+	if (opt->stop)
+		return argc == 1;
 	return !opt->log_dir || (*opt->log_dir && !strchr(opt->log_dir, '\n'));
+}
+
+/* 1: none runs. */
+static int stop(void)
+{
+	autoput(buf_release) struct buf answer = BUF_INIT;
+	autoclose int dir = detect_run_dir();
+	int r = dir < 0 ? dir : ctl_call(dir, DETECT_SOCKET, "stop", STOP_MS, &answer);
+
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		log_warn("watch: no monitor runs");
+		return EXIT_NO;
+	}
+	if (r < 0) {
+		(void)log_error_errno(r, "watch: the monitor does not answer");
+		return EXIT_ENV;
+	}
+	return EXIT_DONE;
 }
 
 int cmd_watch(int argc, char **argv, const struct detect_settings *set)
@@ -120,13 +143,16 @@ int cmd_watch(int argc, char **argv, const struct detect_settings *set)
 	int fd;
 
 	if (wants_help(argc, argv))
-		return help("usage: detect watch [--log-dir DIR] [-v]\n\n"
+		return help("usage: detect watch [--log-dir DIR] [-v] | --stop\n\n"
 			    "The monitor, one a user, in the foreground: tells how editors and training end,\n"
 			    "and the risk. snapd starts it by itself (detect.autostart).\n\n"
 			    "  --log-dir DIR  samples.jsonl and events.jsonl there, a JSON object a line\n"
-			    "  -v             say more; twice: what is found");
+			    "  -v             say more; twice: what is found\n"
+			    "  --stop         end the one that runs; 1: none runs");
 	if (!parse(argc, argv, &opt))
-		return usage("watch", " [--log-dir DIR] [-v]");
+		return usage("watch", " [--log-dir DIR] [-v] | --stop");
+	if (opt.stop)
+		return stop();
 	fd = settings_fd(set, &opt);
 	if (fd < 0) {
 		(void)log_error_errno(fd, "watch: settings");
@@ -136,28 +162,4 @@ int cmd_watch(int argc, char **argv, const struct detect_settings *set)
 	for (int i = 0; i < opt.verbose && i < 2; i++)
 		args[3 + i] = v;
 	return become("detect-watch", args);
-}
-
-int cmd_stop(int argc, char **argv, const struct detect_settings *set)
-{
-	autoput(buf_release) struct buf answer = BUF_INIT;
-	autoclose int dir = -1;
-	int r;
-
-	(void)set;
-	if (wants_help(argc, argv))
-		return help("usage: detect stop\n\nEnds the monitor. 1: none runs.");
-	if (argc)
-		return usage("stop", "");
-	dir = detect_run_dir();
-	r = dir < 0 ? dir : ctl_call(dir, DETECT_SOCKET, "stop", STOP_MS, &answer);
-	if (r == -ENOENT || r == -ECONNREFUSED) {
-		log_warn("stop: no monitor runs");
-		return EXIT_NO;
-	}
-	if (r < 0) {
-		(void)log_error_errno(r, "stop: the monitor does not answer");
-		return EXIT_ENV;
-	}
-	return EXIT_DONE;
 }

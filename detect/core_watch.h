@@ -1,5 +1,5 @@
-/* detect/core_watch.h - the commands `detect watch` and `detect stop`. argv: what follows the
- * name. */
+/* detect/core_watch.h - the command `detect watch`, also `detect watch --stop`. argv: what follows
+ * the name. */
 #ifndef DETECT_CORE_WATCH_H
 #define DETECT_CORE_WATCH_H
 
@@ -7,6 +7,5 @@
 
 /* Becomes detect-watch, in the foreground; returns only when it could not. */
 int cmd_watch(int argc, char **argv, const struct detect_settings *set);
-int cmd_stop(int argc, char **argv, const struct detect_settings *set);
 
 #endif

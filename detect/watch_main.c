@@ -32,7 +32,7 @@ static int take_lock(int state_fd)
 			return log_error_errno(-errno, "watch.lock");
 		n = (int)io_pread_full(fd, text, sizeof(text) - 1, 0);
 		text[strcspn(text, "\n")] = '\0';
-		log_error("watch: process %s watches already; `detect stop` ends it",
+		log_error("watch: process %s watches already; `detect watch --stop` ends it",
 			n > 0 ? text : "(unknown)");
 		return -EBUSY;
 	}

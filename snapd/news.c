@@ -39,7 +39,7 @@ struct news {
 	struct daemon *d;
 	struct loop *loop;
 	bool autostart;
-	bool resting; /* `detect stop`: until SIGHUP */
+	bool resting; /* `detect watch --stop`: until SIGHUP */
 	bool said;    /* that it cannot be started */
 	int dir;      /* of the socket */
 	struct ctl_ask *wait, *send;

@@ -8,7 +8,7 @@ export HOLDFAST_AUTOSTART=1 HOLDFAST_STATE="$d/state" HOLDFAST_JUDGE=/bin/true
 export HOLDFAST_WATCH_BELOW="$d/bin/"
 mkdir "$d/bin"
 cp "$build/tests/tool_end" "$d/bin/python3"
-"$build/detect" stop 2>/dev/null
+"$build/detect" watch --stop 2>/dev/null
 check "stop without a monitor says no" [ $? -eq 1 ]
 
 ask() { python3 -B -c '
@@ -90,15 +90,15 @@ start
 listens() { ask status | grep -q '"waiting":1'; }
 check "another snapd uses the one that runs" until_true listens
 check "still the same" [ "$(monitor)" = "$second" ]
-check "detect stop" "$detect" stop
+check "detect watch --stop" "$detect" watch --stop
 check "ends it" until_true dead "$second"
 sleep 1
-check "what was stopped on purpose is not started again" sh -c '! "$1" stop 2>/dev/null' - "$detect"
+check "what was stopped on purpose is not started again" sh -c '! "$1" watch --stop 2>/dev/null' - "$detect"
 kill -HUP "$pid"
 check "but on SIGHUP" until_true another "$second"
 until_true listens
 stop
-"$detect" stop
+"$detect" watch --stop
 until_true dead "$m"
 
 "$detect" watch --log-dir "$d/logs" 2>"$d/err" &
@@ -114,7 +114,7 @@ go
 logged() { grep -q "\"kind\":\"exit\".*\"pid\":$train,.*\"code\":1" "$d/logs/events.jsonl"; }
 check "the end stands in the log" until_true logged
 check "and a sample" [ -s "$d/logs/samples.jsonl" ]
-"$detect" stop
+"$detect" watch --stop
 wait "$by_hand"
 check "detect watch exits 0 when it is stopped" [ $? -eq 0 ]
 "$detect" watch --nonsense 2>/dev/null
