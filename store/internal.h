@@ -12,7 +12,7 @@
  *	tree		git tree objects: parse, patch, splice
  *	names		the entries of one, for looking many up
  *	snapshot	the snapshot record and its manifest
- *	catalogue	the SQLite index: its tables, its sums, its writing
+ *	catalogue	the SQLite index: its file, its sums, the writing of its tables
  *	catchup		following the log into a catalogue
  *	query		the questions of store.h: snapshots, marks, totals
  *	current		... the current state, rows as of a snapshot
