@@ -4,7 +4,10 @@
 -include config.mk
 
 PREFIX	?= /usr/local
-BUILD	?= build
+# Canonical's package owns /usr/bin/snapd; NAME_PREFIX=hf- gives hf-snapd, hf-recover, hf-detect. The messages
+# and manuals say those names, so these objects are others.
+NAME_PREFIX ?=
+BUILD	?= build$(addprefix -,$(patsubst %-,%,$(NAME_PREFIX)))
 CC	?= cc
 AR	?= ar
 OPT	?= -O2 -g
@@ -55,7 +58,8 @@ $(BUILD)/deps-%.mk: config/deps.sh
 	@mkdir -p $(@D)
 	@CC='$(CC)' sh config/deps.sh $* $@
 
-ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -iquote . $(WARN) $(OPT) $(HARDEN) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+NAMED	 = $(if $(NAME_PREFIX),'-DNAME_PREFIX="$(NAME_PREFIX)"')
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(NAMED) -iquote . $(WARN) $(OPT) $(HARDEN) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LIBS	= $(PKG_LIBS) -lm -ldl -lpthread
 
 room-src = $(filter-out %/core.c detect/watch_main.c $(foreach p,$(PROG_ROOMS),$p/$p.c),$(wildcard $1/*.c))
@@ -80,7 +84,7 @@ BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS) $(PARTS))
 SOURCES	 = $(foreach r,$(ROOMS) tests bench,$(wildcard $r/*.c)) $(FUZZ_SRC)
 
 .PHONY: all run deps test tests test-real test-ci asan tsan analyze fuzz fuzz-run cover format tags \
-	install clean help FORCE
+	install install-files uninstall clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -207,18 +211,35 @@ format:
 tags:
 	ctags -R $(ROOMS) tests
 
-# Canonical's package owns /usr/bin/snapd; NAME_PREFIX=hf- gives hf-snapd, hf-recover, ...
+# What lands where; uninstall takes exactly that away.
+BIN	 = $(DESTDIR)$(PREFIX)/bin
+LIBEXEC	 = $(DESTDIR)$(PREFIX)/libexec/holdfast
+DOC	 = $(DESTDIR)$(PREFIX)/share/doc/holdfast
+MAN	 = $(DESTDIR)$(PREFIX)/share/man
+DOCS	 = README.md LICENSE config/holdfast.conf $(wildcard docs/*.md)
+MANUALS	 = $(notdir $(wildcard docs/*.[1578]))
+man-dir	 = $(MAN)/man$(subst .,,$(suffix $1))
+# $(call put,FILE,TARGET): a document, with the names as they are installed.
+put	 = $(if $(NAME_PREFIX),sed 's/PREFIX/$(NAME_PREFIX)/g' docs/names.sed | sed -f - $1,cat $1) >'$2' && chmod 644 '$2'
+
 install: all
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/doc/holdfast'
-	$(foreach p,$(PROGRAMS),install -m 755 $(BUILD)/$p '$(DESTDIR)$(PREFIX)/bin/$(NAME_PREFIX)$p' &&) :
-	install -d '$(DESTDIR)$(PREFIX)/libexec/holdfast'
-	install -m 755 $(patsubst %,$(BUILD)/%,$(PARTS)) '$(DESTDIR)$(PREFIX)/libexec/holdfast'
-	install -m 644 README.md LICENSE config/holdfast.conf $(wildcard docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/holdfast'
-	$(foreach s,1 5 7 8,$(if $(wildcard docs/*.$s),install -d '$(DESTDIR)$(PREFIX)/share/man/man$s' && \
-		install -m 644 $(wildcard docs/*.$s) '$(DESTDIR)$(PREFIX)/share/man/man$s' &&)) :
+	@$(MAKE) --no-print-directory install-files
+install-files:
+	install -d '$(BIN)' '$(LIBEXEC)' '$(DOC)' $(foreach m,$(MANUALS),'$(call man-dir,$m)')
+	$(foreach p,$(PROGRAMS),install -m 755 $(BUILD)/$p '$(BIN)/$(NAME_PREFIX)$p' &&) :
+	install -m 755 $(patsubst %,$(BUILD)/%,$(PARTS)) '$(LIBEXEC)'
+	@set -e; $(foreach f,$(DOCS),$(call put,$f,$(DOC)/$(notdir $f));) \
+	$(foreach m,$(MANUALS),$(call put,docs/$m,$(call man-dir,$m)/$(NAME_PREFIX)$m);)
+
+# The folders go when nothing else is in them. Stores and settings stay: they are the users'.
+uninstall:
+	rm -f $(foreach p,$(PROGRAMS),'$(BIN)/$(NAME_PREFIX)$p') $(foreach p,$(PARTS),'$(LIBEXEC)/$p') \
+		$(foreach f,$(notdir $(DOCS)),'$(DOC)/$f') \
+		$(foreach m,$(MANUALS),'$(call man-dir,$m)/$(NAME_PREFIX)$m')
+	-@rmdir '$(LIBEXEC)' '$(DOC)' 2>/dev/null
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz build-cover tags *.plist
+	rm -rf build build-asan build-tsan build-fuzz build-cover '$(BUILD)' tags *.plist
 
 help:
 	@echo 'make                     build ./build/snapd, ./build/recover, ./build/detect'
@@ -230,6 +251,6 @@ help:
 	@echo 'make fuzz                libFuzzer, FUZZ_SECONDS=10 each, FUZZ=name for one'
 	@echo 'make cover               line coverage per file'
 	@echo 'make deps                install the packages to build and to test'
-	@echo 'make install             DESTDIR= PREFIX=/usr/local NAME_PREFIX='
+	@echo 'make install             DESTDIR= PREFIX=/usr/local NAME_PREFIX=hf- (hf-snapd, ...); uninstall'
 	@echo 'make format tags clean'
 	@echo 'Variables: CC, DEV=1 (-Werror), V=1 (show commands), BUILD=dir, config.mk'

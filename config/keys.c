@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/auto.h"
+#include "lib/names.h"
 #include "lib/text.h"
 
 #define AT(field) offsetof(struct config, field)
@@ -91,7 +92,7 @@ const struct config_key config_keys[] = {
 		.help = "How often the monitor reads while the risk is LOW; more often above. At\n"
 			"least 1s." },
 	{ "detect.autostart", KEY_BOOL, AT(autostart), "true", .user_only = true,
-		.help = "snapd starts the monitor (detect watch) when none runs." },
+		.help = SNAPD " starts the monitor (" DETECT " watch) when none runs." },
 	{ "detect.notify", KEY_BOOL, AT(notify), "true", .user_only = true,
 		.help = "A desktop notification (notify-send) when work may have been lost." },
 	{ "detect.hook", KEY_STRING, AT(hook), .example = "/home/me/bin/on-crash", .user_only = true,

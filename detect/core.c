@@ -11,6 +11,7 @@
 #include "detect/settings.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 static const struct command {
 	const char *name;
@@ -23,7 +24,7 @@ static const struct command {
 		"how the machine is: risk, reasons, memory, editors and training", false },
 	{ "events", cmd_events, "events [--json] [-n N] [--since TIME] [--crashes]",
 		"what ended, when and why", false },
-	{ "watch", cmd_watch, "watch [--log-dir DIR] [-v] | --stop", "the monitor, in the foreground; snapd starts it by itself", false },
+	{ "watch", cmd_watch, "watch [--log-dir DIR] [-v] | --stop", "the monitor, in the foreground; " SNAPD " starts it by itself", false },
 	{ "judge", cmd_judge, "judge [--once]", "from the spool to the journal; the monitor starts it",
 		false },
 };
@@ -31,14 +32,14 @@ enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 
 static int help(void)
 {
-	(void)puts("detect: how near the edge the machine is, and how everything ended\n");
+	(void)puts(DETECT ": how near the edge the machine is, and how everything ended\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		(void)printf("%s detect %s\n", i ? "      " : "usage:", commands[i].usage);
+		(void)printf("%s " DETECT " %s\n", i ? "      " : "usage:", commands[i].usage);
 	(void)puts("");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		(void)printf("  %-10s %s\n", commands[i].name, commands[i].help);
 	(void)puts(
-		"\ndetect COMMAND --help says more of one. The manual is detect(1).\n"
+		"\n" DETECT " COMMAND --help says more of one. The manual is " DETECT "(1).\n"
 		"Exit codes: 0 done, 1 no, 2 usage, 3 done in part, 4 the environment forbids it.");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
@@ -50,19 +51,19 @@ int main(int argc, char **argv)
 	struct detect_settings set;
 	size_t i = 0;
 
-	log_init("detect", LOG_WARN);
+	log_init(DETECT, LOG_WARN);
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		return help();
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0))
-		return puts("detect (Holdfast) 0.1") < 0 ? EXIT_ENV : EXIT_DONE;
+		return puts(DETECT " (Holdfast) 0.1") < 0 ? EXIT_ENV : EXIT_DONE;
 	while (i < N_COMMANDS && strcmp(commands[i].name, name) != 0)
 		i++;
 	if (i == N_COMMANDS) {
-		log_error("%s: no such command; detect --help lists them", name);
+		log_error("%s: no such command; " DETECT " --help lists them", name);
 		return EXIT_USAGE;
 	}
 	if (commands[i].short_help && argc > skip && strcmp(argv[skip], "--help") == 0)
-		return printf("usage: detect %s\n\n%s\n", commands[i].usage, commands[i].help) < 0
+		return printf("usage: " DETECT " %s\n\n%s\n", commands[i].usage, commands[i].help) < 0
 			? EXIT_ENV
 			: EXIT_DONE;
 	if (detect_settings_load(&set) < 0) {

@@ -16,6 +16,7 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 enum { STOP_MS = 5000 };
 
@@ -27,7 +28,7 @@ struct options {
 
 static int usage(const char *command, const char *rest)
 {
-	log_error("usage: detect %s%s", command, rest);
+	log_error("usage: " DETECT " %s%s", command, rest);
 	return EXIT_USAGE;
 }
 
@@ -143,9 +144,9 @@ int cmd_watch(int argc, char **argv, const struct detect_settings *set)
 	int fd;
 
 	if (wants_help(argc, argv))
-		return help("usage: detect watch [--log-dir DIR] [-v] | --stop\n\n"
+		return help("usage: " DETECT " watch [--log-dir DIR] [-v] | --stop\n\n"
 			    "The monitor, one a user, in the foreground: tells how editors and training end,\n"
-			    "and the risk. snapd starts it by itself (detect.autostart).\n\n"
+			    "and the risk. " SNAPD " starts it by itself (detect.autostart).\n\n"
 			    "  --log-dir DIR  samples.jsonl and events.jsonl there, a JSON object a line\n"
 			    "  -v             say more; twice: what is found\n"
 			    "  --stop         end the one that runs; 1: none runs");

@@ -7,6 +7,7 @@
 #include "detect/settings.h"
 #include "lib/become.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 static bool is_report(int argc, char **argv)
 {
@@ -18,7 +19,7 @@ int main(int argc, char **argv)
 	struct detect_settings set;
 	int skip;
 
-	log_init("detect", LOG_WARN);
+	log_init(DETECT, LOG_WARN);
 	if (!is_report(argc, argv) || !detect_settings_are_default())
 		return become("detect-core", argv);
 	detect_settings_defaults(&set);

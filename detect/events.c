@@ -13,6 +13,7 @@
 #include "lib/auto.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/names.h"
 #include "lib/text.h"
 
 enum { COLUMNS = 80, DEFAULT_ROWS = 20 };
@@ -192,7 +193,7 @@ static int show(const struct journal_event *ev, void *arg)
 
 static int usage(void)
 {
-	log_error("usage: detect events [--json] [-n N] [--since TIME] [--crashes]; TIME is a span "
+	log_error("usage: " DETECT " events [--json] [-n N] [--since TIME] [--crashes]; TIME is a span "
 		  "(2h, 3d) or YYYY-MM-DD[ HH:MM[:SS]]");
 	return EXIT_USAGE;
 }
@@ -261,7 +262,7 @@ static int nothing(const struct showing *s, const struct journal_filter *f)
 	if (!s->json)
 		log_info("nothing is recorded%s", f->from_ms || f->crashes_only
 							  ? " that was asked for"
-							  : " yet: `detect watch` watches");
+							  : " yet: `" DETECT " watch` watches");
 	return EXIT_NO;
 }
 
@@ -275,10 +276,10 @@ int cmd_events(int argc, char **argv, const struct detect_settings *set)
 
 	(void)set;
 	if (argc == 1 && strcmp(argv[0], "--help") == 0) {
-		(void)puts("usage: detect events [--json] [-n N] [--since TIME] [--crashes]\n\n"
+		(void)puts("usage: " DETECT " events [--json] [-n N] [--since TIME] [--crashes]\n\n"
 			   "What ended and why, newest first; ! marks what was a crash. --since "
 			   "takes a span (2h, 3d)\n"
-			   "or a time (2026-11-23, 2026-11-23 14:30). recover report says all of "
+			   "or a time (2026-11-23, 2026-11-23 14:30). " RECOVER " report says all of "
 			   "one crash.");
 		return EXIT_DONE;
 	}

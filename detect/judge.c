@@ -16,6 +16,7 @@
 #include "lib/auto.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 enum {
 	BATCH = 1024,               /* facts, and rows to finish, at a time */
@@ -442,13 +443,13 @@ int cmd_judge(int argc, char **argv, const struct detect_settings *set)
 	int r;
 
 	if (argc == 1 && strcmp(argv[0], "--help") == 0) {
-		(void)puts("usage: detect judge [--once]\n\n"
+		(void)puts("usage: " DETECT " judge [--once]\n\n"
 			   "From what the monitor has noted to the journal. The monitor starts it.");
 		return EXIT_DONE;
 	}
 	g.once = argc == 1 && strcmp(argv[0], "--once") == 0;
 	if (argc > g.once) {
-		log_error("usage: detect judge [--once]; the monitor starts it");
+		log_error("usage: " DETECT " judge [--once]; the monitor starts it");
 		return EXIT_USAGE;
 	}
 	dirfd = detect_state_dir();

@@ -11,6 +11,7 @@
 #include "lib/auto.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 enum {
 	APART_MS = 10000, /* between two notifications */
@@ -77,8 +78,8 @@ static void notify(const struct journal_event *ev)
 	if (add_escaped(&body, ev->text ? ev->text : "") < 0 ||
 		buf_addstr(&body,
 			ev->kind == J_RISK || ev->kind == J_HANG
-				? ".\n`detect` shows how the machine is."
-				: ".\n`recover report` shows what happened and what is safe.") < 0)
+				? ".\n`" DETECT "` shows how the machine is."
+				: ".\n`" RECOVER " report` shows what happened and what is safe.") < 0)
 		return;
 	argv[5] = body.data;
 	r = command_run(&c);

@@ -14,6 +14,7 @@
 #include "lib/auto.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 enum { PSS_MS = 1, GROWTH_MS = 60000 };
 
@@ -119,7 +120,7 @@ void report_release(struct report *r)
 
 static int usage(void)
 {
-	(void)puts("usage: detect [report] [--json]\n\n"
+	(void)puts("usage: " DETECT " [report] [--json]\n\n"
 		   "How the machine is: risk and why, what to do about it, memory, pressure, GPUs, "
 		   "and what\n"
 		   "editors and training hold. Changes nothing.\n\n"
@@ -161,7 +162,7 @@ int cmd_report(int argc, char **argv, const struct detect_settings *set)
 		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			return usage();
 		} else {
-			log_error("report: %s: no such option; detect report --help lists them",
+			log_error("report: %s: no such option; " DETECT " report --help lists them",
 				argv[i]);
 			return EXIT_USAGE;
 		}

@@ -6,6 +6,7 @@
 
 #include "detect/report.h"
 #include "lib/auto.h"
+#include "lib/names.h"
 #include "lib/text.h"
 
 enum { REASONS_SHOWN = 3, GPUS_SHOWN = 2, GROUPS_SHOWN = 2 };
@@ -83,7 +84,7 @@ static int reasons(struct page *p, const struct report *r)
 		OR_FAIL(line(p, "", "-> %s", risk_advice(&v->reason[i])));
 	}
 	if (v->n > REASONS_SHOWN)
-		OR_FAIL(line(p, "", "and %u more: detect report --json", v->n - REASONS_SHOWN));
+		OR_FAIL(line(p, "", "and %u more: " DETECT " report --json", v->n - REASONS_SHOWN));
 	return 0;
 }
 
@@ -198,7 +199,7 @@ static int gpus(struct page *p, const struct report *r)
 		OR_FAIL(line(p, label, "%s%s, %s", used, more, g->name));
 	}
 	if (l->n > GPUS_SHOWN)
-		OR_FAIL(line(p, "", "and %u more: detect report --json", l->n - GPUS_SHOWN));
+		OR_FAIL(line(p, "", "and %u more: " DETECT " report --json", l->n - GPUS_SHOWN));
 	return 0;
 }
 
@@ -274,7 +275,7 @@ static int groups(struct page *p, const struct report *r, enum kind kind, const 
 			many, more));
 	}
 	if (n > GROUPS_SHOWN)
-		OR_FAIL(line(p, "", "and %u more: detect report --json", n - GROUPS_SHOWN));
+		OR_FAIL(line(p, "", "and %u more: " DETECT " report --json", n - GROUPS_SHOWN));
 	if (!n)
 		OR_FAIL(line(p, label,
 			r->surveyed ? "none found" : "not known: the processes cannot be read"));

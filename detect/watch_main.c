@@ -15,6 +15,7 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 /* Its descriptor lives as long as we do; who runs it stands in the file. */
 static int take_lock(int state_fd)
@@ -32,7 +33,7 @@ static int take_lock(int state_fd)
 			return log_error_errno(-errno, "watch.lock");
 		n = (int)io_pread_full(fd, text, sizeof(text) - 1, 0);
 		text[strcspn(text, "\n")] = '\0';
-		log_error("watch: process %s watches already; `detect watch --stop` ends it",
+		log_error("watch: process %s watches already; `" DETECT " watch --stop` ends it",
 			n > 0 ? text : "(unknown)");
 		return -EBUSY;
 	}
@@ -86,7 +87,7 @@ static int run(struct monitor *m)
 
 static int usage(void)
 {
-	log_error("usage: detect-watch --settings-fd N [-v]; it is started by `detect watch`");
+	log_error("usage: detect-watch --settings-fd N [-v]; it is started by `" DETECT " watch`");
 	return EXIT_USAGE;
 }
 
@@ -95,7 +96,7 @@ int main(int argc, char **argv)
 	static struct monitor m;
 	int fd = -1, r;
 
-	log_init("detect", LOG_WARN);
+	log_init(DETECT, LOG_WARN);
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--settings-fd") == 0 && i + 1 < argc)
 			fd = atoi(argv[++i]);

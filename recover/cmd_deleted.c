@@ -6,6 +6,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "entries.h"
 #include "out.h"
@@ -97,7 +98,7 @@ int cmd_deleted(struct recover *r, const struct args *a)
 	if (!a->on[X_JSON]) {
 		pager_start(r);
 		if (all.n)
-			puts("held by   deleted before              size  path (recover restore ID -- PATH)");
+			puts("held by   deleted before              size  path (" RECOVER " restore ID -- PATH)");
 	}
 	for (size_t i = 0; i < all.n && left && !ferror(stdout); i++)
 		if (print_gone(r->store, &all.g[i], a->on[X_JSON]))

@@ -9,6 +9,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "out.h"
 #include "pager.h"
 #include "patch.h"
@@ -131,7 +132,7 @@ static int read_revs(const struct recover *r, const struct args *a, struct sides
 	if (!rc && second)
 		rc = rev_arg(r, second, &s->b);
 	if (rc && a->n)
-		log_error("paths come after --: recover diff -- %s", a->arg[a->n - 1]);
+		log_error("paths come after --: " RECOVER " diff -- %s", a->arg[a->n - 1]);
 	return rc;
 }
 
@@ -161,7 +162,7 @@ static int open_sides(struct recover *r, const struct strs *paths, struct wtree_
 	}
 	e = wtree_build(r, &s->a, paths, notes, &s->to);
 	if (e == -ENOENT) {
-		log_error("%s: is gone; recover restore @ brings it back", r->workspace);
+		log_error("%s: is gone; " RECOVER " restore @ brings it back", r->workspace);
 		return EXIT_ENV;
 	}
 	if (e < 0) {
@@ -195,7 +196,7 @@ static void on_unread(const struct pair *p, void *arg)
 	if (m->notes->stale)
 		log_error("%s: changed while it was compared; try again", p->b.path);
 	else
-		log_error("%s: %s; recover verify names what is damaged", p->b.path, e ? e->message : "cannot be read");
+		log_error("%s: %s; " RECOVER " verify names what is damaged", p->b.path, e ? e->message : "cannot be read");
 	m->notes->stale = NULL;
 	m->n++;
 }

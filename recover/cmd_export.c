@@ -14,6 +14,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/progress.h"
 #include "out.h"
 #include "pack.h"
@@ -170,7 +171,7 @@ static int add_tree(struct exporting *x, const git_oid *id, bool pack, unsigned 
 	if (!set_add(&x->met, id))
 		return 0;
 	if (depth > TREE_DEPTH_MAX) {
-		git_error_set_str(GIT_ERROR_INVALID, "folders in folders without end; is the store whole? (recover verify --all)");
+		git_error_set_str(GIT_ERROR_INVALID, "folders in folders without end; is the store whole? (" RECOVER " verify --all)");
 		return GIT_ERROR;
 	}
 	if ((r = git_tree_lookup(&t, x->from, id)) < 0)
@@ -285,7 +286,7 @@ static int pack_failed(const char *dir, const struct object *o, int e)
 	if (e == -EINTR)
 		return stopped();
 	log_error_errno(e, "%s: %s%s%s", dir, o ? "object " : "the pack", hex,
-		e == -EBADMSG ? " (recover verify --all names what it hits)" : "");
+		e == -EBADMSG ? " (" RECOVER " verify --all names what it hits)" : "");
 	return EXIT_ENV;
 }
 

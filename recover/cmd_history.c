@@ -7,6 +7,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "entries.h"
 #include "out.h"
@@ -94,7 +95,7 @@ int cmd_history(struct recover *r, const struct args *a)
 	if (e < 0 && e != -ENOENT)
 		return context_failed(r, e, path);
 	if (!v.n) {
-		log_error("%s: no snapshot holds it; recover find '*NAME*' searches all paths", a->arg[0]);
+		log_error("%s: no snapshot holds it; " RECOVER " find '*NAME*' searches all paths", a->arg[0]);
 		return EXIT_NO;
 	}
 	if (!a->on[H_JSON])

@@ -6,6 +6,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "out.h"
 #include "pager.h"
 #include "paths.h"
@@ -143,6 +144,6 @@ int cmd_list(struct recover *r, const struct args *a)
 		return EXIT_NO;
 	}
 	if (!l.any && !l.json && !r->quiet)
-		log_info("no snapshot %s", store_count(r->store) ? "to show" : "yet: snapd takes them");
+		log_info("no snapshot %s", store_count(r->store) ? "to show" : "yet: " SNAPD " takes them");
 	return EXIT_DONE;
 }

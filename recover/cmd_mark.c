@@ -9,6 +9,7 @@
 #include "../lib/ctl.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "daemon.h"
 #include "rev.h"
 
@@ -53,7 +54,7 @@ int cmd_mark(struct recover *r, const struct args *a)
 	int rc, e;
 
 	if (a->n != (a->on[M_REMOVE] ? 1 : 2)) {
-		log_error("usage: recover mark REV NAME, or recover mark --remove NAME");
+		log_error("usage: " RECOVER " mark REV NAME, or " RECOVER " mark --remove NAME");
 		return EXIT_USAGE;
 	}
 	if (!a->on[M_REMOVE] && (rc = rev_arg(r, a->arg[0], &sn)))

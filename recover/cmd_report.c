@@ -10,6 +10,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "../scan/scan.h"
 #include "crash.h"
@@ -34,7 +35,7 @@ enum {
 
 const struct opt report_opts[] = { { R_JSON, 0, "json", OPT_FLAG, NULL, "one object" },
 	{ R_EVENT, 0, "event", OPT_VALUE, "ID",
-		"another event than the last crash: its id in `detect events --json`" },
+		"another event than the last crash: its id in `" DETECT " events --json`" },
 	{ 0 } };
 
 struct difference {
@@ -135,28 +136,28 @@ static void make_advice(struct report *x)
 	char id[41];
 
 	if (x->diff_error == -ENOENT && x->before.seq)
-		advise(x, xasprintf("recover restore %s --yes  (the workspace is gone)",
+		advise(x, xasprintf(RECOVER " restore %s --yes  (the workspace is gone)",
 				  rev_short(&x->before, id)));
 	else if (x->n_d) {
-		advise(x, xasprintf("recover diff %s  (what changed since the snapshot before it)",
+		advise(x, xasprintf(RECOVER " diff %s  (what changed since the snapshot before it)",
 				  rev_short(&x->before, id)));
-		advise(x, xasprintf("recover restore %s --dry-run  (what going back would do)",
+		advise(x, xasprintf(RECOVER " restore %s --dry-run  (what going back would do)",
 				  rev_short(&x->before, id)));
-		advise(x, xasprintf("recover restore %s -- PATH  (one path of it)",
+		advise(x, xasprintf(RECOVER " restore %s -- PATH  (one path of it)",
 				  rev_short(&x->before, id)));
 	}
 	if (x->newest.flags & (ENTRY_EMPTIED | ENTRY_NULLED))
-		advise(x, xasprintf("recover show %s  (files in it became empty; their versions "
+		advise(x, xasprintf(RECOVER " show %s  (files in it became empty; their versions "
 				    "before are kept)",
 				  rev_short(&x->newest, id)));
 	if (strncmp(cause, "out-of-memory", 13) == 0)
-		advise(x, xstrdup("detect  (who holds the memory now; start with fewer workers or "
+		advise(x, xstrdup(DETECT "  (who holds the memory now; start with fewer workers or "
 				  "a smaller batch)"));
 	if (strcmp(cause, "crashed") == 0 && evidence_says(x, "dumped core."))
 		advise(x, xasprintf("coredumpctl info %lld  (where it crashed)",
 				  (long long)x->ev.pid));
 	if (!x->running)
-		advise(x, xstrdup("snapd --workspace DIR  (nothing takes snapshots now)"));
+		advise(x, xstrdup(SNAPD " --workspace DIR  (nothing takes snapshots now)"));
 }
 
 /* ---- gathering ---- */
@@ -565,14 +566,14 @@ static int nothing(const struct report *x, const char *id, bool json, int e)
 		json_line(o);
 	}
 	if (id)
-		log_error("%s: no such event; detect events --json shows their ids", id);
+		log_error("%s: no such event; " DETECT " events --json shows their ids", id);
 	else if (crash_newest_event(&last) == 0)
 		log_info("no crash is recorded; the last event: %s, %s",
 			text_local_time((int64_t)last.real_ms * 1000000, when),
 			last.text ? last.text : "");
 	else
-		log_info("nothing is recorded: has the monitor run? `detect watch` starts it, "
-			 "snapd does too");
+		log_info("nothing is recorded: has the monitor run? `" DETECT " watch` starts it, "
+			 SNAPD " does too");
 	(void)x;
 	return EXIT_NO;
 }

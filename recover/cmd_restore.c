@@ -9,6 +9,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "../scan/scan.h"
 #include "pending.h"
@@ -88,7 +89,7 @@ static void say_left_out(const struct left_out *o)
 	for (size_t i = 0; i < LARGEST && o->largest[i].path; i++)
 		if (buf_printf(&b, "%s%s (%s)", i ? ", " : ": ", o->largest[i].path, text_size(o->largest[i].size, size)) < 0)
 			return;
-	log_info("not stored, so not brought back: %llu file%s, %s%s%s; and %llu folder%s (recover ls -r REV names them). "
+	log_info("not stored, so not brought back: %llu file%s, %s%s%s; and %llu folder%s (" RECOVER " ls -r REV names them). "
 		".git is never stored", (unsigned long long)o->files, o->files == 1 ? "" : "s", text_size(o->bytes, size),
 		b.len ? b.data : "", o->files > LARGEST ? ", ..." : "", (unsigned long long)o->folders,
 		o->folders == 1 ? "" : "s");
@@ -233,7 +234,7 @@ static void say_not_there(const struct choosing *c, const char *path, const char
 	if (c->why)
 		log_error("%s: was not stored: %s", *path ? path : ".", store_why_text(c->why));
 	else
-		log_error("%s: is not in snapshot %s; recover history PATH and recover find '*NAME*' tell where it is",
+		log_error("%s: is not in snapshot %s; " RECOVER " history PATH and " RECOVER " find '*NAME*' tell where it is",
 			*path ? path : ".", rev);
 }
 
@@ -275,7 +276,7 @@ static int go_on(struct recover *r, const struct args *a)
 	if (rc == EXIT_NO)
 		log_error("no restore was interrupted");
 	if (rc == EXIT_DONE && !r->quiet)
-		log_info("finished; recover undo takes it back");
+		log_info("finished; " RECOVER " undo takes it back");
 	return rc;
 }
 
@@ -299,7 +300,7 @@ int cmd_restore(struct recover *r, const struct args *a)
 	if (a->on[R_CONTINUE])
 		return go_on(r, a);
 	if (!a->n) {
-		log_error("restore: needs REV (recover list names them; @ is the newest)");
+		log_error("restore: needs REV (" RECOVER " list names them; @ is the newest)");
 		return EXIT_USAGE;
 	}
 	if (a->on[R_TO] && a->on[R_DELETE]) {

@@ -8,6 +8,7 @@
 #include "../lib/auto.h"
 #include "../lib/ctl.h"
 #include "../lib/err.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "crash.h"
 #include "live.h"
@@ -162,13 +163,13 @@ static void print_counts(const struct live *l)
 		printf("%s%llu %s", sep, (unsigned long long)counts[i].n, counts[i].word);
 		sep = ", ";
 	}
-	printf(" since (recover diff%s)\n", l->deleted ? "; recover restore @ brings back what is deleted" : "");
+	printf(" since (" RECOVER " diff%s)\n", l->deleted ? "; " RECOVER " restore @ brings back what is deleted" : "");
 }
 
 static void print_live(const struct live *l)
 {
 	if (!l->known)
-		printf("now        %s\n", l->error == -ENOENT ? "the workspace is gone; recover restore @ brings it back"
+		printf("now        %s\n", l->error == -ENOENT ? "the workspace is gone; " RECOVER " restore @ brings it back"
 							      : err_str(l->error));
 	else if (!(l->created + l->changed + l->deleted))
 		printf("now        as in the last snapshot\n");
@@ -187,7 +188,7 @@ static void print_text(const struct recover *r, const struct state *s)
 	out_name(r->store_path);
 	printf("\ndaemon     ");
 	if (!s->running)
-		printf("not running: snapd --workspace DIR starts it");
+		printf("not running: " SNAPD " --workspace DIR starts it");
 	else
 		printf("running%s", s->pid > 0 ? ", pid " : "");
 	if (s->running && s->pid > 0)
@@ -203,7 +204,7 @@ static void print_text(const struct recover *r, const struct state *s)
 	printf("stored     %llu files, %llu folders\n", (unsigned long long)s->totals.files,
 		(unsigned long long)s->totals.dirs);
 	if (s->totals.skipped)
-		printf("skipped    %llu, %s (recover ls -r @ names them)\n", (unsigned long long)s->totals.skipped,
+		printf("skipped    %llu, %s (" RECOVER " ls -r @ names them)\n", (unsigned long long)s->totals.skipped,
 			text_size(s->totals.skipped_bytes, a));
 	if (s->totals.kept)
 		printf("unreadable %llu: they stand as they were read last\n", (unsigned long long)s->totals.kept);
@@ -245,7 +246,7 @@ static void print_crash(const struct recover *r)
 	age = (r->now_ns - (int64_t)ev.real_ms * 1000000) / 1000000000;
 	if (age < 0 || age > DAY_S)
 		return;
-	printf("crash      %s ago, %s: recover report says all\n", text_duration((uint64_t)age, text), ev.cause ? ev.cause : "why is not known");
+	printf("crash      %s ago, %s: " RECOVER " report says all\n", text_duration((uint64_t)age, text), ev.cause ? ev.cause : "why is not known");
 }
 
 /* Plain `recover`: where we stand and what one would type next. */
@@ -266,7 +267,7 @@ int cmd_summary(struct recover *r, const struct args *a)
 	printf(": %llu snapshot%s, the last %s ago%s\n", (unsigned long long)s.totals.snapshots,
 		s.totals.snapshots == 1 ? "" : "s",
 		text_duration((uint64_t)(age_s(r, &s) > 0 ? age_s(r, &s) : 0), age),
-		s.running ? "" : "; snapd is not running");
+		s.running ? "" : "; " SNAPD " is not running");
 	printf("last       %s  %s  %s", rev_short(&s.last, hex), row_time(s.last.time_ns, when),
 		store_reason_name(s.last.reason));
 	if (*s.last.message) {
@@ -278,11 +279,11 @@ int cmd_summary(struct recover *r, const struct args *a)
 	losses_print(&s.losses);
 	print_crash(r);
 	printf("\n"
-		"  recover diff                    what changed since the last snapshot\n"
-		"  recover list                    all snapshots\n"
-		"  recover deleted                 files that are gone\n"
-		"  recover restore @ -- PATH       bring one path back\n"
-		"  recover restore '@{10 minutes ago}'\n"
-		"  recover --help                  everything else\n");
+		"  " RECOVER " diff                    what changed since the last snapshot\n"
+		"  " RECOVER " list                    all snapshots\n"
+		"  " RECOVER " deleted                 files that are gone\n"
+		"  " RECOVER " restore @ -- PATH       bring one path back\n"
+		"  " RECOVER " restore '@{10 minutes ago}'\n"
+		"  " RECOVER " --help                  everything else\n");
 	return EXIT_DONE;
 }

@@ -8,6 +8,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "apply.h"
 #include "out.h"
@@ -83,7 +84,7 @@ static int check_copy(struct recover *r, const struct journal *j, bool dry_run)
 	if (journal_copied(store_dirfd(r->store), &dir) != 1)
 		return EXIT_DONE;
 	log_error("the last restore wrote a copy to %s and replaced nothing: delete that folder yourself; "
-		"recover undo %stakes back the %s before it, made in the workspace at %s", dir.data,
+		RECOVER " undo %stakes back the %s before it, made in the workspace at %s", dir.data,
 		dry_run ? "twice " : "again ", j->undo ? "undo" : "restore", text_local_time(j->time_ns, when));
 	if (!dry_run)
 		journal_forget_copy(store_dirfd(r->store));

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../lib/names.h"
+
 const struct opt global_opts[] = {
 	{ G_WORKSPACE, 'w', "workspace", OPT_VALUE, "DIR", "the protected folder; default: the nearest above" },
 	{ G_STORE, 0, "store", OPT_VALUE, "DIR", "where its snapshots are; also HOLDFAST_STORE" },
@@ -82,7 +84,7 @@ static void print_opts(const struct opt *o)
 
 void command_help(const struct command *c)
 {
-	printf("usage: recover %s %s\n\n    %s\n", c->name, c->usage, c->summary);
+	printf("usage: " RECOVER " %s %s\n\n    %s\n", c->name, c->usage, c->summary);
 	if (c->opts) {
 		printf("\n");
 		print_opts(c->opts);
@@ -91,7 +93,7 @@ void command_help(const struct command *c)
 
 void recover_help(void)
 {
-	printf("usage: recover [OPTIONS] [COMMAND ...]\n\ncommands:\n");
+	printf("usage: " RECOVER " [OPTIONS] [COMMAND ...]\n\ncommands:\n");
 	for (const struct command *c = commands; c->name; c++)
 		printf("    %-9s %s\n", c->name, c->summary);
 	printf("\noptions:\n");

@@ -12,6 +12,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "paths.h"
 #include "strays.h"
 #include "xalloc.h"
@@ -82,7 +83,7 @@ static int find_above(struct recover *r, const char *from)
 			break;
 		slash[slash == dir] = 0;
 	}
-	log_error("%s: no workspace here or above: name it with --workspace DIR, or start snapd --workspace DIR", from);
+	log_error("%s: no workspace here or above: name it with --workspace DIR, or start " SNAPD " --workspace DIR", from);
 	strays_name(&r->cfg);
 	return EXIT_ENV;
 }
@@ -105,7 +106,7 @@ static int place(struct recover *r, const char *cwd)
 		r->store_path = xstrdup(override);
 	} else if (r->workspace) {
 		if (!(r->store_path = store_of(r->workspace, &r->cfg))) {
-			log_error("%s: has no store yet: start snapd --workspace %s, or name one with --store DIR",
+			log_error("%s: has no store yet: start " SNAPD " --workspace %s, or name one with --store DIR",
 				r->workspace, r->workspace);
 			strays_name(&r->cfg);
 			return EXIT_ENV;
@@ -204,7 +205,7 @@ int context_may_write(const struct recover *r)
 		return context_failed(r, e, "workspace");
 	if (e == 0) {
 		log_error("%s: refused, the store %s keeps %s; --to DIR restores elsewhere; if that was moved here, "
-			"snapd --workspace %s --store %s --once --force says so",
+			SNAPD " --workspace %s --store %s --once --force says so",
 			r->workspace, r->store_path, other.data, r->workspace, r->store_path);
 		return EXIT_ENV;
 	}

@@ -6,6 +6,7 @@
 #include "../lib/auto.h"
 #include "../lib/ctl.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 
 enum { PATIENT_MS = 2000, GIVE_UP_MS = 8000 };
 
@@ -19,14 +20,14 @@ static int awake(const struct recover *r)
 
 	if (e == -ETIMEDOUT) {
 		(void)store_writer(r->store_path, &pid);
-		log_info("waiting for snapd (pid %d), which does not answer", (int)pid);
+		log_info("waiting for " SNAPD " (pid %d), which does not answer", (int)pid);
 		e = ctl_call(store_dirfd(r->store), "control", "status", GIVE_UP_MS, &answer);
 	}
 	if (e == -ETIMEDOUT)
-		log_error("snapd (pid %d) does not answer: kill -CONT %d if it was stopped, kill -KILL %d to do without it",
+		log_error(SNAPD " (pid %d) does not answer: kill -CONT %d if it was stopped, kill -KILL %d to do without it",
 			(int)pid, (int)pid, (int)pid);
 	else if (e < 0 && e != -ENOENT && e != -ECONNREFUSED)
-		log_error_errno(e, "snapd does not answer");
+		log_error_errno(e, SNAPD " does not answer");
 	return e == -ENOENT || e == -ECONNREFUSED ? 0 : e < 0 ? e : 1;
 }
 
@@ -44,7 +45,7 @@ int daemon_ask(const struct recover *r, const char *const *fields, int timeout_m
 	if (e == -ENOENT || e == -ECONNREFUSED)
 		return 0;
 	if (e < 0)
-		return log_error_errno(e, "snapd does not answer");
+		return log_error_errno(e, SNAPD " does not answer");
 	line = answer.data;
 	if (line && (more = strchr(line, '\n')))
 		*more = 0;
@@ -55,6 +56,6 @@ int daemon_ask(const struct recover *r, const char *const *fields, int timeout_m
 			return (e = buf_addstr(ret, more)) < 0 ? e : 1;
 		return 1;
 	}
-	log_error("snapd: %s", more ? more : "gave no answer");
+	log_error(SNAPD ": %s", more ? more : "gave no answer");
 	return -EPROTO;
 }

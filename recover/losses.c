@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/names.h"
 #include "out.h"
 #include "rev.h"
 #include "xalloc.h"
@@ -120,7 +121,7 @@ void losses_release(struct losses *l)
 void losses_print(const struct losses *l)
 {
 	if (l->dropped)
-		printf("dropped    %" PRIu64 " file%s, by %s: recover restore %s brings %s back\n", l->dropped,
+		printf("dropped    %" PRIu64 " file%s, by %s: " RECOVER " restore %s brings %s back\n", l->dropped,
 			l->dropped == 1 ? "" : "s", l->newest ? "the last snapshot" : "one of the last snapshots", l->from,
 			l->dropped == 1 ? "it" : "them");
 	for (size_t i = 0; i < LOSSES_NAMED && l->emptied[i].path; i++) {
@@ -128,7 +129,7 @@ void losses_print(const struct losses *l)
 
 		fputs(x->nulled ? "NUL bytes  " : "emptied    ", stdout);
 		out_name(x->path);
-		printf(": recover restore %s -- ", x->from);
+		printf(": " RECOVER " restore %s -- ", x->from);
 		out_name(x->path);
 		fputs(" brings it back\n", stdout);
 	}

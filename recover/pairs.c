@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../lib/auto.h"
+#include "../lib/names.h"
 #include "recover.h"
 #include "xalloc.h"
 
@@ -65,7 +66,7 @@ static int add(struct walking *w, const git_tree_entry *a, const git_tree_entry 
 		p.status = 'T';
 	l->p = xgrow(l->p, l->n, &l->cap, sizeof(*l->p));
 	l->p[l->n++] = p;
-	return l->n <= MOST ? 0 : refuse("more than a million differences; is the store whole? (recover verify --all)");
+	return l->n <= MOST ? 0 : refuse("more than a million differences; is the store whole? (" RECOVER " verify --all)");
 }
 
 static int walk(struct walking *w, git_tree *a, git_tree *b, unsigned depth);
@@ -100,7 +101,7 @@ static int walk(struct walking *w, git_tree *a, git_tree *b, unsigned depth)
 	int r = 0;
 
 	if (depth > TREE_DEPTH_MAX)
-		return refuse("folders in folders without end; is the store whole? (recover verify --all)");
+		return refuse("folders in folders without end; is the store whole? (" RECOVER " verify --all)");
 	while (r >= 0 && (i < na || j < nb)) {
 		const git_tree_entry *x = i < na ? git_tree_entry_byindex(a, i) : NULL;
 		const git_tree_entry *y = j < nb ? git_tree_entry_byindex(b, j) : NULL;

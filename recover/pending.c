@@ -6,6 +6,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "apply.h"
 #include "out.h"
@@ -28,7 +29,7 @@ void pending_say(const struct recover *r)
 	autoput(journal_release) struct journal j = { .fd = -1 };
 
 	if (journal_peek(store_dirfd(r->store), &j) == 0)
-		say(r, &j, "recover restore --continue finishes it, recover undo takes it back");
+		say(r, &j, RECOVER " restore --continue finishes it, " RECOVER " undo takes it back");
 }
 
 static int finish(struct recover *r, struct journal *j)
@@ -54,7 +55,7 @@ static int finish(struct recover *r, struct journal *j)
 	e = apply_plan(r->store, root, &p, &ao);
 	progress_done(ao.progress);
 	if (e == -EINTR) {
-		log_error("stopped again: recover restore --continue goes on with it, recover undo takes it back");
+		log_error("stopped again: " RECOVER " restore --continue goes on with it, " RECOVER " undo takes it back");
 		return EXIT_PART;
 	}
 	left = plan_complain(&p) > 0;
@@ -80,7 +81,7 @@ int pending_finish(struct recover *r)
 		return EXIT_ENV;
 	}
 	interrupt_catch();
-	say(r, &j, "finishing it (recover undo takes it back)");
+	say(r, &j, "finishing it (" RECOVER " undo takes it back)");
 	rc = finish(r, &j);
 	if (interrupted) {
 		context_close(r);

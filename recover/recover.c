@@ -8,6 +8,7 @@
 
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "out.h"
 #include "pager.h"
@@ -57,7 +58,7 @@ static const struct opt *joined_opts(const struct command *c)
 
 static int usage_error(const struct command *c)
 {
-	fprintf(stderr, "usage: recover %s %s\n", c->name, c->usage);
+	fprintf(stderr, "usage: " RECOVER " %s %s\n", c->name, c->usage);
 	return EXIT_USAGE;
 }
 
@@ -96,7 +97,7 @@ static int help(const struct recover *r, const char *about)
 	const struct command *c = command_find(about);
 
 	if (!c && *about) {
-		log_error("%s: no such command; recover --help lists them", about);
+		log_error("%s: no such command; " RECOVER " --help lists them", about);
 		return EXIT_USAGE;
 	}
 	if (!c)
@@ -121,12 +122,12 @@ static int recover_main(struct recover *r, int argc, char **argv)
 			about = "";
 		rc = help(r, about);
 	} else if (g.on[G_VERSION]) {
-		printf("recover (Holdfast) " RECOVER_VERSION "\n");
+		printf(RECOVER " (Holdfast) " RECOVER_VERSION "\n");
 		rc = EXIT_DONE;
 	} else if (!g.n) {
 		rc = run_command(r, &summary_command, NULL, 0);
 	} else if (!(c = command_find(g.arg[0]))) {
-		log_error("%s: no such command; recover --help lists them", g.arg[0]);
+		log_error("%s: no such command; " RECOVER " --help lists them", g.arg[0]);
 		rc = EXIT_USAGE;
 	} else {
 		rc = run_command(r, c, g.arg + 1, g.n - 1);
@@ -141,7 +142,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	(void)setlocale(LC_CTYPE, "");
-	log_init("recover", LOG_INFO);
+	log_init(RECOVER, LOG_INFO);
 	r.now_ns = text_now_ns();
 	out_init();
 	rc = recover_main(&r, argc, argv);

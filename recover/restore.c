@@ -13,6 +13,7 @@
 #include "../lib/err.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/progress.h"
 #include "../lib/text.h"
 #include "apply.h"
@@ -85,14 +86,14 @@ static int report(const struct restore *x, const struct plan *p, bool stopped)
 		done += p->item[i].written;
 	if (stopped) {
 		log_error("stopped: %" PRIu64 " of %" PRIu64 " files are restored, every one whole; "
-			"recover restore --continue goes on with it, recover undo takes it back", done,
+			RECOVER " restore --continue goes on with it, " RECOVER " undo takes it back", done,
 			p->files[PLAN_CREATE] + p->files[PLAN_REPLACE]);
 		return EXIT_PART;
 	}
 	if (bad)
 		log_error("%zu path%s could not be restored, all others were", bad, bad == 1 ? "" : "s");
 	else if (!x->r->quiet)
-		log_info("%s: done%s", x->title, x->undo ? "; recover undo again brings it back" : "; recover undo takes it back");
+		log_info("%s: done%s", x->title, x->undo ? "; " RECOVER " undo again brings it back" : "; " RECOVER " undo takes it back");
 	return bad ? EXIT_PART : EXIT_DONE;
 }
 
@@ -192,7 +193,7 @@ static void hint_losses(const struct restore *x)
 	if (store_newest(x->r->store, &newest) == 0 && !memcmp(&newest.id, &x->rev, sizeof(x->rev))) {
 		losses_find(x->r->store, &l);
 		if (l.dropped)
-			log_error("but %s dropped %" PRIu64 " file%s: recover restore %s brings %s back",
+			log_error("but %s dropped %" PRIu64 " file%s: " RECOVER " restore %s brings %s back",
 				l.newest ? "this snapshot" : "one of the last snapshots", l.dropped,
 				l.dropped == 1 ? "" : "s", l.from, l.dropped == 1 ? "it" : "them");
 		losses_release(&l);

@@ -8,6 +8,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "crash.h"
 #include "out.h"
@@ -120,7 +121,7 @@ static int by_name(struct store *s, const char *name, struct store_snapshot *ret
 	if (r != -ENOENT && r != -EINVAL)
 		return r;
 	if (len < 4 || len > 40 || strspn(name, "0123456789abcdefABCDEF") != len) {
-		log_error("%s: no such snapshot or mark; recover list shows them%s", name,
+		log_error("%s: no such snapshot or mark; " RECOVER " list shows them%s", name,
 			len && len < 4 ? " (an id needs at least 4 digits)" : "");
 		return -ENOENT;
 	}
@@ -131,7 +132,7 @@ static int by_name(struct store *s, const char *name, struct store_snapshot *ret
 		log_error("%s: several snapshots begin with it:", name);
 		(void)store_list(s, 0, show_candidate, &c);
 	} else if (r == -ENOENT) {
-		log_error("%s: no such snapshot or mark; recover list shows them", name);
+		log_error("%s: no such snapshot or mark; " RECOVER " list shows them", name);
 	}
 	return r;
 }

@@ -11,6 +11,7 @@
 #include "../lib/buf.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../store/store.h"
 
 enum { NAMED = 5 };
@@ -48,7 +49,7 @@ void strays_name(const struct config *cfg)
 		if (*e->d_name == '.' || !stray(dirfd(d), e->d_name, &workspace))
 			continue;
 		if (n++ < NAMED)
-			log_error("%s is gone (moved or deleted?) and has snapshots: recover --workspace %s list; "
+			log_error("%s is gone (moved or deleted?) and has snapshots: " RECOVER " --workspace %s list; "
 				"restore @ --to DIR makes a copy of them", workspace.data, workspace.data);
 		else
 			log_error("and more in %s", parent.data);

@@ -9,6 +9,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/progress.h"
 #include "../lib/text.h"
 #include "client.h"
@@ -129,7 +130,7 @@ static int status(const struct options *opt, struct workspace *w, const char *di
 	int r = store_open(dir, STORE_READ, NULL, &w->store);
 
 	if (r == -ENOENT) {
-		log_error("%s: no store for it yet; snapd --workspace DIR makes one", w->path);
+		log_error("%s: no store for it yet; " SNAPD " --workspace DIR makes one", w->path);
 		return EXIT_ENV;
 	}
 	if (r == 0)
@@ -167,7 +168,7 @@ static int run(const struct options *opt, struct workspace *w)
 	case MODE_STATUS:
 		return status(opt, w, dir.data);
 	default:
-		log_error("%s: no snapd runs for it", w->path);
+		log_error("%s: no " SNAPD " runs for it", w->path);
 		return EXIT_NO;
 	}
 }

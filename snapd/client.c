@@ -14,6 +14,7 @@
 #include "../lib/err.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../store/store.h"
 #include "control.h"
 #include "keeper.h"
@@ -77,7 +78,7 @@ static int show_snapshot(const struct options *opt, char *rest)
 	r = print(line);
 	if (r || !missing || strcmp(missing, "0") == 0)
 		return r;
-	log_warn("%s: %s path%s could not be read and stand%s as before; snapd's log has the names",
+	log_warn("%s: %s path%s could not be read and stand%s as before; " SNAPD "'s log has the names",
 		opt->workspace[0], missing, strcmp(missing, "1") == 0 ? "" : "s", strcmp(missing, "1") == 0 ? "s" : "");
 	return EXIT_PART;
 }
@@ -157,7 +158,7 @@ static int still_waiting(void *arg)
 
 	if (!w->said) {
 		(void)store_writer(w->dir, &w->pid);
-		log_warn("%s: waiting for snapd, process %ld", w->opt->workspace[0], (long)w->pid);
+		log_warn("%s: waiting for " SNAPD ", process %ld", w->opt->workspace[0], (long)w->pid);
 		w->said = true;
 	}
 	/* Between two files of a scan it answers this. */
@@ -173,7 +174,7 @@ static int wait_for_answer(const struct options *opt, const char *dir, int dirfd
 	int r = ctl_call_wait(dirfd, CONTROL_NAME, req, &wait, ret);
 
 	if (r == -ETIMEDOUT)
-		log_error("%s: snapd, process %ld, has not answered for %lld s; if it is stopped, kill -CONT %ld; "
+		log_error("%s: " SNAPD ", process %ld, has not answered for %lld s; if it is stopped, kill -CONT %ld; "
 			"else kill it and start it again: the store stays whole", opt->workspace[0], (long)w.pid,
 			(long long)w.patience_s, (long)w.pid);
 	return r;
@@ -201,9 +202,9 @@ int client_run(const char *dir, const char *path, const struct options *opt, int
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return -ENOENT;
 	if (r == -ETIMEDOUT && opt->mode == MODE_STATUS)
-		log_error("%s: snapd does not answer; it hangs, or is busy with a large file: ask again later", opt->workspace[0]);
+		log_error("%s: " SNAPD " does not answer; it hangs, or is busy with a large file: ask again later", opt->workspace[0]);
 	else if (r < 0 && r != -ETIMEDOUT)
-		(void)log_error_errno(r, "%s: asking snapd", opt->workspace[0]);
+		(void)log_error_errno(r, "%s: asking " SNAPD, opt->workspace[0]);
 	*ret_exit = r < 0 || !b.data ? EXIT_ENV : answer(opt, &b, dirfd);
 	return 0;
 }

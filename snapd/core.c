@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "daemon.h"
 #include "options.h"
 
@@ -11,7 +12,7 @@ int main(int argc, char **argv)
 	struct options opt;
 	int r;
 
-	log_init("snapd", LOG_WARN);
+	log_init(SNAPD, LOG_WARN);
 	r = options_parse(argc, argv, &opt);
 	if (r)
 		return r;

@@ -7,6 +7,7 @@
 
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 
 static const struct row {
@@ -18,12 +19,12 @@ static const struct row {
 	{ "workspace", 'w', "DIR", "the folder to protect; may be given several times" },
 	{ "interval", 'i', "TIME", "between snapshots while something changes (30s, 500ms, 2min)" },
 	{ "store", 0, "DIR", "keep the snapshots here" },
-	{ "once", 0, NULL, "one snapshot now, by the running snapd if there is one; prints its id" },
+	{ "once", 0, NULL, "one snapshot now, by the running " SNAPD " if there is one; prints its id" },
 	{ "message", 'm', "TEXT", "with --once: a note to keep with it" },
 	{ "reason", 0, "REASON", "with --once: launch, risk, exit, manual (default), restore" },
-	{ "status", 0, NULL, "what the running snapd does" },
+	{ "status", 0, NULL, "what the running " SNAPD " does" },
 	{ "json", 0, NULL, "with --status: as JSON" },
-	{ "stop", 0, NULL, "ask the running snapd for a last snapshot, and to end" },
+	{ "stop", 0, NULL, "ask the running " SNAPD " for a last snapshot, and to end" },
 	{ "force", 0, NULL, "also a workspace that is refused, as your home folder" },
 	{ "quiet", 'q', NULL, "say only what goes wrong" },
 	{ "verbose", 'v', NULL, "say more; twice: everything" },
@@ -34,9 +35,9 @@ enum { N_ROWS = sizeof(table) / sizeof(*table) };
 
 void options_help(void)
 {
-	puts("usage: snapd --workspace DIR [--interval TIME] [--store DIR]\n"
-		"       snapd --workspace DIR --once [-m TEXT] [--reason REASON]\n"
-		"       snapd --workspace DIR --status [--json] | --stop\n");
+	puts("usage: " SNAPD " --workspace DIR [--interval TIME] [--store DIR]\n"
+		"       " SNAPD " --workspace DIR --once [-m TEXT] [--reason REASON]\n"
+		"       " SNAPD " --workspace DIR --status [--json] | --stop\n");
 	for (size_t i = 0; i < N_ROWS; i++) {
 		char left[40];
 
@@ -50,7 +51,7 @@ void options_help(void)
 
 static int usage(const char *what, const char *why)
 {
-	log_error("%s: %s; snapd --help lists the options", what, why);
+	log_error("%s: %s; " SNAPD " --help lists the options", what, why);
 	return EXIT_USAGE;
 }
 

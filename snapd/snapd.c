@@ -13,6 +13,7 @@
 #include "../lib/err.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../store/store.h"
 #include "client.h"
 #include "options.h"
@@ -65,7 +66,7 @@ int main(int argc, char **argv)
 	struct options opt;
 	int r, exit_code;
 
-	log_init("snapd", LOG_WARN);
+	log_init(SNAPD, LOG_WARN);
 	r = options_parse(argc, argv, &opt);
 	if (r)
 		return r;
@@ -73,7 +74,7 @@ int main(int argc, char **argv)
 		if (opt.help)
 			options_help();
 		else
-			puts("snapd (Holdfast) " VERSION);
+			puts(SNAPD " (Holdfast) " VERSION);
 		options_release(&opt);
 		return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 	}

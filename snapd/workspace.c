@@ -9,6 +9,7 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/progress.h"
 #include "permit.h"
 #include "settings.h"
@@ -38,7 +39,7 @@ static int open_store(struct workspace *w, const char *dir)
 	if (r != -EBUSY)
 		return r < 0 ? log_error_errno(r, "%s", dir) : 0;
 	if (store_writer(dir, &pid) > 0 && pid)
-		log_error("%s: snapd already runs for it, as process %ld; snapd --workspace DIR --stop ends it",
+		log_error("%s: " SNAPD " already runs for it, as process %ld; " SNAPD " --workspace DIR --stop ends it",
 			w->path, (long)pid);
 	else
 		log_error("%s: its store %s is in use by another process", w->path, dir);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../lib/names.h"
 #include "internal.h"
 
 struct level { /* a folder being made: its path is the first len bytes of its changes' */
@@ -355,7 +356,7 @@ static int stand_in(struct stand *x, const char *dir)
 	int r;
 
 	log_warn("%s: the tree of \"%s\" is damaged; the next snapshot makes it again from the "
-		 "catalogue (recover verify)",
+		 "catalogue (" RECOVER " verify)",
 		x->t->s->dir, *dir ? dir : "/");
 	buf_reset(&x->dir);
 	r = buf_add(&x->scratch, dir, strlen(dir) + 1) | buf_addstr(&x->dir, dir) ? -ENOMEM : 0;

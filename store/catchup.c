@@ -3,6 +3,7 @@
  * missing or damaged. */
 #include <string.h>
 
+#include "../lib/names.h"
 #include "internal.h"
 
 struct txn_found {		/* one whole transaction */
@@ -316,7 +317,7 @@ static int apply_last(struct store *s, struct catalogue *c, const struct txn_fou
 		r = try_apply(s, c, t, false);
 	if (r < 0 && !is_damage(c, r))
 		return r;
-	log_warn("segment %u, offset %llu: %s (recover verify)", loc_seg(t->last),
+	log_warn("segment %u, offset %llu: %s (" RECOVER " verify)", loc_seg(t->last),
 		(unsigned long long)loc_off(t->last),
 		r == 0 ? "a snapshot's list of changes is damaged; its files are there, their "
 			 "times are not"
@@ -389,7 +390,7 @@ static int apply_rest(struct store *s, struct catalogue *c, struct txn_found *t,
 					      loc_off(t->obj[t->n - 1].loc) }))
 		t->n--;		/* of a transaction that was begun after it */
 	r = cat_add_objects(s, c, t->obj, t->n);
-	log_warn("segment %u: the last snapshot's record is damaged; it is left out (recover "
+	log_warn("segment %u: the last snapshot's record is damaged; it is left out (" RECOVER " "
 		 "verify)",
 		end.seg);
 	cat_set_lossy(c, true);
@@ -465,7 +466,7 @@ static int follow_end(struct follow *f)
 		return 0;
 	if (seg_size(f->s, acked.seg, &size) < 0 || size < acked.off) {
 		if (f->c)
-			log_warn("%s: the log is shorter than it was: snapshots are lost (recover "
+			log_warn("%s: the log is shorter than it was: snapshots are lost (" RECOVER " "
 				 "verify)",
 				f->s->dir);
 		return 0;

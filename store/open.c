@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "internal.h"
 
@@ -168,7 +169,7 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 	int r = cat_open(s, true, false, &s->cat);
 
 	if (r == 0 && compare_log(s, cat_pos(s->cat)) == -ESTALE) {
-		log_warn("%s: the log is shorter than it was: snapshots are lost (recover verify)",
+		log_warn("%s: the log is shorter than it was: snapshots are lost (" RECOVER " verify)",
 			s->dir);
 		r = -EBADMSG;
 	}

@@ -1,6 +1,7 @@
 /* One path through time. */
 #include <string.h>
 
+#include "../lib/names.h"
 #include "internal.h"
 
 struct versions {
@@ -45,7 +46,7 @@ static int version_oid(struct store *s, const char *path, struct store_entry *e)
 		r = query_oid_at(s, &sn.tree, path, &e->oid);
 	if (r != -ENOENT && r != -EBADMSG && r != -ENOTSUP)
 		return r;
-	log_warn("%s: what snapshot %llu held of it is damaged (recover verify)", path,
+	log_warn("%s: what snapshot %llu held of it is damaged (" RECOVER " verify)", path,
 		(unsigned long long)e->seq);
 	memset(&e->oid, 0, sizeof(e->oid));
 	return 0;
