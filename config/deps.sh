@@ -11,12 +11,14 @@ set -eu
 group=${1:?usage: deps.sh build|test|fuzz OUT}
 out=${2:?usage: deps.sh build|test|fuzz OUT}
 
-# pkg-config module:Debian package, and command:Debian package
+# pkg-config module:Debian package, command:Debian package, header:Debian package
+headers=
 case $group in
 build)
 	modules='libgit2:libgit2-dev libzstd:libzstd-dev sqlite3:libsqlite3-dev libcrypto:libssl-dev
 		zlib:zlib1g-dev libcjson:libcjson-dev ncursesw:libncurses-dev'
 	commands='ar:binutils'
+	headers='jsmn.h:libjsmn-dev'
 	prefix=PKG;;
 test)
 	modules='check:check'
@@ -48,6 +50,9 @@ missing()
 			pkg-config --exists "${m%:*}" || echo "${m#*:}"
 		done
 	fi
+	for h in $headers; do
+		echo "#include <${h%:*}>" | "${CC:-cc}" -E - >/dev/null 2>&1 || echo "${h#*:}"
+	done
 	for c in $commands; do
 		command -v "${c%:*}" >/dev/null 2>&1 || echo "${c#*:}"
 	done
