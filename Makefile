@@ -51,7 +51,7 @@ NODEPS	= help clean format tags deps asan tsan analyze fuzz cover
 ifneq ($(filter-out $(NODEPS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/deps-build.mk
 endif
-ifneq ($(filter test tests test-% fuzz-run,$(MAKECMDGOALS)),)
+ifneq ($(filter test tests test-% fuzz-run $(BUILD)/tests/%,$(MAKECMDGOALS)),)
 include $(BUILD)/deps-test.mk
 endif
 $(BUILD)/deps-%.mk: config/deps.sh

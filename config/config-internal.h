@@ -39,7 +39,8 @@ const struct config_key *config_key_find(const char *name);
 const char *config_key_guess(const char *name);
 
 /* value NULL: the key stood alone. -EINVAL: why is filled, c is as before. -ENOMEM. */
-int config_key_set(struct config *c, const struct config_key *k, const char *value, struct buf *why);
+int config_key_set(
+	struct config *c, const struct config_key *k, const char *value, struct buf *why);
 /* Appends the value in effect, "none" for nothing. */
 int config_key_show(const struct config *c, const struct config_key *k, struct buf *b);
 void config_list_clear(struct config_list *l);

@@ -148,7 +148,8 @@ static int take_entry(const git_config_entry *e, void *arg)
 		return 0;
 	}
 	if (!f->trusted && k->user_only) {
-		tell(f, line, k->name, "not allowed in a workspace, ignored; set it in your own configuration");
+		tell(f, line, k->name,
+			"not allowed in a workspace, ignored; set it in your own configuration");
 		return 0;
 	}
 	if (!f->trusted && k->type == KEY_LIST && e->value && !*e->value) {
@@ -301,7 +302,9 @@ static int open_file(const struct reading *f)
 static int read_file(struct config *c, const char *path, bool trusted, bool must_exist,
 	config_report_fn report, void *arg)
 {
-	struct reading f = { .c = c, .path = path, .trusted = trusted, .report = report, .arg = arg };
+	struct reading f = {
+		.c = c, .path = path, .trusted = trusted, .report = report, .arg = arg
+	};
 	autoclose int fd = open_file(&f);
 	int r = fd < 0 ? fd : io_read_rest(fd, FILE_MAX, &f.text);
 
@@ -385,16 +388,18 @@ int config_print_defaults(FILE *f)
 {
 	const char *section = "";
 
-	(void)fputs("# Holdfast: every setting with its default, in the syntax of git-config. Read in\n"
-		    "# this order, the later wins, lists add up:\n"
-		    "#\n"
-		    "#\t/etc/holdfast/config\n"
-		    "#\t~/.config/holdfast/config ($XDG_CONFIG_HOME/holdfast/config)\n"
-		    "#\tWORKSPACE/.holdfast\n"
-		    "#\n"
-		    "# Times: 500ms, 30s, 10m, 2h, 1d, 1w. Sizes: 512k, 16M, 5G (powers of 1024).\n"
-		    "# The third file may come with a cloned repository: it cannot set what is marked\n"
-		    "# below, nor include other files.\n", f);
+	(void)fputs(
+		"# Holdfast: every setting with its default, in the syntax of git-config. Read in\n"
+		"# this order, the later wins, lists add up:\n"
+		"#\n"
+		"#\t/etc/holdfast/config\n"
+		"#\t~/.config/holdfast/config ($XDG_CONFIG_HOME/holdfast/config)\n"
+		"#\tWORKSPACE/.holdfast\n"
+		"#\n"
+		"# Times: 500ms, 30s, 10m, 2h, 1d, 1w. Sizes: 512k, 16M, 5G (powers of 1024).\n"
+		"# The third file may come with a cloned repository: it cannot set what is marked\n"
+		"# below, nor include other files.\n",
+		f);
 	for (const struct config_key *k = config_keys; k->name; k++) {
 		size_t n = strcspn(k->name, ".");
 

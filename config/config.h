@@ -4,10 +4,10 @@
  * add up: /etc/holdfast/config, $XDG_CONFIG_HOME/holdfast/config (default
  * ~/.config), WORKSPACE/.holdfast. A .holdfast file comes with a cloned
  * repository, so it is not trusted: keys marked "user only" (anything that runs a command,
- * moves the store, or decides what is pruned) are refused there, and include.path is never followed in it.
- * An unknown key or a bad value is reported as `FILE:LINE: KEY: why; using DEFAULT`
- * through report (and counted in *ret->n_problems); an unreadable or broken file
- * is an error: -EINVAL, with the line.
+ * moves the store, or decides what is pruned) are refused there, and include.path is never followed
+ * in it. An unknown key or a bad value is reported as `FILE:LINE: KEY: why; using DEFAULT` through
+ * report (and counted in *ret->n_problems); an unreadable or broken file is an error: -EINVAL, with
+ * the line.
  *
  * Each key is one row of config_keys[] (config.c): name, type, where in the
  * struct, default, unit, what it is for. config/holdfast.conf documents every
@@ -28,44 +28,61 @@ struct config_list {
 struct config {
 	/* [snapshot] */
 	uint64_t interval_ms;		/* snapshot.interval, 30s; at least 100 ms */
-	uint64_t settle_ms;		/* snapshot.settle, 200ms: a scheduled snapshot waits for this much quiet, one interval at most; 0 = off */
-	uint64_t max_file_size;		/* snapshot.maxFileSize, 16 MiB; larger files are skipped and named */
-	struct config_list include;	/* snapshot.include: gitignore patterns always stored, even if ignored */
+	/* snapshot.settle, 200ms: a scheduled snapshot waits for this much quiet, one interval
+	 * at most; 0 = off */
+	uint64_t settle_ms;
+	/* snapshot.maxFileSize, 16 MiB; larger files are skipped and named */
+	uint64_t max_file_size;
+	/* snapshot.include: gitignore patterns always stored, even if ignored */
+	struct config_list include;
 	struct config_list exclude;	/* snapshot.exclude: gitignore patterns never stored */
 	bool default_excludes;		/* snapshot.defaultExcludes, true: the built-in list */
-	bool gitignore;			/* snapshot.gitignore, true: honour .gitignore files and .git/info/exclude */
-	uint64_t poll_ms;		/* snapshot.pollInterval, 10s: for folders without a watch */
+	/* snapshot.gitignore, true: honour .gitignore files and .git/info/exclude */
+	bool gitignore;
+	/* snapshot.pollInterval, 10s: for folders without a watch */
+	uint64_t poll_ms;
 
 	/* [store] */
-	char *store_dir;		/* store.dir: parent folder of the stores; NULL = $XDG_DATA_HOME/holdfast. User only */
-	uint64_t quota;			/* store.quota, 0 = the smaller of 5 GiB and 10 % of the file system. User only */
-	uint64_t free_floor;		/* store.freeFloor, 256 MiB: below it no snapshot is written. User only */
+	/* store.dir: parent folder of the stores; NULL = $XDG_DATA_HOME/holdfast. User only */
+	char *store_dir;
+	/* store.quota, 0 = the smaller of 5 GiB and 10 % of the file system. User only */
+	uint64_t quota;
+	/* store.freeFloor, 256 MiB: below it no snapshot is written. User only */
+	uint64_t free_floor;
 	int level;			/* store.compressionLevel, 3 (1..19) */
 
 	/* [recover] */
-	char *pager;			/* recover.pager; after GIT_PAGER, before PAGER and less. User only */
+	/* recover.pager; after GIT_PAGER, before PAGER and less. User only */
+	char *pager;
 	char *color;			/* recover.color: auto, always, never */
 	int context;			/* recover.context, 3 lines around a change */
 
 	/* [detect]; all user only. Shares are percent */
-	int memory_medium, memory_critical;	/* detect.memoryMedium 75, detect.memoryCritical 85 */
+	/* detect.memoryMedium 75, detect.memoryCritical 85 */
+	int memory_medium, memory_critical;
 	int swap_medium;		/* detect.swap, 50 */
 	int gpu_medium, shm_medium;	/* detect.gpu 90, detect.shm 90 */
-	int pressure_medium, pressure_critical;	/* detect.pressureMedium 10, detect.pressureCritical 40 */
+	/* detect.pressureMedium 10, detect.pressureCritical 40 */
+	int pressure_medium, pressure_critical;
 	int cpu_warn;			/* detect.cpu, 95 */
 	uint64_t family_warn;		/* detect.together, 8 GiB: editor and training */
 	uint64_t disk_free;		/* detect.diskFree, 256 MiB */
 	uint64_t time_left;		/* detect.timeLeft, 60s */
 	uint64_t calm_ms;		/* detect.calm, 10s */
-	uint64_t sample_ms;		/* detect.sample, 1s: between readings while the risk is LOW; at least 1 s */
+	/* detect.sample, 1s: between readings while the risk is LOW; at least 1 s */
+	uint64_t sample_ms;
 	bool autostart;			/* detect.autostart, true: snapd starts the monitor */
 	bool notify;			/* detect.notify, true: a desktop notification of a crash */
-	char *hook;			/* detect.hook: a program that gets each event as JSON; NULL none */
-	struct config_list guard_logs;	/* detect.guardLog: what earlyoom writes to stderr, in files */
+	/* detect.hook: a program that gets each event as JSON; NULL none */
+	char *hook;
+	/* detect.guardLog: what earlyoom writes to stderr, in files */
+	struct config_list guard_logs;
 	uint64_t journal_quota;		/* journal.quota, 16 MiB */
-	struct config_list training;	/* detect.training: patterns of scripts and modules, beside the built-in ones */
+	/* detect.training: patterns of scripts and modules, beside the built-in ones */
+	struct config_list training;
 	struct config_list not_training;	/* detect.notTraining */
-	struct config_list editors;	/* detect.editor: further programs, by the base name of their exe */
+	/* detect.editor: further programs, by the base name of their exe */
+	struct config_list editors;
 
 	unsigned n_problems;		/* how many lines were reported */
 };
@@ -78,8 +95,8 @@ int config_init(struct config *c);
 /* Defaults, then the files. workspace may be NULL. report may be NULL (log_warn).
  * HOLDFAST_CONFIG=FILE stands for the first two of the three files. After -EINVAL
  * (a broken file; its lines were reported) c holds what the others said, and is
- * released as always; -ENOMEM, -EMFILE and -ENFILE are our own failure, not a file's. In a list an empty value forgets what came before; a
- * .holdfast can only add. */
+ * released as always; -ENOMEM, -EMFILE and -ENFILE are our own failure, not a file's. In a list
+ * an empty value forgets what came before; a .holdfast can only add. */
 int config_load(struct config *c, const char *workspace, config_report_fn report, void *arg);
 void config_release(struct config *c);
 

@@ -33,17 +33,18 @@ const struct config_key config_keys[] = {
 	{ "snapshot.exclude", KEY_LIST, AT(exclude), .example = "*.ckpt",
 		.help = "Patterns as in .gitignore: never stored. May be repeated." },
 	{ "snapshot.defaultExcludes", KEY_BOOL, AT(default_excludes), "true",
-		.help = "Leave out what tools can make again: .venv, node_modules, __pycache__ and\n"
-			"their like." },
+		.help = "Leave out what tools can make again: .venv, node_modules, __pycache__\n"
+			"and their like." },
 	{ "snapshot.gitignore", KEY_BOOL, AT(gitignore), "true",
-		.help = "Leave out what .gitignore files, .git/info/exclude and core.excludesFile name." },
+		.help = "Leave out what .gitignore files, .git/info/exclude and\n"
+			"core.excludesFile name." },
 	{ "snapshot.pollInterval", KEY_TIME, AT(poll_ms), "10s", 100, ANY,
 		.help = "How often folders are looked at that the kernel gives no watch for. At\n"
 			"least 100ms." },
 
 	{ "store.dir", KEY_PATH, AT(store_dir), .example = "~/snapshots", .user_only = true,
-		.help = "The folder the stores are made in; must not lie in a workspace. Without it\n"
-			"$XDG_DATA_HOME/holdfast, which is ~/.local/share/holdfast." },
+		.help = "The folder the stores are made in; must not lie in a workspace. Without\n"
+			"it $XDG_DATA_HOME/holdfast, which is ~/.local/share/holdfast." },
 	/* The next two decide what is pruned and what the disk keeps: a cloned
 	 * repository must not make us forget its history, nor fill the disk. */
 	{ "store.quota", KEY_SIZE, AT(quota), "0", 0, ANY, .user_only = true,
@@ -73,11 +74,13 @@ const struct config_key config_keys[] = {
 	{ "detect.gpu", KEY_INT, AT(gpu_medium), "90", 1, 100, .user_only = true,
 		.help = "Percent of a GPU's memory in use: MEDIUM." },
 	{ "detect.shm", KEY_INT, AT(shm_medium), "90", 1, 100, .user_only = true,
-		.help = "Percent of /dev/shm in use: MEDIUM. Data workers die of a bus error there." },
+		.help = "Percent of /dev/shm in use: MEDIUM. Data workers die of a bus error\n"
+			"there." },
 	{ "detect.pressureMedium", KEY_INT, AT(pressure_medium), "10", 1, 100, .user_only = true,
-		.help = "Percent of the last 10 s in which everything waited for memory (PSI, full)." },
-	{ "detect.pressureCritical", KEY_INT, AT(pressure_critical), "40", 1, 100, .user_only = true,
-		.help = "The same for CRITICAL." },
+		.help = "Percent of the last 10 s in which everything waited for memory (PSI,\n"
+			"full)." },
+	{ "detect.pressureCritical", KEY_INT, AT(pressure_critical), "40", 1, 100,
+		.user_only = true, .help = "The same for CRITICAL." },
 	{ "detect.cpu", KEY_INT, AT(cpu_warn), "95", 1, 100, .user_only = true,
 		.help = "Percent of the CPUs in use: a warning." },
 	{ "detect.together", KEY_SIZE, AT(family_warn), "8G", 0, ANY, .user_only = true,
@@ -85,7 +88,8 @@ const struct config_key config_keys[] = {
 	{ "detect.diskFree", KEY_SIZE, AT(disk_free), "256M", 0, ANY, .user_only = true,
 		.help = "Less left on the disk of the current folder or of the stores: MEDIUM." },
 	{ "detect.timeLeft", KEY_TIME, AT(time_left), "1m", 0, ANY, .user_only = true,
-		.help = "Memory that grows and will be critical in less than this: MEDIUM already now." },
+		.help = "Memory that grows and will be critical in less than this: MEDIUM\n"
+			"already now." },
 	{ "detect.calm", KEY_TIME, AT(calm_ms), "10s", 0, ANY, .user_only = true,
 		.help = "A level is left when the readings have been lower for this long." },
 	{ "detect.sample", KEY_TIME, AT(sample_ms), "1s", 1000, ANY, .user_only = true,
@@ -95,7 +99,8 @@ const struct config_key config_keys[] = {
 		.help = SNAPD " starts the monitor (" DETECT " watch) when none runs." },
 	{ "detect.notify", KEY_BOOL, AT(notify), "true", .user_only = true,
 		.help = "A desktop notification (notify-send) when work may have been lost." },
-	{ "detect.hook", KEY_STRING, AT(hook), .example = "/home/me/bin/on-crash", .user_only = true,
+	{ "detect.hook", KEY_STRING, AT(hook), .example = "/home/me/bin/on-crash",
+		.user_only = true,
 		.help = "A program that gets every such event as JSON on its stdin. No arguments,\n"
 			"no shell; ended after 10s." },
 	{ "detect.guardLog", KEY_LIST, AT(guard_logs), .example = "/var/log/earlyoom.log",
@@ -105,13 +110,13 @@ const struct config_key config_keys[] = {
 	{ "detect.training", KEY_LIST, AT(training), .example = "fit_*.py", .user_only = true,
 		.help = "Patterns of scripts and modules that are training when Python runs them,\n"
 			"beside the built-in ones (train*.py and their like). May be repeated." },
-	{ "detect.notTraining", KEY_LIST, AT(not_training), .example = "train_timetable.py", .user_only = true,
-		.help = "Patterns of those that are not." },
+	{ "detect.notTraining", KEY_LIST, AT(not_training), .example = "train_timetable.py",
+		.user_only = true, .help = "Patterns of those that are not." },
 	{ "detect.editor", KEY_LIST, AT(editors), .example = "my-editor", .user_only = true,
 		.help = "Further editors: the name of the program, without its folder." },
 	{ "journal.quota", KEY_SIZE, AT(journal_quota), "16M", 65536, ANY, .user_only = true,
-		.help = "How large the journal of events may grow; the oldest go first, the latest\n"
-			"crash stays." },
+		.help = "How large the journal of events may grow; the oldest go first, the\n"
+			"latest crash stays." },
 	{ .name = NULL },
 };
 
@@ -216,7 +221,8 @@ static int add_time(struct buf *b, uint64_t ms)
 	static const struct {
 		const char *unit;
 		uint64_t ms;
-	} u[] = { { "w", 604800000 }, { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
+	} u[] = { { "w", 604800000 }, { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 },
+		{ "s", 1000 } };
 
 	for (size_t i = 0; i < sizeof(u) / sizeof(u[0]); i++)
 		if (ms && ms % u[i].ms == 0)
@@ -254,7 +260,8 @@ static int out_of_range(const struct config_key *k, struct buf *why)
 		if (r == 0)
 			r = add_number(why, k->type, k->min);
 	} else {
-		r = buf_printf(why, "must be from %ju to %ju", (uintmax_t)k->min, (uintmax_t)k->max);
+		r = buf_printf(
+			why, "must be from %ju to %ju", (uintmax_t)k->min, (uintmax_t)k->max);
 	}
 	return r < 0 ? r : -EINVAL;
 }
@@ -271,7 +278,8 @@ static int parse_int(const char *s, uint64_t *ret)
 	return 0;
 }
 
-static int set_number(struct config *c, const struct config_key *k, const char *value, struct buf *why)
+static int set_number(
+	struct config *c, const struct config_key *k, const char *value, struct buf *why)
 {
 	char *at = (char *)c + k->at;
 	uint64_t v = 0;

@@ -98,8 +98,10 @@ int io_open_beneath_walk(int dirfd, const char *path, int flags, mode_t mode, in
 		if (path[n] == '/')
 			flags |= *next ? 0 : O_DIRECTORY;
 		if (!*next)
-			return open_last(at < 0 ? dirfd : at, name, flags, mode, same_fs, top.st_dev);
-		dir = openat(at < 0 ? dirfd : at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			return open_last(
+				at < 0 ? dirfd : at, name, flags, mode, same_fs, top.st_dev);
+		dir = openat(
+			at < 0 ? dirfd : at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (dir < 0)
 			return walk_error(at < 0 ? dirfd : at, name);
 		auto_close_(&at);

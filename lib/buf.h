@@ -23,7 +23,8 @@ int buf_addstr(struct buf *b, const char *s);
 int buf_addch(struct buf *b, int c);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
-char *buf_detach(struct buf *b, size_t *ret_len);	/* yours to free(); never NULL after a success */
+/* yours to free(); never NULL after a success */
+char *buf_detach(struct buf *b, size_t *ret_len);
 
 /* Unsigned LEB128: seven bits a byte, low first. At most 10 bytes. */
 int buf_add_varint(struct buf *b, uint64_t v);

@@ -205,7 +205,8 @@ int ctl_call(int dirfd, const char *name, const char *req, int timeout_ms, struc
 	return call(dirfd, name, req, &l, ret);
 }
 
-int ctl_call_wait(int dirfd, const char *name, const char *req, const struct ctl_wait *wait, struct buf *ret)
+int ctl_call_wait(
+	int dirfd, const char *name, const char *req, const struct ctl_wait *wait, struct buf *ret)
 {
 	struct limit l = limit_of(0, wait);
 

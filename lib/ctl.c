@@ -116,7 +116,8 @@ static void refuse(struct ctl_conn *c, const char *why)
 {
 	struct buf b = BUF_INIT;
 
-	if (ctl_add_field(&b, "error") == 0 && ctl_add_field(&b, why) == 0 && buf_addch(&b, '\n') == 0)
+	if (ctl_add_field(&b, "error") == 0 && ctl_add_field(&b, why) == 0 &&
+		buf_addch(&b, '\n') == 0)
 		ctl_answer(c, b.data, b.len);
 	else
 		conn_free(c);
@@ -301,7 +302,8 @@ static int bind_locked(struct ctl_server *s)
 	if (r < 0)
 		return r;
 	/* The mode of the file is that of the socket, less the umask. */
-	if (fchmod(s->fd, 0600) < 0 || bind(s->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+	if (fchmod(s->fd, 0600) < 0 ||
+		bind(s->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
 	if (listen(s->fd, 64) < 0 || fstatat(s->dirfd, s->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		r = -errno;

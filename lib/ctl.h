@@ -40,14 +40,15 @@ void ctl_answer(struct ctl_conn *c, const void *p, size_t n);	/* closes when sen
  * without a word. -ETIMEDOUT; timeout_ms < 0 waits for ever. -EINTR: a signal
  * handler ran. */
 int ctl_call(int dirfd, const char *name, const char *req, int timeout_ms, struct buf *ret);
-/* The same without a limit but each's own: called every so often while there is no answer; negative ends the call with
- * that. */
+/* The same without a limit but each's own: called every so often while there is no answer;
+ * negative ends the call with that. */
 struct ctl_wait {
 	int every_ms;
 	int (*each)(void *arg);
 	void *arg;
 };
-int ctl_call_wait(int dirfd, const char *name, const char *req, const struct ctl_wait *wait, struct buf *ret);
+int ctl_call_wait(
+	int dirfd, const char *name, const char *req, const struct ctl_wait *wait, struct buf *ret);
 
 /* The same inside a loop: fn gets the answer when it is whole, or r < 0 (-ECONNRESET: the peer went
  * away without a word); answer is its to cut up, during the call. Not called after a cancel, nor
@@ -59,12 +60,14 @@ int ctl_ask(struct loop *l, int dirfd, const char *name, const char *req, ctl_an
 	void *arg, struct ctl_ask **ret);
 void ctl_ask_cancel(struct ctl_ask *a);		/* NULL is fine */
 
-/* The same inside a loop: fn gets the answer when it is whole, or r < 0 (-ECONNRESET: the peer went away without a
- * word); answer is its to cut up, during the call. Not called after a cancel, nor when ctl_ask itself fails. The ask is
- * over when fn is called: fn may ask again. A question may stay open for days: nothing wakes us until it is answered. */
+/* The same inside a loop: fn gets the answer when it is whole, or r < 0 (-ECONNRESET: the peer
+ * went away without a word); answer is its to cut up, during the call. Not called after a
+ * cancel, nor when ctl_ask itself fails. The ask is over when fn is called: fn may ask again. A
+ * question may stay open for days: nothing wakes us until it is answered. */
 struct ctl_ask;
 typedef void (*ctl_answer_fn)(int r, char *answer, void *arg);
-int ctl_ask(struct loop *l, int dirfd, const char *name, const char *req, ctl_answer_fn fn, void *arg, struct ctl_ask **ret);
+int ctl_ask(struct loop *l, int dirfd, const char *name, const char *req, ctl_answer_fn fn,
+	void *arg, struct ctl_ask **ret);
 void ctl_ask_cancel(struct ctl_ask *a);		/* NULL is fine */
 
 /* Escapes; adds a tab before it unless a line begins here (b is empty or ends in a

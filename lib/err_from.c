@@ -111,8 +111,11 @@ int err_from_sqlite(int rc)
 	case SQLITE_ABORT:
 		return -ECANCELED;
 	case SQLITE_IOERR:
-		/* The index of the WAL is made as long as it may get: that fails on a full disk, and then only. */
-		return rc == SQLITE_IOERR_NOMEM ? -ENOMEM : rc == SQLITE_IOERR_SHMSIZE ? -ENOSPC : -EIO;
+		/* The index of the WAL is made as long as it may get: that fails on a full disk,
+		 * and then only. */
+		return rc == SQLITE_IOERR_NOMEM     ? -ENOMEM
+		       : rc == SQLITE_IOERR_SHMSIZE ? -ENOSPC
+						    : -EIO;
 	default:
 		return -EINVAL;
 	}

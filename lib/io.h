@@ -38,14 +38,15 @@ int io_sync_dir(int dirfd);
 int io_replace_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
 
 /* mkdir -p below dirfd, each level with mode (less the umask); existing ones are
- * left alone, links to folders are followed. Each that is made is on the disk under its name when this
- * returns (the folder above it is synced). */
+ * left alone, links to folders are followed. Each that is made is on the disk under its name
+ * when this returns (the folder above it is synced). */
 int io_mkdir_p(int dirfd, const char *path, mode_t mode);
 
 /* Open path strictly below dirfd: no "..", no absolute path, no symbolic link
  * in any component, no crossing of mount points when same_fs. openat2(2) with
  * RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS, else (ENOSYS/EPERM) component by component with
- * O_NOFOLLOW; so too where the path is longer than PATH_MAX. -ELOOP/-EXDEV where the path tries to leave. */
+ * O_NOFOLLOW; so too where the path is longer than PATH_MAX. -ELOOP/-EXDEV where the path tries
+ * to leave. */
 int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode, int same_fs);
 /* The second way alone, for tests. */
 int io_open_beneath_walk(int dirfd, const char *path, int flags, mode_t mode, int same_fs);

@@ -22,14 +22,16 @@ typedef void (*loop_signal_fn)(struct loop *l, int signo, void *arg);
 typedef void (*loop_hook_fn)(struct loop *l, void *arg);
 
 int loop_new(struct loop **ret);
-void loop_free(struct loop *l);				/* NULL is fine; closes no descriptor of yours */
+/* NULL is fine; closes no descriptor of yours */
+void loop_free(struct loop *l);
 
 int loop_add_fd(struct loop *l, int fd, uint32_t events, loop_fd_fn fn, void *arg);
 int loop_mod_fd(struct loop *l, int fd, uint32_t events);
 void loop_del_fd(struct loop *l, int fd);		/* before you close it */
 
 /* One-shot. Timers are few: a list, O(n). *ret is valid until it fires or is cancelled. */
-int loop_add_timer(struct loop *l, uint64_t after_ms, loop_timer_fn fn, void *arg, struct loop_timer **ret);
+int loop_add_timer(
+	struct loop *l, uint64_t after_ms, loop_timer_fn fn, void *arg, struct loop_timer **ret);
 void loop_del_timer(struct loop *l, struct loop_timer *t);	/* NULL is fine */
 
 /* Blocks the signal and delivers it through a signalfd. Before threads are made.

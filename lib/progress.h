@@ -13,10 +13,12 @@
 
 struct progress;
 
-int progress_new(const char *verb, const char *unit, uint64_t total, bool quiet, struct progress **ret);
+int progress_new(
+	const char *verb, const char *unit, uint64_t total, bool quiet, struct progress **ret);
 void progress_set_total(struct progress *p, uint64_t total);	/* 0 = not known */
 void progress_add(struct progress *p, uint64_t items, uint64_t bytes);	/* NULL is fine */
-void progress_done(struct progress *p);				/* clears the line, frees; NULL is fine */
+/* clears the line, frees; NULL is fine */
+void progress_done(struct progress *p);
 
 /* The line itself, for tests. */
 struct progress_state {

@@ -170,9 +170,11 @@ int64_t text_ns(const struct timespec *ts)
 {
 	int64_t ns;
 
-	if (__builtin_mul_overflow((int64_t)ts->tv_sec, 1000000000, &ns) || __builtin_add_overflow(ns, ts->tv_nsec, &ns)) {
+	if (__builtin_mul_overflow((int64_t)ts->tv_sec, 1000000000, &ns) ||
+		__builtin_add_overflow(ns, ts->tv_nsec, &ns)) {
 		/* The second that holds INT64_MIN begins before it. */
-		if (ts->tv_sec == INT64_MIN / 1000000000 - 1 && ts->tv_nsec >= 1000000000 + INT64_MIN % 1000000000)
+		if (ts->tv_sec == INT64_MIN / 1000000000 - 1 &&
+			ts->tv_nsec >= 1000000000 + INT64_MIN % 1000000000)
 			return (int64_t)(ts->tv_sec + 1) * 1000000000 - (1000000000 - ts->tv_nsec);
 		return ts->tv_sec < 0 ? INT64_MIN : INT64_MAX;
 	}

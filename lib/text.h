@@ -26,7 +26,8 @@ const char *text_rfc3339(int64_t time_ns, char out[40]);
 const char *text_local_time(int64_t time_ns, char out[32]);
 /* ns since 1970. A time that does not fit (before 1677, after 2262) is the nearest that does. */
 int64_t text_ns(const struct timespec *ts);
-int64_t text_now_ns(void);			/* CLOCK_REALTIME; HOLDFAST_NOW=seconds[.frac] overrides it in tests */
+/* CLOCK_REALTIME; HOLDFAST_NOW=seconds[.frac] overrides it in tests */
+int64_t text_now_ns(void);
 
 /* A name for people: control characters and invalid UTF-8 escaped as git does
  * ("\303\266", in double quotes) when quoting is needed, else as it is. */

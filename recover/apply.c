@@ -190,7 +190,8 @@ static int trouble(struct apply *a)
 
 /* ---- renames -------------------------------------------------------------------- */
 
-/* The data first, then the names: after a power cut a name never leads to less than the whole file. */
+/* The data first, then the names: after a power cut a name never leads to less than the whole
+ * file. */
 static void rename_all(struct apply *a, size_t upto)
 {
 	drain(a);
@@ -242,7 +243,8 @@ static void delete_item(struct apply *a, struct plan_item *it)
 
 static bool gives_way(const struct plan_item *it)
 {
-	return it->action == PLAN_REPLACE && (it->had.kind == KIND_DIR) != (it->want.kind == KIND_DIR);
+	return it->action == PLAN_REPLACE &&
+	       (it->had.kind == KIND_DIR) != (it->want.kind == KIND_DIR);
 }
 
 /* Deepest first. */
@@ -272,7 +274,8 @@ static bool unlocked(const struct plan_item *it)
 		(it->had.mode & 0300) != 0300;
 }
 
-/* Parents before children. A folder that forbids its owner to write is opened up for the time being. */
+/* Parents before children. A folder that forbids its owner to write is opened up for the time
+ * being. */
 static void make_folders(struct apply *a)
 {
 	for (size_t i = 0; i < a->plan->n && !interrupted; i++) {
@@ -288,8 +291,12 @@ static void make_folders(struct apply *a)
 		if (dirfd < 0)
 			it->error = dirfd;
 		else if (unlocked(it))
-			it->error = fchmodat(dirfd, name, (it->had.mode & 07777) | 0300, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
-		else if (mkdirat(dirfd, name, (it->want.mode & 07777) | 0700) < 0 && errno != EEXIST)
+			it->error = fchmodat(dirfd, name, (it->had.mode & 07777) | 0300,
+					    AT_SYMLINK_NOFOLLOW) < 0
+					    ? -errno
+					    : 0;
+		else if (mkdirat(dirfd, name, (it->want.mode & 07777) | 0700) < 0 &&
+			 errno != EEXIST)
 			it->error = -errno;
 	}
 }
@@ -302,7 +309,8 @@ static void finish_folders(struct apply *a)
 		const char *name;
 		int dirfd, r = 0;
 
-		if (it->want.kind != KIND_DIR || it->error || it->action == PLAN_BLOCKED || it->action == PLAN_NOTHING)
+		if (it->want.kind != KIND_DIR || it->error || it->action == PLAN_BLOCKED ||
+			it->action == PLAN_NOTHING)
 			continue;
 		if (it->action == PLAN_PARENT && !unlocked(it))
 			continue;
@@ -310,7 +318,9 @@ static void finish_folders(struct apply *a)
 		if (dirfd < 0)
 			r = dirfd;
 		else if (it->action == PLAN_PARENT)
-			r = fchmodat(dirfd, name, it->had.mode & 07777, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+			r = fchmodat(dirfd, name, it->had.mode & 07777, AT_SYMLINK_NOFOLLOW) < 0
+				    ? -errno
+				    : 0;
 		else
 			r = write_meta(dirfd, name, &it->want);
 		it->error = r;
@@ -336,7 +346,8 @@ static void queue_item(struct apply *a, struct plan_item *it, const char *same_f
 			return;
 		(void)buf_addstr(&b, "");
 	}
-	if (a->batch && (a->batch->n == BATCH_ITEMS || a->batch->bytes + b.len > BATCH_BYTES || !same_folder_as))
+	if (a->batch && (a->batch->n == BATCH_ITEMS || a->batch->bytes + b.len > BATCH_BYTES ||
+				!same_folder_as))
 		flush_batch(a);
 	if (!a->batch)
 		a->batch = xcalloc(1, sizeof(*a->batch));
@@ -361,8 +372,8 @@ static bool same_folder(const char *a, const char *b)
 	return n == folder_length(b) && !memcmp(a, b, n);
 }
 
-/* A folder's own files come apart in the order of a walk (its subfolders are between): batches are made by folder,
- * so small folders are collected until one is full. */
+/* A folder's own files come apart in the order of a walk (its subfolders are between): batches
+ * are made by folder, so small folders are collected until one is full. */
 static void write_contents(struct apply *a)
 {
 	const char *last = NULL;
@@ -381,7 +392,8 @@ static void write_contents(struct apply *a)
 				break;
 		} else {
 			here = last && same_folder(last, it->path) ? here + 1 : 0;
-			queue_item(a, it, here || (a->batch && a->batch->n < BATCH_ITEMS / 2) ? "" : NULL);
+			queue_item(a, it,
+				here || (a->batch && a->batch->n < BATCH_ITEMS / 2) ? "" : NULL);
 			last = it->path;
 		}
 		if (it->action == PLAN_REPLACE) {
@@ -405,8 +417,9 @@ static void read_back(struct apply *a)
 
 		if (!it->written || it->error)
 			continue;
-		if ((r = look_at(&a->at, it->path, &h)) == 0 && (r = look_hash(&a->at, it->path, &h, &id)) == 0 &&
-		    memcmp(&id, &it->want.oid, sizeof(id)))
+		if ((r = look_at(&a->at, it->path, &h)) == 0 &&
+			(r = look_hash(&a->at, it->path, &h, &id)) == 0 &&
+			memcmp(&id, &it->want.oid, sizeof(id)))
 			r = -EBADMSG;
 		it->error = r;
 	}
@@ -434,7 +447,8 @@ static void drop_stranded(struct apply *a)
 	}
 	for (size_t i = 0; i < a->plan->n && left; i++)
 		if (a->plan->item[i].temp && a->plan->item[i].error)
-			log_warn("%s: its folder was moved away in the middle; a temporary .NAME.hf-* is left there",
+			log_warn("%s: its folder was moved away in the middle; a temporary "
+				 ".NAME.hf-* is left there",
 				a->plan->item[i].path);
 }
 
@@ -452,7 +466,9 @@ static void blame(struct apply *a, int why)
 
 int apply_plan(struct store *s, int root, struct plan *p, const struct apply_options *opt)
 {
-	struct apply a = { .store = s, .root = root, .plan = p, .opt = opt, .at = FOLDER_INIT(root) };
+	struct apply a = {
+		.store = s, .root = root, .plan = p, .opt = opt, .at = FOLDER_INIT(root)
+	};
 	mode_t mask = umask(0);		/* modes are exact */
 	int full;
 

@@ -1,10 +1,11 @@
 /* recover/apply.h - carries a plan out.
  *
  * In this order, so that an interruption at any moment leaves every file whole, old or new:
- * what is in the way is removed, folders are made, files are written (where nothing is, in place; else beside and, once
- * their bytes are on disk, renamed over the old), what is to go is removed, modes and times of folders
- * are set last. No link is followed anywhere and nothing is touched that is not as the plan saw it.
- * Content is read from the store, hashed on the way; two threads write. */
+ * what is in the way is removed, folders are made, files are written (where nothing is, in
+ * place; else beside and, once their bytes are on disk, renamed over the old), what is to go is
+ * removed, modes and times of folders are set last. No link is followed anywhere and nothing is
+ * touched that is not as the plan saw it. Content is read from the store, hashed on the way; two
+ * threads write. */
 #ifndef RECOVER_APPLY_H
 #define RECOVER_APPLY_H
 

@@ -23,7 +23,8 @@ static const struct opt *find_letter(const struct opt *o, char c)
 	return NULL;
 }
 
-static int parse_long(const struct opt *opts, const char *word, char **argv, int argc, int *i, struct args *a)
+static int parse_long(
+	const struct opt *opts, const char *word, char **argv, int argc, int *i, struct args *a)
 {
 	const char *eq = strchr(word, '=');
 	const struct opt *o = find_long(opts, word, eq ? (size_t)(eq - word) : strlen(word));
@@ -49,7 +50,8 @@ static int parse_long(const struct opt *opts, const char *word, char **argv, int
 }
 
 /* -qv, -n5, -n 5 */
-static int parse_letters(const struct opt *opts, const char *word, char **argv, int argc, int *i, struct args *a)
+static int parse_letters(
+	const struct opt *opts, const char *word, char **argv, int argc, int *i, struct args *a)
 {
 	for (; *word; word++) {
 		const struct opt *o = find_letter(opts, *word);

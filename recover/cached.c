@@ -85,8 +85,9 @@ int cached_oid(struct cached *k, const char *path, const struct had *h, struct o
 	const struct store_entry *e = cached_entry(k, path);
 	int64_t t;
 
-	if (!e || e->kind != h->kind || (e->flags & ENTRY_KEPT) || !e->ctime_ns || e->ctime_ns != h->ctime_ns ||
-	    e->ino != h->ino || e->size != h->size || e->mtime_ns != h->mtime_ns || e->mode != h->mode)
+	if (!e || e->kind != h->kind || (e->flags & ENTRY_KEPT) || !e->ctime_ns ||
+		e->ctime_ns != h->ctime_ns || e->ino != h->ino || e->size != h->size ||
+		e->mtime_ns != h->mtime_ns || e->mode != h->mode)
 		return 0;
 	t = time_of(k, e->seq);
 	if (e->ctime_ns >= t - RACY_NS || e->mtime_ns >= t - RACY_NS)

@@ -1,5 +1,5 @@
-/* recover/cached.h - the content of a workspace file without reading it: when its stat data are those of the moment
- * the newest snapshot read it, its id is the one recorded then. */
+/* recover/cached.h - the content of a workspace file without reading it: when its stat data are
+ * those of the moment the newest snapshot read it, its id is the one recorded then. */
 #ifndef RECOVER_CACHED_H
 #define RECOVER_CACHED_H
 

@@ -66,7 +66,8 @@ static int print_gone(struct store *s, const struct gone *g, bool json)
 	char hex[41], when[32], size[16];
 
 	if (store_before(s, g->seq, &held) < 0 || store_by_seq(s, g->seq, &saw) < 0 ||
-	    store_entry_at(s, held.seq, g->path, &e) < 0 || (e.kind != KIND_FILE && e.kind != KIND_LINK))
+		store_entry_at(s, held.seq, g->path, &e) < 0 ||
+		(e.kind != KIND_FILE && e.kind != KIND_LINK))
 		return 0;
 	id_hex(&held.id, hex);
 	if (json) {
@@ -76,7 +77,8 @@ static int print_gone(struct store *s, const struct gone *g, bool json)
 		cJSON_AddStringToObject(o, "last_held_by", hex);
 		json_line(o);
 	} else {
-		printf("%.*s  %s %10s  ", SHORT_ID, hex, row_time(saw.time_ns, when), text_size(e.size, size));
+		printf("%.*s  %s %10s  ", SHORT_ID, hex, row_time(saw.time_ns, when),
+			text_size(e.size, size));
 		out_name(g->path);
 		fputc('\n', stdout);
 	}
@@ -98,7 +100,8 @@ int cmd_deleted(struct recover *r, const struct args *a)
 	if (!a->on[X_JSON]) {
 		pager_start(r);
 		if (all.n)
-			puts("held by   deleted before              size  path (" RECOVER " restore ID -- PATH)");
+			puts("held by   deleted before              size  path (" RECOVER
+			     " restore ID -- PATH)");
 	}
 	for (size_t i = 0; i < all.n && left && !ferror(stdout); i++)
 		if (print_gone(r->store, &all.g[i], a->on[X_JSON]))

@@ -18,29 +18,49 @@
 #include "xalloc.h"
 
 enum {
-	D_STAT = 1, D_NAME_STATUS, D_NAME_ONLY, D_NUMSTAT, D_SHORTSTAT, D_SUMMARY, D_PATCH, D_BINARY, D_FULL_INDEX,
-	D_CONTEXT, D_COLOR, D_NO_COLOR, D_EXIT_CODE, D_RENAMES, D_NO_RENAMES, D_SPACE, D_SPACE_CHANGE,
+	D_STAT = 1,
+	D_NAME_STATUS,
+	D_NAME_ONLY,
+	D_NUMSTAT,
+	D_SHORTSTAT,
+	D_SUMMARY,
+	D_PATCH,
+	D_BINARY,
+	D_FULL_INDEX,
+	D_CONTEXT,
+	D_COLOR,
+	D_NO_COLOR,
+	D_EXIT_CODE,
+	D_RENAMES,
+	D_NO_RENAMES,
+	D_SPACE,
+	D_SPACE_CHANGE,
 };
 
 const struct opt diff_opts[] = {
-	{ D_STAT, 0, "stat", OPT_FLAG, NULL, "how many lines changed in each file" },
+	{ D_STAT, 0, "stat", OPT_FLAG, NULL,
+					 "how many lines changed in each file" },
 	{ D_NAME_STATUS, 0, "name-status", OPT_FLAG, NULL, "names, with A, M, D, R or T" },
 	{ D_NAME_ONLY, 0, "name-only", OPT_FLAG, NULL, "names" },
 	{ D_NUMSTAT, 0, "numstat", OPT_FLAG, NULL, "as --stat, for programs" },
 	{ D_SHORTSTAT, 0, "shortstat", OPT_FLAG, NULL, "the last line of --stat" },
 	{ D_SUMMARY, 0, "summary", OPT_FLAG, NULL, "creations, deletions, renames, modes" },
 	{ D_PATCH, 'p', "patch", OPT_FLAG, NULL, "the patch too, after one of the above" },
-	{ D_BINARY, 0, "binary", OPT_FLAG, NULL, "patches for binary files, as git apply takes them" },
+	{ D_BINARY, 0, "binary", OPT_FLAG, NULL,
+		"patches for binary files, as git apply takes them" },
 	{ D_FULL_INDEX, 0, "full-index", OPT_FLAG, NULL, "whole ids in the index lines" },
 	{ D_CONTEXT, 'U', "unified", OPT_VALUE, "N", "lines around a change; default 3" },
 	{ D_COLOR, 0, "color", OPT_MAYBE, "WHEN", "auto, always or never" },
 	{ D_NO_COLOR, 0, "no-color", OPT_FLAG, NULL, "as --color=never" },
 	{ D_EXIT_CODE, 0, "exit-code", OPT_FLAG, NULL, "exit 1 when there are differences" },
-	{ D_RENAMES, 'M', "find-renames", OPT_MAYBE, "N", "how much must be alike, in percent; default 50" },
-	{ D_NO_RENAMES, 0, "no-renames", OPT_FLAG, NULL, "show a rename as a deletion and a creation" },
+	{ D_RENAMES, 'M', "find-renames", OPT_MAYBE, "N",
+		"how much must be alike, in percent; default 50" },
+	{ D_NO_RENAMES, 0, "no-renames", OPT_FLAG, NULL,
+		"show a rename as a deletion and a creation" },
 	{ D_SPACE, 'w', "ignore-all-space", OPT_FLAG, NULL, "ignore white space" },
-	{ D_SPACE_CHANGE, 'b', "ignore-space-change", OPT_FLAG, NULL, "ignore how much white space there is" },
-	{ 0 }
+	{ D_SPACE_CHANGE, 'b', "ignore-space-change", OPT_FLAG, NULL,
+		"ignore how much white space there is" },
+	{ 0 },
 };
 
 static int terminal_width(void)
@@ -51,7 +71,8 @@ static int terminal_width(void)
 	if (c && atoi(c) > 0)
 		return atoi(c);
 	/* stdout may already be the pager's pipe */
-	if (isatty(STDIN_FILENO) && ioctl(STDIN_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 && w.ws_col < 1000)
+	if (isatty(STDIN_FILENO) && ioctl(STDIN_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 &&
+		w.ws_col < 1000)
 		return w.ws_col;
 	return 80;
 }
@@ -85,10 +106,13 @@ static int read_options(const struct recover *r, const struct args *a, struct pa
 		.no_renames = a->on[D_NO_RENAMES],
 		.ignore_space = a->on[D_SPACE],
 		.ignore_space_change = a->on[D_SPACE_CHANGE],
-		.format = (a->on[D_STAT] ? PATCH_STAT : 0u) | (a->on[D_NUMSTAT] ? PATCH_NUMSTAT : 0u) |
-			(a->on[D_SHORTSTAT] ? PATCH_SHORTSTAT : 0u) | (a->on[D_SUMMARY] ? PATCH_SUMMARY : 0u) |
-			(a->on[D_NAME_STATUS] ? PATCH_NAME_STATUS : 0u) |
-			(a->on[D_NAME_ONLY] ? PATCH_NAME_ONLY : 0u) | (a->on[D_PATCH] ? PATCH_TEXT : 0u),
+		.format = (a->on[D_STAT] ? PATCH_STAT : 0u) |
+			  (a->on[D_NUMSTAT] ? PATCH_NUMSTAT : 0u) |
+			  (a->on[D_SHORTSTAT] ? PATCH_SHORTSTAT : 0u) |
+			  (a->on[D_SUMMARY] ? PATCH_SUMMARY : 0u) |
+			  (a->on[D_NAME_STATUS] ? PATCH_NAME_STATUS : 0u) |
+			  (a->on[D_NAME_ONLY] ? PATCH_NAME_ONLY : 0u) |
+			  (a->on[D_PATCH] ? PATCH_TEXT : 0u),
 	};
 	if (a->on[D_CONTEXT]) {
 		if (args_number("-U", a->value[D_CONTEXT], 1000000, &n) < 0)
@@ -144,7 +168,8 @@ static int open_tree(git_repository *repo, const struct store_snapshot *sn, git_
 	return err_from_git(git_tree_lookup(ret, repo, &id));
 }
 
-static int open_sides(struct recover *r, const struct strs *paths, struct wtree_notes *notes, struct sides *s)
+static int open_sides(
+	struct recover *r, const struct strs *paths, struct wtree_notes *notes, struct sides *s)
 {
 	git_repository *repo;
 	git_odb *odb;
@@ -172,13 +197,15 @@ static int open_sides(struct recover *r, const struct strs *paths, struct wtree_
 	return EXIT_DONE;
 }
 
-/* What could not be compared. All of it is named: who reads the diff must not take it for unchanged. */
+/* What could not be compared. All of it is named: who reads the diff must not take it for
+ * unchanged. */
 static size_t say_unread(const struct recover *r, const struct wtree_notes *notes)
 {
 	for (size_t i = 0; i < notes->unread.n; i++)
 		log_error("%s: cannot be read now, so it is not compared", notes->unread.s[i]);
 	for (size_t i = 0; i < notes->left_out.n && !r->quiet; i++)
-		log_warn("%s: is in the snapshot, but not stored any more (ignored, excluded or too large): not compared",
+		log_warn("%s: is in the snapshot, but not stored any more (ignored, excluded or "
+			 "too large): not compared",
 			notes->left_out.s[i]);
 	return notes->unread.n;
 }
@@ -196,7 +223,8 @@ static void on_unread(const struct pair *p, void *arg)
 	if (m->notes->stale)
 		log_error("%s: changed while it was compared; try again", p->b.path);
 	else
-		log_error("%s: %s; " RECOVER " verify names what is damaged", p->b.path, e ? e->message : "cannot be read");
+		log_error("%s: %s; " RECOVER " verify names what is damaged", p->b.path,
+			e ? e->message : "cannot be read");
 	m->notes->stale = NULL;
 	m->n++;
 }
@@ -222,7 +250,8 @@ int cmd_diff(struct recover *r, const struct args *a)
 	opt.unread = on_unread;
 	opt.arg = &missing;
 	pager_start(r);
-	if ((e = color_wanted(r, a->on[D_COLOR] || a->on[D_NO_COLOR], a->on[D_NO_COLOR] ? "never" : a->value[D_COLOR])) < 0)
+	if ((e = color_wanted(r, a->on[D_COLOR] || a->on[D_NO_COLOR],
+		     a->on[D_NO_COLOR] ? "never" : a->value[D_COLOR])) < 0)
 		return EXIT_USAGE;
 	opt.color = e;
 	missing.n = say_unread(r, &notes);
@@ -231,7 +260,8 @@ int cmd_diff(struct recover *r, const struct args *a)
 	notes.stale = NULL;
 	e = patch_trees(repo, s.from, s.to, &paths, &opt);
 	if (e < 0)
-		return context_failed(r, err_from_git(e), git_error_last() ? git_error_last()->message : "diff");
+		return context_failed(
+			r, err_from_git(e), git_error_last() ? git_error_last()->message : "diff");
 	if (missing.n)
 		return EXIT_PART;
 	return e > 0 && a->on[D_EXIT_CODE] ? EXIT_NO : EXIT_DONE;

@@ -1,5 +1,5 @@
-/* All snapshots as an ordinary bare repository: the same objects, bit for bit, in a pack. Exported again, only what
- * is new is added. */
+/* All snapshots as an ordinary bare repository: the same objects, bit for bit, in a pack.
+ * Exported again, only what is new is added. */
 #include "recover.h"
 
 #include <dirent.h>
@@ -101,7 +101,8 @@ static int open_target(struct exporting *x, const char *dir)
 		return EXIT_ENV;
 	}
 	if (e > 0) {
-		r = git_repository_open_ext(&x->to, dir, GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL);
+		r = git_repository_open_ext(&x->to, dir,
+			GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL);
 		if (r < 0 || !git_repository_is_bare(x->to)) {
 			log_error("%s: is not empty and no bare git repository", dir);
 			return EXIT_ENV;
@@ -117,8 +118,8 @@ static int open_target(struct exporting *x, const char *dir)
 }
 
 /* ---- what goes into the pack -------------------------------------------------------
- * libgit2 would walk the trees itself, by calling itself for each level: a store with a hundred thousand folders in each
- * other ends that with the stack. */
+ * libgit2 would walk the trees itself, by calling itself for each level: a store with a hundred
+ * thousand folders in each other ends that with the stack. */
 
 static git_oid *set_slot(const struct set *s, const git_oid *id)
 {
@@ -160,7 +161,8 @@ static void put_down(struct exporting *x, const git_oid *id, git_object_t type)
 	x->object[x->n++] = (struct object){ *id, type };
 }
 
-/* A tree and what is below it that was not met before; pack false: only remembered, the target has it. */
+/* A tree and what is below it that was not met before; pack false: only remembered, the target
+ * has it. */
 static int add_tree(struct exporting *x, const git_oid *id, bool pack, unsigned depth)
 {
 	git_tree *t = NULL;
@@ -171,7 +173,9 @@ static int add_tree(struct exporting *x, const git_oid *id, bool pack, unsigned 
 	if (!set_add(&x->met, id))
 		return 0;
 	if (depth > TREE_DEPTH_MAX) {
-		git_error_set_str(GIT_ERROR_INVALID, "folders in folders without end; is the store whole? (" RECOVER " verify --all)");
+		git_error_set_str(GIT_ERROR_INVALID,
+			"folders in folders without end; is the store whole? (" RECOVER
+			" verify --all)");
 		return GIT_ERROR;
 	}
 	if ((r = git_tree_lookup(&t, x->from, id)) < 0)
@@ -227,7 +231,8 @@ static int gather(struct exporting *x)
 	git_oid id;
 	int r;
 
-	if ((r = git_revwalk_new(&x->walk, x->from)) < 0 || (r = git_revwalk_push(x->walk, &x->newest)) < 0)
+	if ((r = git_revwalk_new(&x->walk, x->from)) < 0 ||
+		(r = git_revwalk_push(x->walk, &x->newest)) < 0)
 		return r;
 	git_revwalk_sorting(x->walk, GIT_SORT_TOPOLOGICAL);
 	if ((r = hide_known(x)) != 0)
@@ -256,7 +261,8 @@ static int pack_blob(struct exporting *x, const struct object *o)
 	int r;
 
 	memcpy(id.b, o->id.id, 20);
-	if ((r = store_blob_size(x->store, &id, &size)) < 0 || (r = pack_object(x->pack, &o->id, o->type, size)) < 0)
+	if ((r = store_blob_size(x->store, &id, &size)) < 0 ||
+		(r = pack_object(x->pack, &o->id, o->type, size)) < 0)
 		return r;
 	return store_stream_blob(x->store, &id, on_bytes, x);
 }
@@ -299,12 +305,18 @@ static int pack_all(struct exporting *x, const char *dir)
 	if (!x->n)
 		return EXIT_DONE;
 	progress_set_total(x->progress, x->n);
-	if (dirfd < 0 || x->n > UINT32_MAX / 2 || (e = pack_begin(dirfd, (uint32_t)x->n, &x->pack)) < 0)
-		return pack_failed(dir, NULL, dirfd < 0 ? -errno : x->n > UINT32_MAX / 2 ? -EFBIG : e);
+	if (dirfd < 0 || x->n > UINT32_MAX / 2 ||
+		(e = pack_begin(dirfd, (uint32_t)x->n, &x->pack)) < 0)
+		return pack_failed(dir, NULL,
+			dirfd < 0               ? -errno
+			: x->n > UINT32_MAX / 2 ? -EFBIG
+						: e);
 	for (size_t i = 0; i < x->n; i++) {
 		const struct object *o = &x->object[i];
 
-		e = interrupted ? -EINTR : o->type == GIT_OBJECT_BLOB ? pack_blob(x, o) : pack_other(x, o);
+		e = interrupted                  ? -EINTR
+		    : o->type == GIT_OBJECT_BLOB ? pack_blob(x, o)
+						 : pack_other(x, o);
 		if (e < 0 || (e = pack_object_end(x->pack)) < 0)
 			return pack_failed(dir, o, e);
 		progress_add(x->progress, 1, 0);
@@ -321,8 +333,9 @@ static char *tag_name(const char *mark)
 
 	for (p = name + 10; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == 0x7f || strchr("~^:?*[\\", *p) ||
-		    (*p == '.' && (p[1] == '.' || p[1] == '/' || !p[1] || p[-1] == '/')) || (*p == '@' && p[1] == '{') ||
-		    (*p == '/' && (p[1] == '/' || !p[1] || p[-1] == '/')))
+			(*p == '.' && (p[1] == '.' || p[1] == '/' || !p[1] || p[-1] == '/')) ||
+			(*p == '@' && p[1] == '{') ||
+			(*p == '/' && (p[1] == '/' || !p[1] || p[-1] == '/')))
 			*p = '-';
 	if (strlen(name) > 15 && !strcmp(name + strlen(name) - 5, ".lock"))
 		name[strlen(name) - 5] = '-';
@@ -403,7 +416,8 @@ int cmd_export(struct recover *r, const struct args *a)
 	if ((e = set_refs(r, &x)) < 0)
 		return git_failed(a->arg[0], e);
 	if (!r->quiet)
-		log_info("%llu snapshot%s in %s; git -C %s log shows them", (unsigned long long)store_count(r->store),
+		log_info("%llu snapshot%s in %s; git -C %s log shows them",
+			(unsigned long long)store_count(r->store),
 			store_count(r->store) == 1 ? " is" : "s are", a->arg[0], a->arg[0]);
 	return EXIT_DONE;
 }

@@ -50,7 +50,8 @@ static void print_found(const struct finding *f, const char *path, const struct 
 
 		if (known)
 			json_time(o, gone ? "deleted" : "changed", sn.time_ns);
-		cJSON_AddItemToObject(o, "last_held_by", *hex ? cJSON_CreateString(hex) : cJSON_CreateNull());
+		cJSON_AddItemToObject(
+			o, "last_held_by", *hex ? cJSON_CreateString(hex) : cJSON_CreateNull());
 		json_line(o);
 		return;
 	}
@@ -59,8 +60,8 @@ static void print_found(const struct finding *f, const char *path, const struct 
 		return;
 	}
 	out_name(path);
-	printf("  deleted%s%s, last in %.*s\n", known ? " " : "", known ? row_time(sn.time_ns, when) : "",
-		SHORT_ID, *hex ? hex : "?");
+	printf("  deleted%s%s, last in %.*s\n", known ? " " : "",
+		known ? row_time(sn.time_ns, when) : "", SHORT_ID, *hex ? hex : "?");
 }
 
 static int look(const char *path, const struct store_entry *e, void *arg)

@@ -71,12 +71,16 @@ static void print_version(const struct store_snapshot *sn, const struct versions
 	printf("%.*s  %s  %-10s", SHORT_ID, hex, row_time(sn->time_ns, when), what_happened(v, i));
 	if (e->kind == KIND_FILE || e->kind == KIND_LINK)
 		printf(" %10s", text_size(e->size, size));
-	if (i + 1 < v->n && v->e[i + 1].mode != e->mode && e->kind != KIND_GONE && v->e[i + 1].kind != KIND_GONE)
+	if (i + 1 < v->n && v->e[i + 1].mode != e->mode && e->kind != KIND_GONE &&
+		v->e[i + 1].kind != KIND_GONE)
 		printf("  %06o -> %06o", v->e[i + 1].mode, e->mode);
 	if (e->why)
 		printf("  %s", store_why_text(e->why));
 	if (*flag_words(e->flags, words))
-		printf("  (%s%s)", words, e->flags & (ENTRY_EMPTIED | ENTRY_NULLED) ? "; the version below has content" : "");
+		printf("  (%s%s)", words,
+			e->flags & (ENTRY_EMPTIED | ENTRY_NULLED)
+				? "; the version below has content"
+				: "");
 	fputc('\n', stdout);
 }
 
@@ -95,7 +99,8 @@ int cmd_history(struct recover *r, const struct args *a)
 	if (e < 0 && e != -ENOENT)
 		return context_failed(r, e, path);
 	if (!v.n) {
-		log_error("%s: no snapshot holds it; " RECOVER " find '*NAME*' searches all paths", a->arg[0]);
+		log_error("%s: no snapshot holds it; " RECOVER " find '*NAME*' searches all paths",
+			a->arg[0]);
 		return EXIT_NO;
 	}
 	if (!a->on[H_JSON])

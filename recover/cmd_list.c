@@ -16,10 +16,10 @@
 enum { L_JSON = 1, L_N, L_REASON };
 
 const struct opt list_opts[] = {
-	OPT_JSON(L_JSON),
-	OPT_NUMBER(L_N),
-	{ L_REASON, 0, "reason", OPT_VALUE, "R", "interval, launch, risk, exit, manual, restore, start, stop or import" },
-	{ 0 }
+	OPT_JSON(L_JSON), OPT_NUMBER(L_N),
+	{ L_REASON, 0, "reason", OPT_VALUE, "R",
+		"interval, launch, risk, exit, manual, restore, start, stop or import" },
+	{ 0 },
 };
 
 struct listing {
@@ -130,7 +130,8 @@ int cmd_list(struct recover *r, const struct args *a)
 		log_error("--reason: '%s' is no reason for a snapshot", a->value[L_REASON]);
 		return EXIT_USAGE;
 	}
-	if (paths_from_args(r, a->arg, a->n, &paths) < 0 || paths_from_args(r, a->path, a->n_paths, &paths) < 0)
+	if (paths_from_args(r, a->arg, a->n, &paths) < 0 ||
+		paths_from_args(r, a->path, a->n_paths, &paths) < 0)
 		return EXIT_USAGE;
 	if ((e = marks_load(r->store, &l.marks)) < 0)
 		return context_failed(r, e, "cannot read the marks");
@@ -144,6 +145,7 @@ int cmd_list(struct recover *r, const struct args *a)
 		return EXIT_NO;
 	}
 	if (!l.any && !l.json && !r->quiet)
-		log_info("no snapshot %s", store_count(r->store) ? "to show" : "yet: " SNAPD " takes them");
+		log_info("no snapshot %s",
+			store_count(r->store) ? "to show" : "yet: " SNAPD " takes them");
 	return EXIT_DONE;
 }

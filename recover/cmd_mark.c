@@ -61,7 +61,9 @@ int cmd_mark(struct recover *r, const struct args *a)
 		return rc;
 	e = set(r, name, sn.seq);
 	if (e == -EINVAL) {
-		log_error("%s: is no name for a mark: at most 100 bytes, no control characters, not beginning with @", name);
+		log_error("%s: is no name for a mark: at most 100 bytes, no control characters, "
+			  "not beginning with @",
+			name);
 		return EXIT_USAGE;
 	}
 	if (e == -ENOENT) {

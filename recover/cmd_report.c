@@ -33,10 +33,12 @@ enum {
 	ADVICE = 8,
 };
 
-const struct opt report_opts[] = { { R_JSON, 0, "json", OPT_FLAG, NULL, "one object" },
+const struct opt report_opts[] = {
+	{ R_JSON, 0, "json", OPT_FLAG, NULL, "one object" },
 	{ R_EVENT, 0, "event", OPT_VALUE, "ID",
 		"another event than the last crash: its id in `" DETECT " events --json`" },
-	{ 0 } };
+	{ 0 },
+};
 
 struct difference {
 	char letter; /* A since, M, D since */

@@ -22,12 +22,12 @@ enum { R_DRY_RUN = 1, R_DELETE, R_TO, R_YES, R_VERIFY, R_CONTINUE };
 
 const struct opt restore_opts[] = {
 	OPT_DRY_RUN(R_DRY_RUN),
-	{ R_DELETE, 0, "delete", OPT_FLAG, NULL, "delete what the snapshot does not hold (but a newer one does)" },
+	{ R_DELETE, 0, "delete", OPT_FLAG, NULL,
+		"delete what the snapshot does not hold (but a newer one does)" },
 	{ R_TO, 0, "to", OPT_VALUE, "DIR", "write a copy below DIR, leave the workspace alone" },
-	OPT_YES(R_YES),
-	OPT_VERIFY(R_VERIFY),
+	OPT_YES(R_YES), OPT_VERIFY(R_VERIFY),
 	{ R_CONTINUE, 0, "continue", OPT_FLAG, NULL, "finish a restore that was interrupted" },
-	{ 0 }
+	{ 0 },
 };
 
 struct choosing {
@@ -87,12 +87,15 @@ static void say_left_out(const struct left_out *o)
 	if (!o->files && !o->folders)
 		return;
 	for (size_t i = 0; i < LARGEST && o->largest[i].path; i++)
-		if (buf_printf(&b, "%s%s (%s)", i ? ", " : ": ", o->largest[i].path, text_size(o->largest[i].size, size)) < 0)
+		if (buf_printf(&b, "%s%s (%s)", i ? ", " : ": ", o->largest[i].path,
+			    text_size(o->largest[i].size, size)) < 0)
 			return;
-	log_info("not stored, so not brought back: %llu file%s, %s%s%s; and %llu folder%s (" RECOVER " ls -r REV names them). "
-		".git is never stored", (unsigned long long)o->files, o->files == 1 ? "" : "s", text_size(o->bytes, size),
-		b.len ? b.data : "", o->files > LARGEST ? ", ..." : "", (unsigned long long)o->folders,
-		o->folders == 1 ? "" : "s");
+	log_info("not stored, so not brought back: %llu file%s, %s%s%s; and %llu folder%s (" RECOVER
+		 " ls -r REV names them). "
+		 ".git is never stored",
+		(unsigned long long)o->files, o->files == 1 ? "" : "s", text_size(o->bytes, size),
+		b.len ? b.data : "", o->files > LARGEST ? ", ..." : "",
+		(unsigned long long)o->folders, o->folders == 1 ? "" : "s");
 }
 
 /* Longer paths are a hostile store's: each folder in a folder costs its whole path again. */
@@ -104,7 +107,9 @@ static int choose(const char *path, const struct store_entry *e, void *arg)
 	bool in = paths_match(c->paths, path);
 
 	if (strlen(path) > LONGEST) {
-		log_error("a path of more than %d bytes (%.40s...): too deep to be restored; name the files to bring back (-- FILE)", LONGEST, path);
+		log_error("a path of more than %d bytes (%.40s...): too deep to be restored; name "
+			  "the files to bring back (-- FILE)",
+			LONGEST, path);
 		return -ENAMETOOLONG;
 	}
 
@@ -136,7 +141,8 @@ static void add_parents(struct store *s, uint64_t seq, const char *path, struct 
 		if (store_entry_at(s, seq, up, &e) == 0 && e.kind == KIND_DIR)
 			targets_add(c->t, up, &e, true);
 		else if (!*up)	/* an old store may not know the mode of the top */
-			targets_add(c->t, up, &(struct store_entry){ .kind = KIND_DIR, .mode = 040755 }, true);
+			targets_add(c->t, up,
+				&(struct store_entry){ .kind = KIND_DIR, .mode = 040755 }, true);
 	}
 }
 
@@ -177,21 +183,23 @@ static int mark_deleted(const char *path, const struct store_entry *e, void *arg
 	static const struct store_entry gone = { .kind = KIND_GONE };
 	struct deleting *d = arg;
 
-	if (!*path || e->kind == KIND_GONE || e->kind == KIND_SKIPPED || !paths_match(d->paths, path) ||
-	    skipped_then(&d->c->skipped, path))
+	if (!*path || e->kind == KIND_GONE || e->kind == KIND_SKIPPED ||
+		!paths_match(d->paths, path) || skipped_then(&d->c->skipped, path))
 		return 0;
 	targets_add(d->c->t, path, &gone, false);
 	return 0;
 }
 
-static int mark_new(const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
+static int mark_new(
+	const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
 {
 	(void)was;
 	return mark_deleted(path, is, arg);
 }
 
 /* Now ignored or too large: what a newer snapshot held of it is not what is there. */
-static int drop_skipped(const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
+static int drop_skipped(
+	const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
 {
 	struct deleting *d = arg;
 
@@ -234,7 +242,8 @@ static void say_not_there(const struct choosing *c, const char *path, const char
 	if (c->why)
 		log_error("%s: was not stored: %s", *path ? path : ".", store_why_text(c->why));
 	else
-		log_error("%s: is not in snapshot %s; " RECOVER " history PATH and " RECOVER " find '*NAME*' tell where it is",
+		log_error("%s: is not in snapshot %s; " RECOVER " history PATH and " RECOVER
+			  " find '*NAME*' tell where it is",
 			*path ? path : ".", rev);
 }
 
@@ -269,7 +278,8 @@ static int go_on(struct recover *r, const struct args *a)
 	int rc;
 
 	if (a->n || a->n_paths || a->on[R_TO] || a->on[R_DELETE] || a->on[R_DRY_RUN]) {
-		log_error("--continue: takes nothing else, the restore that was interrupted says what it is about");
+		log_error("--continue: takes nothing else, the restore that was interrupted says "
+			  "what it is about");
 		return EXIT_USAGE;
 	}
 	rc = pending_finish(r);
@@ -315,7 +325,8 @@ int cmd_restore(struct recover *r, const struct args *a)
 		return rc;
 	if ((rc = rev_arg(r, a->arg[0], &sn)))
 		return rc;
-	if (paths_from_args(r, a->arg + 1, a->n - 1, &paths) < 0 || paths_from_args(r, a->path, a->n_paths, &paths) < 0)
+	if (paths_from_args(r, a->arg + 1, a->n - 1, &paths) < 0 ||
+		paths_from_args(r, a->path, a->n_paths, &paths) < 0)
 		return EXIT_USAGE;
 	if ((rc = fill_targets(r, a, &sn, &paths, &x.targets)))
 		return rc;

@@ -59,7 +59,8 @@ static int print_change(const char *path, const struct store_entry *e, void *arg
 	return ferror(stdout) ? 1 : 0;
 }
 
-static void print_head(const struct recover *r, const struct store_snapshot *sn, const struct marks *m)
+static void print_head(
+	const struct recover *r, const struct store_snapshot *sn, const struct marks *m)
 {
 	char hex[41], t[40], age[24], size[16];
 	const char *name;
@@ -67,7 +68,9 @@ static void print_head(const struct recover *r, const struct store_snapshot *sn,
 	id_hex(&sn->id, hex);
 	printf("snapshot %s\n", hex);
 	printf("time     %s (%s ago)\n", text_rfc3339(sn->time_ns, t),
-		text_duration((uint64_t)(r->now_ns > sn->time_ns ? r->now_ns - sn->time_ns : 0) / 1000000000, age));
+		text_duration((uint64_t)(r->now_ns > sn->time_ns ? r->now_ns - sn->time_ns : 0) /
+				      1000000000,
+			age));
 	printf("reason   %s", store_reason_name(sn->reason));
 	if (*sn->message) {
 		fputs(": ", stdout);

@@ -22,7 +22,7 @@ enum { DAY_S = 24 * 60 * 60 };
 
 const struct opt status_opts[] = {
 	{ ST_JSON, 0, "json", OPT_FLAG, NULL, "one object" },
-	{ 0 }
+	{ 0 },
 };
 
 struct state {
@@ -129,7 +129,8 @@ static void print_json(const struct recover *r, const struct state *s)
 		cJSON_AddNullToObject(o, "last");
 	}
 	if (s->live.known)
-		cJSON_AddNumberToObject(o, "dirty", (double)(s->live.created + s->live.changed + s->live.deleted));
+		cJSON_AddNumberToObject(
+			o, "dirty", (double)(s->live.created + s->live.changed + s->live.deleted));
 	else
 		cJSON_AddNullToObject(o, "dirty");
 	sub = cJSON_AddObjectToObject(o, "skipped");
@@ -137,7 +138,8 @@ static void print_json(const struct recover *r, const struct state *s)
 	cJSON_AddNumberToObject(sub, "bytes", (double)s->totals.skipped_bytes);
 	cJSON_AddNumberToObject(o, "kept", (double)s->totals.kept);
 	cJSON_AddItemToObject(o, "unwatched", unwatched(s));
-	cJSON_AddNumberToObject(o, "size_bytes", (double)(s->totals.log_bytes + s->totals.catalogue_bytes));
+	cJSON_AddNumberToObject(
+		o, "size_bytes", (double)(s->totals.log_bytes + s->totals.catalogue_bytes));
 	cJSON_AddNumberToObject(o, "quota_bytes", (double)s->quota);
 	add_losses(o, &s->losses);
 	sub = cJSON_AddObjectToObject(o, "daemon");
@@ -154,7 +156,8 @@ static void print_counts(const struct live *l)
 	const struct {
 		uint64_t n;
 		const char *word;
-	} counts[] = { { l->created, "new" }, { l->changed, "changed" }, { l->deleted, "deleted" } };
+	} counts[] = { { l->created, "new" }, { l->changed, "changed" },
+		{ l->deleted, "deleted" } };
 	const char *sep = "now        ";
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
@@ -163,13 +166,15 @@ static void print_counts(const struct live *l)
 		printf("%s%llu %s", sep, (unsigned long long)counts[i].n, counts[i].word);
 		sep = ", ";
 	}
-	printf(" since (" RECOVER " diff%s)\n", l->deleted ? "; " RECOVER " restore @ brings back what is deleted" : "");
+	printf(" since (" RECOVER " diff%s)\n",
+		l->deleted ? "; " RECOVER " restore @ brings back what is deleted" : "");
 }
 
 static void print_live(const struct live *l)
 {
 	if (!l->known)
-		printf("now        %s\n", l->error == -ENOENT ? "the workspace is gone; " RECOVER " restore @ brings it back"
+		printf("now        %s\n", l->error == -ENOENT ? "the workspace is gone; " RECOVER
+								" restore @ brings it back"
 							      : err_str(l->error));
 	else if (!(l->created + l->changed + l->deleted))
 		printf("now        as in the last snapshot\n");
@@ -194,9 +199,11 @@ static void print_text(const struct recover *r, const struct state *s)
 	if (s->running && s->pid > 0)
 		printf("%d", (int)s->pid);
 	printf("\nsnapshots  %llu, %s of %s\n", (unsigned long long)s->totals.snapshots,
-		text_size(s->totals.log_bytes + s->totals.catalogue_bytes, a), text_size(s->quota, b));
+		text_size(s->totals.log_bytes + s->totals.catalogue_bytes, a),
+		text_size(s->quota, b));
 	if (s->last.seq)
-		printf("last       %s  %s (%s ago)  %s\n", rev_short(&s->last, hex), row_time(s->last.time_ns, when),
+		printf("last       %s  %s (%s ago)  %s\n", rev_short(&s->last, hex),
+			row_time(s->last.time_ns, when),
 			text_duration((uint64_t)(age_s(r, s) > 0 ? age_s(r, s) : 0), age),
 			store_reason_name(s->last.reason));
 	print_live(&s->live);
@@ -204,10 +211,12 @@ static void print_text(const struct recover *r, const struct state *s)
 	printf("stored     %llu files, %llu folders\n", (unsigned long long)s->totals.files,
 		(unsigned long long)s->totals.dirs);
 	if (s->totals.skipped)
-		printf("skipped    %llu, %s (" RECOVER " ls -r @ names them)\n", (unsigned long long)s->totals.skipped,
+		printf("skipped    %llu, %s (" RECOVER " ls -r @ names them)\n",
+			(unsigned long long)s->totals.skipped,
 			text_size(s->totals.skipped_bytes, a));
 	if (s->totals.kept)
-		printf("unreadable %llu: they stand as they were read last\n", (unsigned long long)s->totals.kept);
+		printf("unreadable %llu: they stand as they were read last\n",
+			(unsigned long long)s->totals.kept);
 	for (int i = 0; i < cJSON_GetArraySize(u); i++) {
 		const cJSON *item = cJSON_GetArrayItem(u, i);
 
@@ -246,7 +255,8 @@ static void print_crash(const struct recover *r)
 	age = (r->now_ns - (int64_t)ev.real_ms * 1000000) / 1000000000;
 	if (age < 0 || age > DAY_S)
 		return;
-	printf("crash      %s ago, %s: " RECOVER " report says all\n", text_duration((uint64_t)age, text), ev.cause ? ev.cause : "why is not known");
+	printf("crash      %s ago, %s: " RECOVER " report says all\n",
+		text_duration((uint64_t)age, text), ev.cause ? ev.cause : "why is not known");
 }
 
 /* Plain `recover`: where we stand and what one would type next. */

@@ -21,7 +21,7 @@ const struct opt undo_opts[] = {
 	OPT_DRY_RUN(U_DRY_RUN),
 	OPT_YES(U_YES),
 	OPT_VERIFY(U_VERIFY),
-	{ 0 }
+	{ 0 },
 };
 
 static int fill_targets(struct recover *r, const struct journal *j, struct targets *t)
@@ -31,7 +31,8 @@ static int fill_targets(struct recover *r, const struct journal *j, struct targe
 	for (size_t i = 0; i < j->targets.n; i++) {
 		const char *path = j->targets.t[i].path;
 		struct store_entry e;
-		int err = j->safety_seq ? store_entry_at(r->store, j->safety_seq, path, &e) : -ENOENT;
+		int err =
+			j->safety_seq ? store_entry_at(r->store, j->safety_seq, path, &e) : -ENOENT;
 
 		if (err < 0 && err != -ENOENT)
 			return err;
@@ -75,7 +76,8 @@ static int load(struct recover *r, struct journal *j, bool *ret_pending)
 	return e < 0 ? context_failed(r, e, "cannot read what the last restore did") : EXIT_DONE;
 }
 
-/* The last thing done was a copy: that is no restore to take back, and the one before it is not what is meant. */
+/* The last thing done was a copy: that is no restore to take back, and the one before it is not
+ * what is meant. */
 static int check_copy(struct recover *r, const struct journal *j, bool dry_run)
 {
 	autoput(buf_release) struct buf dir = BUF_INIT;
@@ -83,9 +85,11 @@ static int check_copy(struct recover *r, const struct journal *j, bool dry_run)
 
 	if (journal_copied(store_dirfd(r->store), &dir) != 1)
 		return EXIT_DONE;
-	log_error("the last restore wrote a copy to %s and replaced nothing: delete that folder yourself; "
-		RECOVER " undo %stakes back the %s before it, made in the workspace at %s", dir.data,
-		dry_run ? "twice " : "again ", j->undo ? "undo" : "restore", text_local_time(j->time_ns, when));
+	log_error("the last restore wrote a copy to %s and replaced nothing: delete that folder "
+		  "yourself; " RECOVER
+		  " undo %stakes back the %s before it, made in the workspace at %s",
+		dir.data, dry_run ? "twice " : "again ", j->undo ? "undo" : "restore",
+		text_local_time(j->time_ns, when));
 	if (!dry_run)
 		journal_forget_copy(store_dirfd(r->store));
 	return EXIT_NO;
@@ -102,7 +106,11 @@ int cmd_undo(struct recover *r, const struct args *a)
 	autofree char *title = NULL, *what = NULL;
 	char hex[41], when[32];
 	autoput(restore_release) struct restore x = {
-		.r = r, .undo = true, .dry_run = a->on[U_DRY_RUN], .yes = a->on[U_YES], .verify = a->on[U_VERIFY],
+		.r = r,
+		.undo = true,
+		.dry_run = a->on[U_DRY_RUN],
+		.yes = a->on[U_YES],
+		.verify = a->on[U_VERIFY],
 		.delete_ok = true,
 	};
 	bool pending;

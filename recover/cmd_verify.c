@@ -14,9 +14,11 @@
 enum { V_ALL = 1, V_JSON };
 
 const struct opt verify_opts[] = {
-	{ V_ALL, 0, "all", OPT_FLAG, NULL, "unpack and hash every object" },
-	{ V_JSON, 0, "json", OPT_FLAG, NULL, "one object for each damage, a line each, and one for all" },
-	{ 0 }
+	{ V_ALL, 0, "all", OPT_FLAG, NULL,
+					   "unpack and hash every object" },
+	{ V_JSON, 0, "json", OPT_FLAG, NULL,
+		"one object for each damage, a line each, and one for all" },
+	{ 0 },
 };
 
 struct verifying {
@@ -113,7 +115,11 @@ int cmd_verify(struct recover *r, const struct args *a)
 {
 	struct verifying v = { .store = r->store, .json = a->on[V_JSON] };
 	struct store_verify how = {
-		.all = a->on[V_ALL], .damage = on_damage, .progress = on_progress, .stop = &interrupted, .arg = &v,
+		.all = a->on[V_ALL],
+		.damage = on_damage,
+		.progress = on_progress,
+		.stop = &interrupted,
+		.arg = &v,
 	};
 	char size[16];
 	int e;
@@ -129,14 +135,19 @@ int cmd_verify(struct recover *r, const struct args *a)
 	if (e < 0)
 		return context_failed(r, e, "cannot verify");
 	if (how.after && !r->quiet)
-		log_info("%" PRIu64 " bytes after the last acknowledged snapshot: a writer is at work on them,"
-			" or was interrupted (the next snapshot then cuts them off)", how.after);
+		log_info("%" PRIu64
+			 " bytes after the last acknowledged snapshot: a writer is at work on them,"
+			 " or was interrupted (the next snapshot then cuts them off)",
+			how.after);
 	if (v.json)
 		print_end(&v, &how);
 	if (!r->quiet)
-		log_info("%" PRIu64 " snapshot%s, %" PRIu64 " object%s, %s looked at: %s", how.snapshots,
-			how.snapshots == 1 ? "" : "s", how.objects, how.objects == 1 ? "" : "s",
-			text_size(how.bytes, size), v.damages ? "DAMAGED" : a->on[V_ALL] ? "whole" :
-			"whole as far as the checksums tell (--all reads everything)");
+		log_info("%" PRIu64 " snapshot%s, %" PRIu64 " object%s, %s looked at: %s",
+			how.snapshots, how.snapshots == 1 ? "" : "s", how.objects,
+			how.objects == 1 ? "" : "s", text_size(how.bytes, size),
+			v.damages ? "DAMAGED"
+			: a->on[V_ALL]
+				? "whole"
+				: "whole as far as the checksums tell (--all reads everything)");
 	return v.damages ? EXIT_NO : EXIT_DONE;
 }

@@ -8,50 +8,54 @@
 #include "../lib/names.h"
 
 const struct opt global_opts[] = {
-	{ G_WORKSPACE, 'w', "workspace", OPT_VALUE, "DIR", "the protected folder; default: the nearest above" },
+	{ G_WORKSPACE, 'w', "workspace", OPT_VALUE, "DIR",
+					   "the protected folder; default: the nearest above" },
 	{ G_STORE, 0, "store", OPT_VALUE, "DIR", "where its snapshots are; also HOLDFAST_STORE" },
 	{ G_QUIET, 'q', "quiet", OPT_FLAG, NULL, "no progress, no notes" },
 	{ G_VERBOSE, 'v', "verbose", OPT_FLAG, NULL, "say more" },
 	{ G_NO_PAGER, 0, "no-pager", OPT_FLAG, NULL, "write straight to the terminal" },
 	{ G_HELP, 'h', "help", OPT_FLAG, NULL, "this text, or a command's" },
-	{ G_VERSION, 0, "version", OPT_FLAG, NULL, "the version" },
-	{ 0 }
+	{ G_VERSION, 0, "version", OPT_FLAG, NULL, "the version" }, { 0 },
 };
 
 const struct command commands[] = {
-	{ "list", "[--json] [-n N] [--reason R] [PATH...]", "the snapshots, newest first; with PATH those that changed it",
-	  list_opts, 0, -1, true, NEEDS_STORE, cmd_list },
-	{ "show", "[--json] [REV]", "one snapshot and what changed in it",
-	  show_opts, 0, 1, false, NEEDS_STORE, cmd_show },
-	{ "ls", "[-r] [--json] REV [PATH]", "what a folder held in a snapshot",
-	  ls_opts, 1, 2, true, NEEDS_STORE, cmd_ls },
-	{ "cat", "REV:PATH", "a file as it was, on stdout",
-	  NULL, 1, 1, false, NEEDS_STORE, cmd_cat },
+	{ "list", "[--json] [-n N] [--reason R] [PATH...]",
+		"the snapshots, newest first; with PATH those that changed it", list_opts, 0, -1,
+		true, NEEDS_STORE, cmd_list },
+	{ "show", "[--json] [REV]", "one snapshot and what changed in it", show_opts, 0, 1, false,
+		NEEDS_STORE, cmd_show },
+	{ "ls", "[-r] [--json] REV [PATH]", "what a folder held in a snapshot", ls_opts, 1, 2, true,
+		NEEDS_STORE, cmd_ls },
+	{ "cat", "REV:PATH", "a file as it was, on stdout", NULL, 1, 1, false, NEEDS_STORE,
+		cmd_cat },
 	{ "diff", "[REV [REV]] [OPTIONS] [-- PATH...]",
-	  "what changed since the newest snapshot, since REV, or between two",
-	  diff_opts, 0, 2, true, NEEDS_STORE, cmd_diff },
-	{ "restore", "REV [--dry-run] [--delete] [--to DIR] [--verify] [--yes] [[--] PATH...] | --continue",
-	  "bring back what a snapshot holds",
-	  restore_opts, 0, -1, true, NEEDS_STORE | ALONE_ON_JOURNAL, cmd_restore },
+		"what changed since the newest snapshot, since REV, or between two", diff_opts, 0,
+		2, true, NEEDS_STORE, cmd_diff },
+	{ "restore",
+		"REV [--dry-run] [--delete] [--to DIR] [--verify] [--yes] [[--] PATH...] | "
+		"--continue",
+		"bring back what a snapshot holds", restore_opts, 0, -1, true,
+		NEEDS_STORE | ALONE_ON_JOURNAL, cmd_restore },
 	{ "undo", "[--dry-run] [--verify] [--yes]", "take the last restore (or undo) back",
-	  undo_opts, 0, 0, false, NEEDS_STORE | ALONE_ON_JOURNAL, cmd_undo },
-	{ "history", "[--json] [-n N] PATH", "every version of one path",
-	  history_opts, 1, 1, false, NEEDS_STORE, cmd_history },
-	{ "find", "[--json] PATTERN", "paths over all time that match a pattern",
-	  find_opts, 1, 1, false, NEEDS_STORE, cmd_find },
-	{ "deleted", "[--json] [-n N]", "files that are gone, and the snapshot that still holds them",
-	  deleted_opts, 0, 0, false, NEEDS_STORE, cmd_deleted },
-	{ "status", "[--json]", "how well this workspace is protected now",
-	  status_opts, 0, 0, false, NEEDS_STORE, cmd_status },
+		undo_opts, 0, 0, false, NEEDS_STORE | ALONE_ON_JOURNAL, cmd_undo },
+	{ "history", "[--json] [-n N] PATH", "every version of one path", history_opts, 1, 1, false,
+		NEEDS_STORE, cmd_history },
+	{ "find", "[--json] PATTERN", "paths over all time that match a pattern", find_opts, 1, 1,
+		false, NEEDS_STORE, cmd_find },
+	{ "deleted", "[--json] [-n N]",
+		"files that are gone, and the snapshot that still holds them", deleted_opts, 0, 0,
+		false, NEEDS_STORE, cmd_deleted },
+	{ "status", "[--json]", "how well this workspace is protected now", status_opts, 0, 0,
+		false, NEEDS_STORE, cmd_status },
 	{ "report", "[--json] [--event ID]", "what happened: the last crash, why, and what is safe",
-	  report_opts, 0, 0, false, NEEDS_STORE, cmd_report },
+		report_opts, 0, 0, false, NEEDS_STORE, cmd_report },
 	{ "mark", "REV NAME | --remove NAME", "name a snapshot; a named one is never thinned out",
-	  mark_opts, 1, 2, false, NEEDS_STORE, cmd_mark },
-	{ "verify", "[--all] [--json]", "check the store; --all reads every byte",
-	  verify_opts, 0, 0, false, NEEDS_STORE, cmd_verify },
-	{ "export", "DIR", "all snapshots as an ordinary bare git repository",
-	  NULL, 1, 1, false, NEEDS_STORE, cmd_export },
-	{ 0 }
+		mark_opts, 1, 2, false, NEEDS_STORE, cmd_mark },
+	{ "verify", "[--all] [--json]", "check the store; --all reads every byte", verify_opts, 0,
+		0, false, NEEDS_STORE, cmd_verify },
+	{ "export", "DIR", "all snapshots as an ordinary bare git repository", NULL, 1, 1, false,
+		NEEDS_STORE, cmd_export },
+	{ 0 },
 };
 
 const struct command *command_find(const char *name)
@@ -73,7 +77,8 @@ static void print_opts(const struct opt *o)
 		else
 			n = snprintf(left, sizeof(left), "    ");
 		if (o->name)
-			n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s", o->name, o->kind == OPT_MAYBE ? "[" : "");
+			n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s", o->name,
+				o->kind == OPT_MAYBE ? "[" : "");
 		if (o->arg)
 			(void)snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s",
 				o->name && o->kind == OPT_MAYBE ? "=" : o->name ? " " : " ", o->arg,

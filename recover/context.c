@@ -1,5 +1,5 @@
-/* Which workspace, which store. The folder we stand in may be deleted, and the workspace with it: then
- * PWD still says where we were. */
+/* Which workspace, which store. The folder we stand in may be deleted, and the workspace with
+ * it: then PWD still says where we were. */
 #include "recover.h"
 
 #include <errno.h>
@@ -83,7 +83,9 @@ static int find_above(struct recover *r, const char *from)
 			break;
 		slash[slash == dir] = 0;
 	}
-	log_error("%s: no workspace here or above: name it with --workspace DIR, or start " SNAPD " --workspace DIR", from);
+	log_error("%s: no workspace here or above: name it with --workspace DIR, or start " SNAPD
+		  " --workspace DIR",
+		from);
 	strays_name(&r->cfg);
 	return EXIT_ENV;
 }
@@ -106,7 +108,8 @@ static int place(struct recover *r, const char *cwd)
 		r->store_path = xstrdup(override);
 	} else if (r->workspace) {
 		if (!(r->store_path = store_of(r->workspace, &r->cfg))) {
-			log_error("%s: has no store yet: start " SNAPD " --workspace %s, or name one with --store DIR",
+			log_error("%s: has no store yet: start " SNAPD
+				  " --workspace %s, or name one with --store DIR",
 				r->workspace, r->workspace);
 			strays_name(&r->cfg);
 			return EXIT_ENV;
@@ -120,7 +123,8 @@ static int place(struct recover *r, const char *cwd)
 	return EXIT_DONE;
 }
 
-/* The settings are read twice, before and after the workspace is known: what was said once is not said again. */
+/* The settings are read twice, before and after the workspace is known: what was said once is
+ * not said again. */
 static void say_once(const char *line, void *arg)
 {
 	struct strs *said = arg;
@@ -132,8 +136,8 @@ static void say_once(const char *line, void *arg)
 	strs_add(said, xstrdup(line));
 }
 
-/* Settings that are torn or came broken with a clone are no reason not to give work back: they are named, and
- * the others and the defaults hold. */
+/* Settings that are torn or came broken with a clone are no reason not to give work back: they
+ * are named, and the others and the defaults hold. */
 static int load_config(struct recover *r, const char *workspace, struct strs *said)
 {
 	int e;
@@ -178,7 +182,8 @@ int context_open(struct recover *r)
 	if (!r->workspace)
 		r->workspace = xstrdup(store_workspace(r->store));
 	if (!*r->workspace) {
-		log_error("%s: does not say which workspace it keeps: name it with --workspace DIR", r->store_path);
+		log_error("%s: does not say which workspace it keeps: name it with --workspace DIR",
+			r->store_path);
 		return EXIT_ENV;
 	}
 	if (*store_workspace(r->store) && strcmp(store_workspace(r->store), r->workspace))
@@ -193,7 +198,8 @@ static bool stands_elsewhere(const struct recover *r)
 	autofree char *cwd = current_folder();
 	size_t n = strlen(r->workspace);
 
-	return !r->workspace_arg && (!cwd || strncmp(cwd, r->workspace, n) || (cwd[n] && cwd[n] != '/' && n > 1));
+	return !r->workspace_arg &&
+	       (!cwd || strncmp(cwd, r->workspace, n) || (cwd[n] && cwd[n] != '/' && n > 1));
 }
 
 int context_may_write(const struct recover *r)
@@ -204,13 +210,15 @@ int context_may_write(const struct recover *r)
 	if (e < 0)
 		return context_failed(r, e, "workspace");
 	if (e == 0) {
-		log_error("%s: refused, the store %s keeps %s; --to DIR restores elsewhere; if that was moved here, "
-			SNAPD " --workspace %s --store %s --once --force says so",
+		log_error("%s: refused, the store %s keeps %s; --to DIR restores elsewhere; if "
+			  "that was moved here, " SNAPD
+			  " --workspace %s --store %s --once --force says so",
 			r->workspace, r->store_path, other.data, r->workspace, r->store_path);
 		return EXIT_ENV;
 	}
 	if (stands_elsewhere(r)) {
-		log_error("refused: the store %s keeps %s, and you are not in it; if you mean it, --workspace %s",
+		log_error("refused: the store %s keeps %s, and you are not in it; if you mean it, "
+			  "--workspace %s",
 			r->store_path, r->workspace, r->workspace);
 		return EXIT_ENV;
 	}

@@ -10,8 +10,8 @@
 
 enum { PATIENT_MS = 2000, GIVE_UP_MS = 8000 };
 
-/* A daemon that is at work answers this at once, one that is stopped (SIGSTOP, a debugger, a dead disk) never. 1, 0: nobody
- * there, or negative, having said so. */
+/* A daemon that is at work answers this at once, one that is stopped (SIGSTOP, a debugger, a
+ * dead disk) never. 1, 0: nobody there, or negative, having said so. */
 static int awake(const struct recover *r)
 {
 	autoput(buf_release) struct buf answer = BUF_INIT;
@@ -24,7 +24,8 @@ static int awake(const struct recover *r)
 		e = ctl_call(store_dirfd(r->store), "control", "status", GIVE_UP_MS, &answer);
 	}
 	if (e == -ETIMEDOUT)
-		log_error(SNAPD " (pid %d) does not answer: kill -CONT %d if it was stopped, kill -KILL %d to do without it",
+		log_error(SNAPD " (pid %d) does not answer: kill -CONT %d if it was stopped, kill "
+				"-KILL %d to do without it",
 			(int)pid, (int)pid, (int)pid);
 	else if (e < 0 && e != -ENOENT && e != -ECONNREFUSED)
 		log_error_errno(e, SNAPD " does not answer");

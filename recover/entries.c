@@ -46,7 +46,8 @@ static void print_notes(const struct store_entry *e)
 	if (e->kind == KIND_SKIPPED)
 		printf("  not stored: %s", store_why_text(e->why));
 	else if (*flag_words(e->flags, words))
-		printf("  (%s%s%s)", words, e->why ? ": " : "", e->why ? store_why_text(e->why) : "");
+		printf("  (%s%s%s)", words, e->why ? ": " : "",
+			e->why ? store_why_text(e->why) : "");
 }
 
 void entry_print_short(const char *path, const struct store_entry *e)
@@ -68,8 +69,12 @@ static void mode_text(const struct store_entry *e, char out[11])
 {
 	static const char rwx[] = "rwxrwxrwx";
 
-	out[0] = e->kind == KIND_DIR ? 'd' : e->kind == KIND_LINK ? 'l' : e->kind == KIND_FILE ? '-' :
-		S_ISDIR(e->mode) ? 'd' : S_ISREG(e->mode) ? '-' : '?';
+	out[0] = e->kind == KIND_DIR    ? 'd'
+		 : e->kind == KIND_LINK ? 'l'
+		 : e->kind == KIND_FILE ? '-'
+		 : S_ISDIR(e->mode)     ? 'd'
+		 : S_ISREG(e->mode)     ? '-'
+					: '?';
 	for (int i = 0; i < 9; i++)
 		out[i + 1] = (char)(e->mode & (0400u >> i) ? rwx[i] : '-');
 	if (e->mode & 04000)
@@ -86,7 +91,8 @@ void entry_print_long(const char *path, const struct store_entry *e)
 	char mode[11], size[16], when[32];
 
 	mode_text(e, mode);
-	printf("%s %10s  %s  ", mode, e->kind == KIND_DIR ? "-" : text_size(e->size, size), row_time(e->mtime_ns, when));
+	printf("%s %10s  %s  ", mode, e->kind == KIND_DIR ? "-" : text_size(e->size, size),
+		row_time(e->mtime_ns, when));
 	out_name(path);
 	if (e->kind == KIND_DIR)
 		fputc('/', stdout);

@@ -6,7 +6,8 @@
 
 #include "../store/store.h"
 
-const char *entry_kind_name(enum store_kind k);		/* "file", "link", "folder", "skipped", "gone" */
+/* "file", "link", "folder", "skipped", "gone" */
+const char *entry_kind_name(enum store_kind k);
 cJSON *entry_json(const char *path, const struct store_entry *e);	/* yours */
 /* "NAME  1.2 KiB  emptied" and a newline */
 void entry_print_short(const char *path, const struct store_entry *e);

@@ -1,6 +1,6 @@
-/* The file: 8 bytes of magic, then records: u32 length, u32 crc32 of the payload, payload. A payload begins
- * with its type: 'H' head, 'T' target (varint kind, mode, flags, size; u64 mtime; id; parent; path), 'E' end of the
- * description. Nothing after 'E'. */
+/* The file: 8 bytes of magic, then records: u32 length, u32 crc32 of the payload, payload. A
+ * payload begins with its type: 'H' head, 'T' target (varint kind, mode, flags, size; u64 mtime;
+ * id; parent; path), 'E' end of the description. Nothing after 'E'. */
 #include "journal.h"
 
 #include <errno.h>
@@ -35,15 +35,18 @@ static int add_record(struct buf *out, const struct buf *payload)
 	return buf_add(out, payload->data, payload->len);
 }
 
-static int add_target(struct buf *out, struct buf *b, const char *path, const struct store_entry *e, bool parent)
+static int add_target(
+	struct buf *out, struct buf *b, const char *path, const struct store_entry *e, bool parent)
 {
 	int r;
 
 	buf_reset(b);
 	if ((r = buf_addch(b, 'T')) < 0 || (r = buf_add_varint(b, e->kind)) < 0 ||
-	    (r = buf_add_varint(b, e->mode)) < 0 || (r = buf_add_varint(b, e->flags)) < 0 ||
-	    (r = buf_add_varint(b, e->size)) < 0 || (r = buf_add_u64(b, (uint64_t)e->mtime_ns)) < 0 ||
-	    (r = buf_add(b, e->oid.b, 20)) < 0 || (r = buf_addch(b, parent)) < 0 || (r = buf_addstr(b, path)) < 0)
+		(r = buf_add_varint(b, e->mode)) < 0 || (r = buf_add_varint(b, e->flags)) < 0 ||
+		(r = buf_add_varint(b, e->size)) < 0 ||
+		(r = buf_add_u64(b, (uint64_t)e->mtime_ns)) < 0 ||
+		(r = buf_add(b, e->oid.b, 20)) < 0 || (r = buf_addch(b, parent)) < 0 ||
+		(r = buf_addstr(b, path)) < 0)
 		return r;
 	return add_record(out, b);
 }
@@ -53,11 +56,13 @@ int journal_format(const struct journal *j, const struct plan *p, struct buf *ou
 	autoput(buf_release) struct buf b = BUF_INIT;
 	int r;
 
-	if ((r = buf_add(out, MAGIC, 8)) < 0 || (r = buf_addch(&b, 'H')) < 0 || (r = buf_add_u64(&b, j->op)) < 0 ||
-	    (r = buf_addch(&b, j->undo)) < 0 || (r = buf_addch(&b, j->delete_ok)) < 0 ||
-	    (r = buf_add_u64(&b, (uint64_t)j->time_ns)) < 0 || (r = buf_add_u64(&b, j->safety_seq)) < 0 ||
-	    (r = buf_add(&b, j->safety.b, 20)) < 0 || (r = buf_add(&b, j->rev.b, 20)) < 0 ||
-	    (r = buf_addstr(&b, j->workspace)) < 0 || (r = add_record(out, &b)) < 0)
+	if ((r = buf_add(out, MAGIC, 8)) < 0 || (r = buf_addch(&b, 'H')) < 0 ||
+		(r = buf_add_u64(&b, j->op)) < 0 || (r = buf_addch(&b, j->undo)) < 0 ||
+		(r = buf_addch(&b, j->delete_ok)) < 0 ||
+		(r = buf_add_u64(&b, (uint64_t)j->time_ns)) < 0 ||
+		(r = buf_add_u64(&b, j->safety_seq)) < 0 ||
+		(r = buf_add(&b, j->safety.b, 20)) < 0 || (r = buf_add(&b, j->rev.b, 20)) < 0 ||
+		(r = buf_addstr(&b, j->workspace)) < 0 || (r = add_record(out, &b)) < 0)
 		return r;
 	for (size_t i = 0; i < p->n; i++) {
 		const struct plan_item *it = &p->item[i];
@@ -180,12 +185,13 @@ void journal_release(struct journal *j)
 
 /* ---- the file -------------------------------------------------------------- */
 
-/* Opens and locks dirfd/restore.journal; the name must still be the locked file's, for another process
- * may have ended its restore in between. */
+/* Opens and locks dirfd/restore.journal; the name must still be the locked file's, for another
+ * process may have ended its restore in between. */
 static int open_locked(int dirfd, int flags, int *ret)
 {
 	for (int tries = 0; tries < 100; tries++) {
-		autoclose int fd = openat(dirfd, JOURNAL_PENDING, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+		autoclose int fd = openat(
+			dirfd, JOURNAL_PENDING, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
 		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 		struct stat mine, named;
 
@@ -195,7 +201,8 @@ static int open_locked(int dirfd, int flags, int *ret)
 			return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		if (fstat(fd, &mine) < 0)
 			return -errno;
-		if (fstatat(dirfd, JOURNAL_PENDING, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == mine.st_ino) {
+		if (fstatat(dirfd, JOURNAL_PENDING, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+			named.st_ino == mine.st_ino) {
 			*ret = take_fd(&fd);
 			return 0;
 		}
@@ -307,7 +314,8 @@ void journal_forget_copy(int dirfd)
 
 void journal_temp_name(uint64_t op, const char *path, const char *name, char out[256])
 {
-	uint32_t sum = (uint32_t)crc32(crc32(0, (const void *)&op, sizeof(op)), (const void *)path, (uInt)strlen(path));
+	uint32_t sum = (uint32_t)crc32(
+		crc32(0, (const void *)&op, sizeof(op)), (const void *)path, (uInt)strlen(path));
 
 	/* a name may already be as long as names can be */
 	snprintf(out, 256, ".%.*s.hf-%08x", NAME_MAX - 13, name, sum);

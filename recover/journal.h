@@ -1,10 +1,11 @@
 /* recover/journal.h - the record of a restore, so that it can be finished and taken back.
  *
- * restore.journal in the store's folder describes one restore under way: what it is for, the snapshot that
- * holds what was there before, and every path with its wanted state. It is whole (its last record says so) and on
- * disk before the first change is made; one without that record describes nothing that happened.
- * How far it came is not in it: what a path holds is looked at and compared by hash, which is the only
- * answer that survives a power cut. At the end it becomes restore.last, which undo reads.
+ * restore.journal in the store's folder describes one restore under way: what it is for, the
+ * snapshot that holds what was there before, and every path with its wanted state. It is whole (its
+ * last record says so) and on disk before the first change is made; one without that record
+ * describes nothing that happened. How far it came is not in it: what a path holds is looked at and
+ * compared by hash, which is the only answer that survives a power cut. At the end it becomes
+ * restore.last, which undo reads.
  *
  * The file is locked (OFD) while the restore runs; the lock goes with the process. */
 #ifndef RECOVER_JOURNAL_H
@@ -14,7 +15,8 @@
 
 #define JOURNAL_PENDING "restore.journal"
 #define JOURNAL_LAST "restore.last"
-#define JOURNAL_COPY "restore.copy"	/* a copy was written after that restore, below the folder it names */
+/* a copy was written after that restore, below the folder it names */
+#define JOURNAL_COPY "restore.copy"
 
 struct journal {
 	int fd;				/* locked; -1 */
@@ -28,9 +30,11 @@ struct journal {
 	struct targets targets;
 };
 
-/* Writes and syncs all but fd, op (both are set). -EBUSY: another restore runs or waits to be finished. */
+/* Writes and syncs all but fd, op (both are set). -EBUSY: another restore runs or waits to be
+ * finished. */
 int journal_begin(int dirfd, struct journal *j, const struct plan *p);
-/* restore.journal, locked: -ENOENT none, -EBUSY its restore is running, -EBADMSG damaged or not whole,
+/* restore.journal, locked: -ENOENT none, -EBUSY its restore is running, -EBADMSG damaged or not
+ * whole,
  * -EROFS: there is one but it cannot be locked for writing. */
 int journal_resume(int dirfd, struct journal *ret);
 /* The same for who only asks: nothing is locked, nothing written. */
@@ -43,10 +47,11 @@ int journal_end(int dirfd, struct journal *j);
 void journal_drop(int dirfd, struct journal *j);
 void journal_release(struct journal *j);
 
-/* A copy is no restore and has no undo; whoever asks for one next is told so, and not given an older
- * restore's in its place. Best effort: a store that cannot be written has no undo either. */
+/* A copy is no restore and has no undo; whoever asks for one next is told so, and not given an
+ * older restore's in its place. Best effort: a store that cannot be written has no undo either. */
 void journal_note_copy(int dirfd, const char *dir);
-/* 1: the newest was a copy, to *ret. The note ends with journal_forget_copy and with the next restore. */
+/* 1: the newest was a copy, to *ret. The note ends with journal_forget_copy and with the next
+ * restore. */
 int journal_copied(int dirfd, struct buf *ret);
 void journal_forget_copy(int dirfd);
 

@@ -10,7 +10,8 @@ static bool content(const struct store_entry *e)
 	return e->kind == KIND_FILE || e->kind == KIND_LINK;
 }
 
-static int count(const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
+static int count(
+	const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
 {
 	struct live *l = arg;
 

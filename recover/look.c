@@ -60,8 +60,8 @@ void had_from_stat(const struct stat *st, struct had *ret)
 
 bool had_same(const struct had *a, const struct had *b)
 {
-	return a->kind == b->kind && a->mode == b->mode && a->size == b->size && a->mtime_ns == b->mtime_ns &&
-		a->ctime_ns == b->ctime_ns && a->ino == b->ino;
+	return a->kind == b->kind && a->mode == b->mode && a->size == b->size &&
+	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns && a->ino == b->ino;
 }
 
 int look_at(struct folder *f, const char *path, struct had *ret)
@@ -91,7 +91,9 @@ static int digest_start(EVP_MD_CTX *c, uint64_t size)
 	char head[32];
 	int n = snprintf(head, sizeof(head), "blob %llu", (unsigned long long)size);
 
-	return EVP_DigestInit_ex(c, EVP_sha1(), NULL) && EVP_DigestUpdate(c, head, (size_t)n + 1) ? 0 : -EIO;
+	return EVP_DigestInit_ex(c, EVP_sha1(), NULL) && EVP_DigestUpdate(c, head, (size_t)n + 1)
+		       ? 0
+		       : -EIO;
 }
 
 int hash_fd(int fd, uint64_t size, struct oid *ret)

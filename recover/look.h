@@ -17,14 +17,16 @@ struct folder {			/* one open folder at a time */
 };
 #define FOLDER_INIT(rootfd) { .root = (rootfd), .fd = -1 }
 
-/* The folder that holds path; *ret_name is its last component. A descriptor that stays the folder's, or -errno
- * (-ENOENT, -ENOTDIR, -ELOOP: something on the way is no folder). path "" gives the root and ".". */
+/* The folder that holds path; *ret_name is its last component. A descriptor that stays the
+ * folder's, or -errno (-ENOENT, -ENOTDIR, -ELOOP: something on the way is no folder). path ""
+ * gives the root and ".". */
 int folder_of(struct folder *f, const char *path, const char **ret_name);
 void folder_release(struct folder *f);
 void folder_forget(struct folder *f);
 
 struct had {
-	enum store_kind kind;	/* GONE: nothing there; SKIPPED: something that is neither file, link nor folder */
+	/* GONE: nothing there; SKIPPED: something that is neither file, link nor folder */
+	enum store_kind kind;
 	uint32_t mode;
 	uint64_t size;
 	int64_t mtime_ns, ctime_ns;
@@ -34,7 +36,8 @@ struct had {
 /* 0, or negative when that could not be found out (never for "nothing there"). */
 int look_at(struct folder *f, const char *path, struct had *ret);
 void had_from_stat(const struct stat *st, struct had *ret);
-bool had_same(const struct had *a, const struct had *b);	/* not a byte was touched in between */
+/* not a byte was touched in between */
+bool had_same(const struct had *a, const struct had *b);
 
 /* The git blob id of a file or link. -ESTALE if it grows or shrinks meanwhile. */
 int look_hash(struct folder *f, const char *path, const struct had *h, struct oid *ret);

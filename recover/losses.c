@@ -47,7 +47,8 @@ static void note_emptied(struct finding *f, const char *path, const struct store
 	struct store_entry was;
 	struct emptied *x;
 
-	if (store_entry_at(f->store, f->before, path, &was) < 0 || was.kind != KIND_FILE || !was.size)
+	if (store_entry_at(f->store, f->before, path, &was) < 0 || was.kind != KIND_FILE ||
+		!was.size)
 		return;
 	if (f->l->n_emptied++ >= LOSSES_NAMED)
 		return;
@@ -121,8 +122,10 @@ void losses_release(struct losses *l)
 void losses_print(const struct losses *l)
 {
 	if (l->dropped)
-		printf("dropped    %" PRIu64 " file%s, by %s: " RECOVER " restore %s brings %s back\n", l->dropped,
-			l->dropped == 1 ? "" : "s", l->newest ? "the last snapshot" : "one of the last snapshots", l->from,
+		printf("dropped    %" PRIu64 " file%s, by %s: " RECOVER
+		       " restore %s brings %s back\n",
+			l->dropped, l->dropped == 1 ? "" : "s",
+			l->newest ? "the last snapshot" : "one of the last snapshots", l->from,
 			l->dropped == 1 ? "it" : "them");
 	for (size_t i = 0; i < LOSSES_NAMED && l->emptied[i].path; i++) {
 		const struct emptied *x = &l->emptied[i];
@@ -134,5 +137,6 @@ void losses_print(const struct losses *l)
 		fputs(" brings it back\n", stdout);
 	}
 	if (l->n_emptied > LOSSES_NAMED)
-		printf("           and %" PRIu64 " more files were emptied lately\n", l->n_emptied - LOSSES_NAMED);
+		printf("           and %" PRIu64 " more files were emptied lately\n",
+			l->n_emptied - LOSSES_NAMED);
 }

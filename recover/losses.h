@@ -1,7 +1,9 @@
-/* recover/losses.h - what the last snapshots say is gone: files dropped by one, emptied or overwritten with NUL bytes.
+/* recover/losses.h - what the last snapshots say is gone: files dropped by one, emptied or
+ * overwritten with NUL bytes.
  *
- * After `rm -rf *` the next snapshot is one of an empty folder, and "as in the last snapshot" is true and no help. Only the
- * last LOSSES_SNAPSHOTS are looked at, and of them what the newest does not hold again. */
+ * After `rm -rf *` the next snapshot is one of an empty folder, and "as in the last snapshot" is
+ * true and no help. Only the last LOSSES_SNAPSHOTS are looked at, and of them what the newest
+ * does not hold again. */
 #ifndef RECOVER_LOSSES_H
 #define RECOVER_LOSSES_H
 
@@ -18,7 +20,8 @@ struct emptied {
 };
 
 struct losses {
-	/* Dropped by the newest snapshot, or by one before it that dropped most of what there was. */
+	/* Dropped by the newest snapshot, or by one before it that dropped most of what there
+	 * was. */
 	uint64_t dropped;	/* files and links; 0: none */
 	bool newest;
 	char from[41];		/* the snapshot before, short: holds them */

@@ -70,7 +70,8 @@ int pack_begin(int dirfd, uint32_t objects, struct pack **ret)
 	p->want = objects;
 	io_random_hex(hex);
 	snprintf(p->tmp, sizeof(p->tmp), "tmp_pack_%s", hex);	/* git gc sweeps these */
-	p->fd = openat(p->dirfd, p->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
+	p->fd = openat(
+		p->dirfd, p->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
 	if (p->fd < 0) {
 		r = -errno;
 		auto_close_(&p->dirfd);
@@ -78,7 +79,10 @@ int pack_begin(int dirfd, uint32_t objects, struct pack **ret)
 		return r;
 	}
 	p->sum = EVP_MD_CTX_new();
-	r = p->sum && EVP_DigestInit_ex(p->sum, EVP_sha1(), NULL) && deflateInit(&p->z, Z_BEST_SPEED) == Z_OK ? 0 : -ENOMEM;
+	r = p->sum && EVP_DigestInit_ex(p->sum, EVP_sha1(), NULL) &&
+			    deflateInit(&p->z, Z_BEST_SPEED) == Z_OK
+		    ? 0
+		    : -ENOMEM;
 	p->deflating = r == 0;
 	be32(head + 8, objects);
 	if (r < 0 || (r = put(p, head, sizeof(head))) < 0) {
@@ -177,7 +181,8 @@ static int index_tables(const struct pack *p, struct buf *b)
 	for (size_t i = 0; i < p->n && r == 0; i++)
 		r = add32(b, p->row[i].crc);
 	for (size_t i = 0; i < p->n && r == 0; i++)
-		r = add32(b, p->row[i].at >> 31 ? UINT32_C(1) << 31 | large++ : (uint32_t)p->row[i].at);
+		r = add32(b,
+			p->row[i].at >> 31 ? UINT32_C(1) << 31 | large++ : (uint32_t)p->row[i].at);
 	for (size_t i = 0; i < p->n && r == 0; i++)
 		if (p->row[i].at >> 31 && (r = add32(b, (uint32_t)(p->row[i].at >> 32))) == 0)
 			r = add32(b, (uint32_t)p->row[i].at);

@@ -30,7 +30,8 @@ static bool in_path(const char *name)
 	return false;
 }
 
-/* A plain first word must be a program that is there; what else a shell makes of the rest is the user's. */
+/* A plain first word must be a program that is there; what else a shell makes of the rest is the
+ * user's. */
 static bool runs(const char *command)
 {
 	autofree char *word = xstrndup(command, strcspn(command, " \t"));

@@ -1,5 +1,5 @@
-/* Two trees side by side. libgit2 would do it, but has no bound: a store may hold trees that name each other
- * without an honest end. */
+/* Two trees side by side. libgit2 would do it, but has no bound: a store may hold trees that
+ * name each other without an honest end. */
 #include "pairs.h"
 
 #include <errno.h>
@@ -43,7 +43,8 @@ static int by_name(const git_tree_entry *a, const git_tree_entry *b)
 
 	while (*x && *x == *y)
 		x++, y++;
-	return (*x || !is_tree(a) ? (unsigned char)*x : '/') - (*y || !is_tree(b) ? (unsigned char)*y : '/');
+	return (*x || !is_tree(a) ? (unsigned char)*x : '/') -
+	       (*y || !is_tree(b) ? (unsigned char)*y : '/');
 }
 
 static struct side side_of(const struct walking *w, const git_tree_entry *e)
@@ -60,13 +61,20 @@ static struct side side_of(const struct walking *w, const git_tree_entry *e)
 static int add(struct walking *w, const git_tree_entry *a, const git_tree_entry *b)
 {
 	struct pairs *l = w->ret;
-	struct pair p = { .status = !a ? 'A' : !b ? 'D' : 'M', .a = side_of(w, a), .b = side_of(w, b) };
+	struct pair p = { .status = !a   ? 'A'
+				    : !b ? 'D'
+					 : 'M',
+		.a = side_of(w, a),
+		.b = side_of(w, b) };
 
 	if (a && b && (p.a.mode & 0170000) != (p.b.mode & 0170000))
 		p.status = 'T';
 	l->p = xgrow(l->p, l->n, &l->cap, sizeof(*l->p));
 	l->p[l->n++] = p;
-	return l->n <= MOST ? 0 : refuse("more than a million differences; is the store whole? (" RECOVER " verify --all)");
+	return l->n <= MOST
+		       ? 0
+		       : refuse("more than a million differences; is the store whole? (" RECOVER
+				" verify --all)");
 }
 
 static int walk(struct walking *w, git_tree *a, git_tree *b, unsigned depth);
@@ -77,7 +85,8 @@ static int open_tree(struct walking *w, const git_tree_entry *e, git_tree **ret)
 }
 
 /* One name; a or b is NULL where the side has none. */
-static int one_name(struct walking *w, const git_tree_entry *a, const git_tree_entry *b, unsigned depth)
+static int one_name(
+	struct walking *w, const git_tree_entry *a, const git_tree_entry *b, unsigned depth)
 {
 	autoput(free_tree) git_tree *below_a = NULL, *below_b = NULL;
 	int r;
@@ -96,12 +105,14 @@ static int one_name(struct walking *w, const git_tree_entry *a, const git_tree_e
 
 static int walk(struct walking *w, git_tree *a, git_tree *b, unsigned depth)
 {
-	size_t na = a ? git_tree_entrycount(a) : 0, nb = b ? git_tree_entrycount(b) : 0, i = 0, j = 0;
+	size_t na = a ? git_tree_entrycount(a) : 0, nb = b ? git_tree_entrycount(b) : 0, i = 0,
+	       j = 0;
 	size_t len = w->path.len;
 	int r = 0;
 
 	if (depth > TREE_DEPTH_MAX)
-		return refuse("folders in folders without end; is the store whole? (" RECOVER " verify --all)");
+		return refuse("folders in folders without end; is the store whole? (" RECOVER
+			      " verify --all)");
 	while (r >= 0 && (i < na || j < nb)) {
 		const git_tree_entry *x = i < na ? git_tree_entry_byindex(a, i) : NULL;
 		const git_tree_entry *y = j < nb ? git_tree_entry_byindex(b, j) : NULL;
@@ -110,7 +121,8 @@ static int walk(struct walking *w, git_tree *a, git_tree *b, unsigned depth)
 		if (interrupted)
 			return refuse("stopped");
 		w->path.len = len;
-		if (buf_printf(&w->path, "%s%s", len ? "/" : "", git_tree_entry_name(c <= 0 ? x : y)) < 0)
+		if (buf_printf(&w->path, "%s%s", len ? "/" : "",
+			    git_tree_entry_name(c <= 0 ? x : y)) < 0)
 			return refuse("out of memory");
 		r = one_name(w, c <= 0 ? x : NULL, c >= 0 ? y : NULL, depth);
 		i += c <= 0;
@@ -120,7 +132,8 @@ static int walk(struct walking *w, git_tree *a, git_tree *b, unsigned depth)
 	return r;
 }
 
-int pairs_collect(git_repository *repo, git_tree *a, git_tree *b, const struct strs *paths, struct pairs *ret)
+int pairs_collect(
+	git_repository *repo, git_tree *a, git_tree *b, const struct strs *paths, struct pairs *ret)
 {
 	struct walking w = { .repo = repo, .paths = paths, .ret = ret };
 	int r = walk(&w, a, b, 0);

@@ -68,7 +68,8 @@ static void line_end(const struct printing *p, bool tab)
 	fputs(tab ? "\t\n" : "\n", stdout);
 }
 
-static void __attribute__((format(printf, 2, 3))) header_line(const struct printing *p, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3)))
+header_line(const struct printing *p, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -127,7 +128,8 @@ static void print_header(struct printing *p)
 	print_index(p);
 }
 
-/* A name with a space in it is ended by a tab, for patch(1) and git apply; other white space is quoted away. */
+/* A name with a space in it is ended by a tab, for patch(1) and git apply; other white space is
+ * quoted away. */
 static void print_side(const struct printing *p, const char *sign, const char *name)
 {
 	line_start(p);
@@ -161,7 +163,8 @@ static void print_hunk_header(const char *p, size_t n, bool color)
 	fputs(CYAN, stdout);
 	fwrite(p, 1, len, stdout);
 	fputs(RESET, stdout);
-	if (rest) {	/* " " and the function: the space and the text in colours of their own, both plain */
+	/* " " and the function: the space and the text in colours of their own, both plain */
+	if (rest) {
 		fputc(' ', stdout);
 		fputs(RESET, stdout);
 		fwrite(p + len + 1, 1, rest - 1, stdout);
@@ -173,7 +176,8 @@ static void print_hunk_header(const char *p, size_t n, bool color)
 /* Where trailing white space begins in an added line. */
 static size_t text_length(const char *p, size_t n)
 {
-	while (n && (p[n - 1] == ' ' || p[n - 1] == '\t' || p[n - 1] == '\r' || p[n - 1] == '\v' || p[n - 1] == '\f'))
+	while (n && (p[n - 1] == ' ' || p[n - 1] == '\t' || p[n - 1] == '\r' || p[n - 1] == '\v' ||
+			    p[n - 1] == '\f'))
 		n--;
 	return n;
 }
@@ -257,7 +261,8 @@ static void print_no_newline(const char *p, size_t n, bool color)
 	fputc('\n', stdout);
 }
 
-static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *arg)
+static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
+	const git_diff_line *line, void *arg)
 {
 	struct printing *p = arg;
 	bool color = p->opt->color;
@@ -275,7 +280,8 @@ static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, co
 		print_header(p);
 	else
 		print_sides(p);
-	if (o == GIT_DIFF_LINE_CONTEXT_EOFNL || o == GIT_DIFF_LINE_ADD_EOFNL || o == GIT_DIFF_LINE_DEL_EOFNL) {
+	if (o == GIT_DIFF_LINE_CONTEXT_EOFNL || o == GIT_DIFF_LINE_ADD_EOFNL ||
+		o == GIT_DIFF_LINE_DEL_EOFNL) {
 		print_no_newline(line->content, line->content_len, color);
 	} else if (o == GIT_DIFF_LINE_HUNK_HDR) {
 		size_t n = line->content_len;
@@ -301,7 +307,8 @@ static void free_blob(git_blob **b)
 	git_blob_free(*b);
 }
 
-int patch_of(git_repository *repo, const struct pair *p, int side, const struct patch_options *opt, git_patch **ret)
+int patch_of(git_repository *repo, const struct pair *p, int side, const struct patch_options *opt,
+	git_patch **ret)
 {
 	autoput(free_blob) git_blob *a = NULL, *b = NULL;
 	git_diff_options o;
@@ -330,7 +337,8 @@ static void printing_release(struct printing *p)
 }
 
 /* 1: something was printed. */
-static int print_half(git_repository *repo, const struct pair *pair, int side, const struct patch_options *opt)
+static int print_half(
+	git_repository *repo, const struct pair *pair, int side, const struct patch_options *opt)
 {
 	struct side no_a = { .path = pair->b.path }, no_b = { .path = pair->a.path };
 	autoput(printing_release) struct printing p = {
@@ -401,7 +409,8 @@ int patch_trees(git_repository *repo, git_tree *a, git_tree *b, const struct str
 	if ((r = pairs_collect(repo, a, b, paths, &l)) < 0)
 		return r;
 	if (!opt->no_renames &&
-	    (r = pairs_find_renames(repo, &l, opt->rename_least ? opt->rename_least : SCORE_MAX / 2)) < 0)
+		(r = pairs_find_renames(
+			 repo, &l, opt->rename_least ? opt->rename_least : SCORE_MAX / 2)) < 0)
 		return r;
 	if (format & (PATCH_NAME_STATUS | PATCH_NAME_ONLY))
 		print_names(&l, format & PATCH_NAME_STATUS);

@@ -1,8 +1,8 @@
 /* recover/patch.h - the difference of two trees, printed as git prints it.
  *
- * libgit2 finds the changes and the hunks; what is done here is what it does otherwise than git or leaves to
- * others: renames (pairs.h), headers, colours, the diffstat, quoted names. tests/t_recover_diff.sh
- * holds the output against git's own, byte by byte. */
+ * libgit2 finds the changes and the hunks; what is done here is what it does otherwise than git
+ * or leaves to others: renames (pairs.h), headers, colours, the diffstat, quoted names.
+ * tests/t_recover_diff.sh holds the output against git's own, byte by byte. */
 #ifndef RECOVER_PATCH_H
 #define RECOVER_PATCH_H
 
@@ -12,9 +12,14 @@
 #include "../lib/buf.h"
 #include "pairs.h"
 
-enum patch_format {	/* any of them; none: PATCH_TEXT */
-	PATCH_TEXT = 1, PATCH_STAT = 2, PATCH_NUMSTAT = 4, PATCH_NAME_STATUS = 8, PATCH_NAME_ONLY = 16,
-	PATCH_SHORTSTAT = 32, PATCH_SUMMARY = 64,
+enum patch_format { /* any of them; none: PATCH_TEXT */
+	PATCH_TEXT = 1,
+	PATCH_STAT = 2,
+	PATCH_NUMSTAT = 4,
+	PATCH_NAME_STATUS = 8,
+	PATCH_NAME_ONLY = 16,
+	PATCH_SHORTSTAT = 32,
+	PATCH_SUMMARY = 64,
 };
 
 struct patch_options {
@@ -27,22 +32,26 @@ struct patch_options {
 	bool ignore_space, ignore_space_change;
 	int rename_least;	/* of SCORE_MAX; 0 = half of it */
 	int width;		/* of the diffstat; 0 = 80 */
-	/* A pair whose content cannot be had (it changed meanwhile, the store is damaged) is left out and told to
-	 * this; NULL: it ends all. */
+	/* A pair whose content cannot be had (it changed meanwhile, the store is damaged) is
+	 * left out and told to this; NULL: it ends all. */
 	void (*unread)(const struct pair *p, void *arg);
 	void *arg;
 };
 
-/* Prints on stdout. a or b NULL: the empty tree. 1: they differ, 0: they do not (with ignored white space:
- * in nothing else), negative: failed (the reason is in git_error_last). paths: literal, a folder means all below. */
+/* Prints on stdout. a or b NULL: the empty tree. 1: they differ, 0: they do not (with ignored
+ * white space: in nothing else), negative: failed (the reason is in git_error_last). paths:
+ * literal, a folder means all below. */
 int patch_trees(git_repository *repo, git_tree *a, git_tree *b, const struct strs *paths,
 	const struct patch_options *opt);
 
 /* ---- shared by patch.c and stat.c ---- */
 
-void patch_quote(const char *name, const char *prefix, struct buf *ret);	/* as core.quotePath */
+/* as core.quotePath */
+void patch_quote(const char *name, const char *prefix, struct buf *ret);
 int patch_stat(git_repository *repo, const struct pairs *l, const struct patch_options *opt);
-/* The lines that differ. side 0: from the old file to the new; 1: a is not there; -1: b is not there. */
-int patch_of(git_repository *repo, const struct pair *p, int side, const struct patch_options *opt, git_patch **ret);
+/* The lines that differ. side 0: from the old file to the new; 1: a is not there; -1: b is not
+ * there. */
+int patch_of(git_repository *repo, const struct pair *p, int side, const struct patch_options *opt,
+	git_patch **ret);
 
 #endif

@@ -50,7 +50,8 @@ int path_from_arg(const struct recover *r, const char *arg, char **ret)
 			/* full lacks the leading slash */
 			if (top == 1)
 				return *ret = take_ptr(full), 0;
-			if (!strncmp(full, r->workspace + 1, top - 1) && (full[top - 1] == '/' || !full[top - 1])) {
+			if (!strncmp(full, r->workspace + 1, top - 1) &&
+				(full[top - 1] == '/' || !full[top - 1])) {
 				*ret = xstrdup(full + top - 1 + (full[top - 1] == '/'));
 				return 0;
 			}
@@ -85,7 +86,8 @@ bool path_safe(const char *path)
 	for (;;) {
 		size_t n = strcspn(p, "/");
 
-		if (n == 0 || n > NAME_MAX || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+		if (n == 0 || n > NAME_MAX || (n == 1 && p[0] == '.') ||
+			(n == 2 && p[0] == '.' && p[1] == '.'))
 			return false;
 		if (n == 4 && !strncasecmp(p, ".git", 4))
 			return false;

@@ -16,10 +16,16 @@ struct recover;
 int path_from_arg(const struct recover *r, const char *arg, char **ret);
 
 /* Where a folder the user wants written lies; it need not exist. */
-enum path_place { PLACE_FREE, PLACE_WORKSPACE, PLACE_IN_WORKSPACE, PLACE_STORE /* the store or in it */ };
+enum path_place {
+	PLACE_FREE,
+	PLACE_WORKSPACE,
+	PLACE_IN_WORKSPACE,
+	PLACE_STORE /* the store or in it */
+};
 enum path_place path_place(const struct recover *r, const char *dir);
 
-/* Joins and cleans lexically: no empty, "." or ".." component in *ret. -EINVAL when it leaves the top. */
+/* Joins and cleans lexically: no empty, "." or ".." component in *ret. -EINVAL when it leaves
+ * the top. */
 int path_clean(const char *prefix, const char *path, char **ret);
 
 /* May this path of a store be written? No empty, ".", ".." component, no ".git" in any case,
@@ -29,8 +35,8 @@ bool path_safe(const char *path);
 /* Is path equal to or below folder? "" holds all. */
 bool path_below(const char *path, const char *folder);
 
-/* Order of a tree walk: byte order with '/' below everything, so that a folder comes before what is in it
- * and everything in it before its next sibling. */
+/* Order of a tree walk: byte order with '/' below everything, so that a folder comes before what
+ * is in it and everything in it before its next sibling. */
 int path_compare(const char *a, const char *b);
 
 /* A list of paths from arguments (strs_free). */

@@ -20,8 +20,8 @@ static void say(const struct recover *r, const struct journal *j, const char *wh
 	int64_t s = (r->now_ns - j->time_ns) / 1000000000;
 
 	id_hex(&j->rev, hex);
-	log_warn("the %s of %.*s begun %s ago was interrupted: %s", j->undo ? "undo" : "restore", SHORT_ID, hex,
-		text_duration(s > 0 ? (uint64_t)s : 0, age), what);
+	log_warn("the %s of %.*s begun %s ago was interrupted: %s", j->undo ? "undo" : "restore",
+		SHORT_ID, hex, text_duration(s > 0 ? (uint64_t)s : 0, age), what);
 }
 
 void pending_say(const struct recover *r)
@@ -29,7 +29,8 @@ void pending_say(const struct recover *r)
 	autoput(journal_release) struct journal j = { .fd = -1 };
 
 	if (journal_peek(store_dirfd(r->store), &j) == 0)
-		say(r, &j, RECOVER " restore --continue finishes it, " RECOVER " undo takes it back");
+		say(r, &j,
+			RECOVER " restore --continue finishes it, " RECOVER " undo takes it back");
 }
 
 static int finish(struct recover *r, struct journal *j)
@@ -50,12 +51,14 @@ static int finish(struct recover *r, struct journal *j)
 	apply_sweep(root, &p, j->op);
 	if (safety_check_resumed(r, root, j->safety_seq, &p) < 0)
 		return EXIT_PART;
-	(void)progress_new("restoring", "files", p.files[PLAN_CREATE] + p.files[PLAN_REPLACE] + p.files[PLAN_META],
-		r->quiet, &ao.progress);
+	(void)progress_new("restoring", "files",
+		p.files[PLAN_CREATE] + p.files[PLAN_REPLACE] + p.files[PLAN_META], r->quiet,
+		&ao.progress);
 	e = apply_plan(r->store, root, &p, &ao);
 	progress_done(ao.progress);
 	if (e == -EINTR) {
-		log_error("stopped again: " RECOVER " restore --continue goes on with it, " RECOVER " undo takes it back");
+		log_error("stopped again: " RECOVER " restore --continue goes on with it, " RECOVER
+			  " undo takes it back");
 		return EXIT_PART;
 	}
 	left = plan_complain(&p) > 0;
@@ -77,7 +80,8 @@ int pending_finish(struct recover *r)
 		if (e == -EBUSY)
 			log_error("a restore of this workspace is running");
 		else
-			log_error_errno(e, "%s: an interrupted restore cannot be finished", r->store_path);
+			log_error_errno(
+				e, "%s: an interrupted restore cannot be finished", r->store_path);
 		return EXIT_ENV;
 	}
 	interrupt_catch();

@@ -55,9 +55,11 @@ struct building {
 	struct cached known;
 	const struct plan_options *opt;
 	struct plan *plan;
-	const char *blocked;	/* a path nothing below can be written: prefix of the following targets, or NULL */
+	/* a path nothing below can be written: prefix of the following targets, or NULL */
+	const char *blocked;
 	const char *blocked_why;
-	const char *fresh;	/* a folder that will be made anew: nothing is below it yet, or NULL */
+	/* a folder that will be made anew: nothing is below it yet, or NULL */
+	const char *fresh;
 };
 
 /* Is the content there the wanted one? 1, 0, negative. */
@@ -105,7 +107,9 @@ static int decide(struct building *b, const struct target *t, struct plan_item *
 		return 0;
 	}
 	if (t->want.kind == KIND_GONE) {
-		it->action = h->kind == KIND_GONE ? PLAN_NOTHING : h->kind == KIND_SKIPPED ? PLAN_BLOCKED : PLAN_DELETE;
+		it->action = h->kind == KIND_GONE      ? PLAN_NOTHING
+			     : h->kind == KIND_SKIPPED ? PLAN_BLOCKED
+						       : PLAN_DELETE;
 		it->why = "is a special file";
 		return 0;
 	}
@@ -161,7 +165,8 @@ static int add_target(struct building *b, const struct target *t)
 		it.action = PLAN_BLOCKED;
 		it.why = b->blocked_why;
 	} else if (b->fresh && path_below(t->path, b->fresh)) {
-		/* nothing is there yet; what is there now under that name is a link or file, and goes */
+		/* nothing is there yet; what is there now under that name is a link or file, and
+		 * goes */
 		it.action = t->want.kind == KIND_GONE ? PLAN_NOTHING : PLAN_CREATE;
 	} else {
 		if (b->at.root >= 0 && (r = look_at(&b->at, t->path, &it.had)) < 0) {
@@ -173,7 +178,8 @@ static int add_target(struct building *b, const struct target *t)
 		}
 		if (b->opt->keep)
 			keep_existing(&it);
-		if (t->want.kind == KIND_DIR && (it.action == PLAN_CREATE || it.action == PLAN_REPLACE))
+		if (t->want.kind == KIND_DIR &&
+			(it.action == PLAN_CREATE || it.action == PLAN_REPLACE))
 			b->fresh = t->path;
 		if (t->want.kind == KIND_DIR && it.action == PLAN_BLOCKED) {
 			b->blocked = t->path;
@@ -245,7 +251,8 @@ static void mark_early(struct plan *p)
 	for (size_t i = 0; i < p->n; i++) {
 		struct plan_item *it = &p->item[i];
 
-		if (it->action != PLAN_REPLACE || it->had.kind != KIND_DIR || it->want.kind == KIND_DIR)
+		if (it->action != PLAN_REPLACE || it->had.kind != KIND_DIR ||
+			it->want.kind == KIND_DIR)
 			continue;
 		for (size_t j = i + 1; j < p->n && path_below(p->item[j].path, it->path); j++)
 			if (p->item[j].action == PLAN_DELETE)
@@ -253,7 +260,8 @@ static void mark_early(struct plan *p)
 	}
 }
 
-int plan_build(struct store *s, int root, const struct targets *t, const struct plan_options *opt, struct plan *ret)
+int plan_build(struct store *s, int root, const struct targets *t, const struct plan_options *opt,
+	struct plan *ret)
 {
 	struct plan plan = { 0 };
 	struct building b = { .store = s, .at = FOLDER_INIT(root), .opt = opt, .plan = &plan };
@@ -286,7 +294,8 @@ void plan_count(struct plan *p)
 	p->bytes = 0;
 	for (size_t i = 0; i < p->n; i++) {
 		const struct plan_item *it = &p->item[i];
-		bool folder = it->want.kind == KIND_DIR || (it->want.kind == KIND_GONE && it->had.kind == KIND_DIR);
+		bool folder = it->want.kind == KIND_DIR ||
+			      (it->want.kind == KIND_GONE && it->had.kind == KIND_DIR);
 
 		(folder ? p->folders : p->files)[it->action]++;
 		if (it->action == PLAN_CREATE || it->action == PLAN_REPLACE)

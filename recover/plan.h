@@ -2,8 +2,9 @@
  *
  * A target is a path and the state it is to have (KIND_GONE: none). plan_build looks at the
  * workspace and says what each takes; nothing is written. The same code makes the plan of a
- * restore, of its undo (targets: what the safety snapshot holds of the touched paths) and of one that was
- * interrupted (targets: the journal's): what already is as wanted takes nothing, so doing it twice is doing it once. */
+ * restore, of its undo (targets: what the safety snapshot holds of the touched paths) and of one
+ * that was interrupted (targets: the journal's): what already is as wanted takes nothing, so
+ * doing it twice is doing it once. */
 #ifndef RECOVER_PLAN_H
 #define RECOVER_PLAN_H
 
@@ -26,7 +27,8 @@ enum plan_action {
 struct target {
 	char *path;
 	struct store_entry want;
-	bool parent;		/* only there so that something below it can be: an existing folder is left alone */
+	/* only there so that something below it can be: an existing folder is left alone */
+	bool parent;
 };
 
 struct targets {
@@ -34,7 +36,8 @@ struct targets {
 	size_t n, cap;
 };
 void targets_add(struct targets *t, const char *path, const struct store_entry *want, bool parent);
-void targets_sort(struct targets *t);		/* and drops doubles: one that is no parent wins, then one that is wanted */
+/* and drops doubles: one that is no parent wins, then one that is wanted */
+void targets_sort(struct targets *t);
 void targets_release(struct targets *t);
 
 struct plan_item {
@@ -52,19 +55,24 @@ struct plan_item {
 struct plan {
 	struct plan_item *item;	/* by path_compare */
 	size_t n, cap;
-	uint64_t files[PLAN_BLOCKED + 1], folders[PLAN_BLOCKED + 1];	/* how many of each action */
+	/* how many of each action */
+	uint64_t files[PLAN_BLOCKED + 1], folders[PLAN_BLOCKED + 1];
 	uint64_t bytes;		/* to write */
 	uint64_t same;		/* targets that are as wanted */
 };
 
 struct plan_options {
 	bool delete_ok;		/* contents may be deleted to make room for another kind */
-	bool no_known;		/* not this store's workspace (--to): hash instead of trusting its stat data */
-	bool keep;		/* no snapshot holds what is there (--to): nothing that exists is changed, not even its mode */
+	/* not this store's workspace (--to): hash instead of trusting its stat data */
+	bool no_known;
+	/* no snapshot holds what is there (--to): nothing that exists is changed, not even its
+	 * mode */
+	bool keep;
 };
 
 /* root: the folder it is about, -1 if it does not exist. */
-int plan_build(struct store *s, int root, const struct targets *t, const struct plan_options *opt, struct plan *ret);
+int plan_build(struct store *s, int root, const struct targets *t, const struct plan_options *opt,
+	struct plan *ret);
 void plan_count(struct plan *p);		/* again, after items were blocked */
 void plan_release(struct plan *p);
 bool plan_empty(const struct plan *p);		/* nothing to do (blocked ones aside) */

@@ -64,7 +64,8 @@ struct args {
 };
 
 /* Options and the rest of argv[0..argc), in any order up to "--". Says what is wrong
- * and returns -EINVAL. stop_at_arg: the first word that is no option ends it (a->arg is the rest). */
+ * and returns -EINVAL. stop_at_arg: the first word that is no option ends it (a->arg is the
+ * rest). */
 int args_parse(const struct opt *opts, char **argv, int argc, bool stop_at_arg, struct args *ret);
 void args_release(struct args *a);
 /* A whole number 0..max; says what is wrong. -EINVAL. */
@@ -111,20 +112,23 @@ COMMAND(export);
 COMMAND(mark);
 COMMAND(summary);
 
-extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restore_opts[], undo_opts[],
-	history_opts[], find_opts[], deleted_opts[], status_opts[], report_opts[], verify_opts[], mark_opts[];
+extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restore_opts[],
+	undo_opts[], history_opts[], find_opts[], deleted_opts[], status_opts[], report_opts[],
+	verify_opts[], mark_opts[];
 
 /* ---- context ----------------------------------------------------------- */
 
 /* Finds the workspace and its store and opens it. Says what is missing; EXIT_DONE or EXIT_ENV. */
 int context_open(struct recover *r);
 void context_close(struct recover *r);
-/* Before the workspace is written to: is the store its own, and the workspace the one that is meant? Else said; EXIT_ENV. */
+/* Before the workspace is written to: is the store its own, and the workspace the one that is
+ * meant? Else said; EXIT_ENV. */
 int context_may_write(const struct recover *r);
 /* A failure of the store, said once: "STORE: what: why". Returns EXIT_ENV. */
 int context_failed(const struct recover *r, int err, const char *what);
 
-/* Set by SIGINT, SIGTERM, SIGHUP after interrupt_catch(): long work looks at it between two steps. */
+/* Set by SIGINT, SIGTERM, SIGHUP after interrupt_catch(): long work looks at it between two
+ * steps. */
 extern volatile sig_atomic_t interrupted;
 void interrupt_catch(void);
 

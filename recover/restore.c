@@ -67,7 +67,8 @@ static int confirm(const struct restore *x, const struct plan *p)
 	if (x->yes)
 		return EXIT_DONE;
 	if (!isatty(STDIN_FILENO)) {
-		log_error("nobody is there to ask: --yes goes ahead, --dry-run only shows the plan");
+		log_error(
+			"nobody is there to ask: --yes goes ahead, --dry-run only shows the plan");
 		return EXIT_USAGE;
 	}
 	(void)p;
@@ -85,15 +86,19 @@ static int report(const struct restore *x, const struct plan *p, bool stopped)
 	for (size_t i = 0; i < p->n; i++)
 		done += p->item[i].written;
 	if (stopped) {
-		log_error("stopped: %" PRIu64 " of %" PRIu64 " files are restored, every one whole; "
-			RECOVER " restore --continue goes on with it, " RECOVER " undo takes it back", done,
-			p->files[PLAN_CREATE] + p->files[PLAN_REPLACE]);
+		log_error("stopped: %" PRIu64 " of %" PRIu64
+			  " files are restored, every one whole; " RECOVER
+			  " restore --continue goes on with it, " RECOVER " undo takes it back",
+			done, p->files[PLAN_CREATE] + p->files[PLAN_REPLACE]);
 		return EXIT_PART;
 	}
 	if (bad)
-		log_error("%zu path%s could not be restored, all others were", bad, bad == 1 ? "" : "s");
+		log_error("%zu path%s could not be restored, all others were", bad,
+			bad == 1 ? "" : "s");
 	else if (!x->r->quiet)
-		log_info("%s: done%s", x->title, x->undo ? "; " RECOVER " undo again brings it back" : "; " RECOVER " undo takes it back");
+		log_info("%s: done%s", x->title,
+			x->undo ? "; " RECOVER " undo again brings it back"
+				: "; " RECOVER " undo takes it back");
 	return bad ? EXIT_PART : EXIT_DONE;
 }
 
@@ -102,8 +107,9 @@ static int apply(struct restore *x, int root, struct plan *p, uint64_t op, bool 
 	struct apply_options o = { .op = op, .verify = x->verify, .sync = true };
 	int e;
 
-	(void)progress_new("restoring", "files", p->files[PLAN_CREATE] + p->files[PLAN_REPLACE] + p->files[PLAN_META],
-		x->r->quiet, &o.progress);
+	(void)progress_new("restoring", "files",
+		p->files[PLAN_CREATE] + p->files[PLAN_REPLACE] + p->files[PLAN_META], x->r->quiet,
+		&o.progress);
 	e = apply_plan(x->r->store, root, p, &o);
 	progress_done(o.progress);
 	*ret_stopped = e == -EINTR;
@@ -120,7 +126,8 @@ static void keep_result(struct restore *x)
 	int e = safety_snapshot(x->r, after, &sn);
 
 	if (e < 0)
-		log_warn_errno(e, "the snapshot after it could not be taken; @ is still the state before");
+		log_warn_errno(
+			e, "the snapshot after it could not be taken; @ is still the state before");
 }
 
 /* From the safety snapshot on. */
@@ -155,10 +162,12 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 		return context_failed(x->r, e, "cannot end the interrupted restore");
 	if ((e = journal_begin(dirfd, &j, p)) < 0) {
 		if (e == -EBUSY) {
-			log_error("another restore of this workspace is running; nothing was changed");
+			log_error("another restore of this workspace is running; nothing was "
+				  "changed");
 			return EXIT_ENV;
 		}
-		return context_failed(x->r, e, "cannot write the journal of the restore, so nothing was changed");
+		return context_failed(
+			x->r, e, "cannot write the journal of the restore, so nothing was changed");
 	}
 	if ((rc = restore_make_root(x->r->workspace, root))) {
 		journal_drop(dirfd, &j);
@@ -171,7 +180,8 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 	if (!stopped)
 		keep_result(x);
 	rc = report(x, p, stopped);
-	tell_restore(x->r->workspace, x->r->store_path, x->title, &x->rev, &safety.id, rc == EXIT_DONE);
+	tell_restore(
+		x->r->workspace, x->r->store_path, x->title, &x->rev, &safety.id, rc == EXIT_DONE);
 	return rc;
 }
 
@@ -190,10 +200,12 @@ static void hint_losses(const struct restore *x)
 	struct store_snapshot newest = { 0 };
 	struct losses l;
 
-	if (store_newest(x->r->store, &newest) == 0 && !memcmp(&newest.id, &x->rev, sizeof(x->rev))) {
+	if (store_newest(x->r->store, &newest) == 0 &&
+		!memcmp(&newest.id, &x->rev, sizeof(x->rev))) {
 		losses_find(x->r->store, &l);
 		if (l.dropped)
-			log_error("but %s dropped %" PRIu64 " file%s: " RECOVER " restore %s brings %s back",
+			log_error("but %s dropped %" PRIu64 " file%s: " RECOVER
+				  " restore %s brings %s back",
 				l.newest ? "this snapshot" : "one of the last snapshots", l.dropped,
 				l.dropped == 1 ? "" : "s", l.from, l.dropped == 1 ? "it" : "them");
 		losses_release(&l);
@@ -213,7 +225,9 @@ static int nothing_to_do(const struct restore *x, const struct plan *p)
 
 static int make_plan(struct restore *x, int root, bool elsewhere, struct plan *p)
 {
-	struct plan_options o = { .delete_ok = x->delete_ok, .no_known = elsewhere, .keep = elsewhere };
+	struct plan_options o = {
+		.delete_ok = x->delete_ok, .no_known = elsewhere, .keep = elsewhere
+	};
 	int e;
 
 	targets_sort(&x->targets);
@@ -234,7 +248,8 @@ int restore_run(struct restore *x)
 	int rc;
 
 	interrupt_catch();
-	if ((rc = restore_open_root(x->r->workspace, &root)) || (rc = make_plan(x, root, false, &p)))
+	if ((rc = restore_open_root(x->r->workspace, &root)) ||
+		(rc = make_plan(x, root, false, &p)))
 		return rc;
 	if (plan_empty(&p) && !x->interrupted)
 		return nothing_to_do(x, &p);
@@ -255,7 +270,9 @@ static int check_place(const char *dir, enum path_place place)
 		return EXIT_ENV;
 	}
 	if (place == PLACE_WORKSPACE) {
-		log_error("%s: is the workspace itself; without --to it is restored, with a snapshot before", dir);
+		log_error("%s: is the workspace itself; without --to it is restored, with a "
+			  "snapshot before",
+			dir);
 		return EXIT_ENV;
 	}
 	return EXIT_DONE;
@@ -286,7 +303,9 @@ int restore_elsewhere(struct restore *x, const char *dir)
 		return EXIT_PART;
 	journal_note_copy(store_dirfd(x->r->store), dir);
 	if (stopped) {
-		log_error("stopped; the copy in %s is not complete, the same command goes on with it", dir);
+		log_error(
+			"stopped; the copy in %s is not complete, the same command goes on with it",
+			dir);
 		return EXIT_PART;
 	}
 	if (plan_complain(&p)) {

@@ -1,4 +1,5 @@
-/* recover/restore.h - plan -> shown -> safety snapshot -> journal -> applied: what restore and undo share. */
+/* recover/restore.h - plan -> shown -> safety snapshot -> journal -> applied: what restore and
+ * undo share. */
 #ifndef RECOVER_RESTORE_H
 #define RECOVER_RESTORE_H
 
@@ -10,16 +11,19 @@ struct restore {
 	struct targets targets;
 	struct oid rev;			/* what is restored, for the journal */
 	const char *title;		/* "restore 3f2a91c4 of 2026-11-23 14:31:07" */
-	const char *what;		/* "restore of 3f2a91c4", in the messages of the snapshots before and after it */
+	/* "restore of 3f2a91c4", in the messages of the snapshots before and after it */
+	const char *what;
 	bool undo, dry_run, yes, verify, delete_ok;
-	struct journal *interrupted;	/* undo of one that is still pending: ended when this begins */
+	/* undo of one that is still pending: ended when this begins */
+	struct journal *interrupted;
 	bool reverted_undo;		/* what is undone was itself an undo */
 };
 
 /* An exit code. */
 int restore_run(struct restore *x);
 
-/* Below another folder, which is made. No snapshot holds what is there, so whatever exists is kept and named. */
+/* Below another folder, which is made. No snapshot holds what is there, so whatever exists is
+ * kept and named. */
 int restore_elsewhere(struct restore *x, const char *dir);
 
 /* The workspace, open; -1: it does not exist. Negative otherwise is said: EXIT_ENV. */

@@ -171,7 +171,8 @@ static int by_crash(struct store *s, const char *spec, struct store_snapshot *re
 		return log_error_errno(r, "%s: the journal of events", spec);
 	r = crash_snapshot(s, &ev, ret);
 	if (r == -ENOENT)
-		log_error("%s: no snapshot is older than the crash of %s", spec, text_local_time(crash_time_ns(&ev), when));
+		log_error("%s: no snapshot is older than the crash of %s", spec,
+			text_local_time(crash_time_ns(&ev), when));
 	return r;
 }
 
@@ -197,7 +198,8 @@ static int go_back(struct store *s, const char *spec, uint64_t back, struct stor
 		return 0;
 	r = store_list(s, sn->seq, step, &st);
 	if (r == 0) {
-		log_error("%s: there are only %llu snapshots before it", spec, (unsigned long long)(back - st.left));
+		log_error("%s: there are only %llu snapshots before it", spec,
+			(unsigned long long)(back - st.left));
 		r = -ENOENT;
 	}
 	store_snapshot_release(sn);

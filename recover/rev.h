@@ -22,8 +22,8 @@ struct rev {
 int rev_parse(const char *spec, int64_t now_ns, struct rev *ret, const char **why);
 void rev_release(struct rev *v);
 
-/* Release *ret with store_snapshot_release. 0, or -ENOENT / -EINVAL / -ENOTUNIQ, having said why on stderr
- * (an ambiguous prefix: with its candidates). */
+/* Release *ret with store_snapshot_release. 0, or -ENOENT / -EINVAL / -ENOTUNIQ, having said why
+ * on stderr (an ambiguous prefix: with its candidates). */
 int rev_resolve(struct store *s, const char *spec, int64_t now_ns, struct store_snapshot *ret);
 
 /* "3f2a91c4": enough of the id. */

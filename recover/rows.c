@@ -69,7 +69,8 @@ const char *row_time(int64_t time_ns, char out[32])
 		localtime_r(&t, &tm);
 		quarter = q;
 	}
-	if (tm.tm_sec || tm.tm_year < -900 || tm.tm_year > 8099)	/* an odd zone of old, or no year */
+	/* an odd zone of old, or no year */
+	if (tm.tm_sec || tm.tm_year < -900 || tm.tm_year > 8099)
 		return text_local_time(time_ns, out);
 	into = s - q * 900;
 	p = two(p, (tm.tm_year + 1900) / 100);

@@ -1,4 +1,5 @@
-/* recover/rows.h - the one line that stands for a snapshot, made quickly: a list has tens of thousands. */
+/* recover/rows.h - the one line that stands for a snapshot, made quickly: a list has tens of
+ * thousands. */
 #ifndef RECOVER_ROWS_H
 #define RECOVER_ROWS_H
 

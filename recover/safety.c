@@ -34,7 +34,8 @@ static int open_writer(const struct recover *r, struct store **ret)
 	struct timespec pause = { .tv_nsec = 50000000 };
 	int e;
 
-	for (int i = 0; (e = store_open(r->store_path, STORE_WRITE, &so, ret)) == -EBUSY && i < 100; i++) {
+	for (int i = 0; (e = store_open(r->store_path, STORE_WRITE, &so, ret)) == -EBUSY && i < 100;
+		i++) {
 		if (interrupted)
 			return -EINTR;
 		(void)nanosleep(&pause, NULL);
@@ -94,7 +95,8 @@ int safety_take(struct recover *r, const char *message, struct store_snapshot *r
 	store_snapshot_release(ret);
 	log_error("no snapshot of what is there now can be taken (%s), so nothing was changed%s",
 		e == -EBUSY ? "another process writes to the store" : err_str(e),
-		e == -ENOSPC ? "; make room, or restore elsewhere with --to DIR" : "; --to DIR restores elsewhere");
+		e == -ENOSPC ? "; make room, or restore elsewhere with --to DIR"
+			     : "; --to DIR restores elsewhere");
 	return EXIT_ENV;
 }
 
@@ -109,15 +111,17 @@ static void block(struct plan_item *it, const char *why)
 static bool destroys(const struct plan_item *it)
 {
 	return it->had.kind != KIND_GONE && it->had.kind != KIND_DIR &&
-		(it->action == PLAN_REPLACE || it->action == PLAN_DELETE || it->action == PLAN_META);
+	       (it->action == PLAN_REPLACE || it->action == PLAN_DELETE || it->action == PLAN_META);
 }
 
 /* 1: e is what is there, byte for byte. */
-static int holds(struct folder *at, const char *path, const struct store_entry *e, const struct had *h)
+static int holds(
+	struct folder *at, const char *path, const struct store_entry *e, const struct had *h)
 {
 	struct oid id;
 
-	if (e->kind != h->kind || (e->flags & ENTRY_KEPT) || e->size != h->size || look_hash(at, path, h, &id) < 0)
+	if (e->kind != h->kind || (e->flags & ENTRY_KEPT) || e->size != h->size ||
+		look_hash(at, path, h, &id) < 0)
 		return 0;
 	return !memcmp(&id, &e->oid, sizeof(id));
 }
@@ -133,7 +137,8 @@ static void check_item(struct cached *known, struct folder *at, struct plan_item
 		it->error = r;
 		return;
 	}
-	if (it->action == PLAN_CREATE && it->had.kind != KIND_GONE && !(it->want.kind == KIND_DIR && it->had.kind == KIND_DIR)) {
+	if (it->action == PLAN_CREATE && it->had.kind != KIND_GONE &&
+		!(it->want.kind == KIND_DIR && it->had.kind == KIND_DIR)) {
 		block(it, "appeared just now; left alone");
 		return;
 	}
@@ -141,7 +146,8 @@ static void check_item(struct cached *known, struct folder *at, struct plan_item
 		return;
 	e = cached_entry(known, it->path);
 	if (!e || e->kind == KIND_SKIPPED || e->kind == KIND_GONE || (e->flags & ENTRY_KEPT))
-		block(it, "no snapshot holds what is there now (it is ignored, too large or unreadable); move it away first");
+		block(it, "no snapshot holds what is there now (it is ignored, too large or "
+			  "unreadable); move it away first");
 	else if (holds(at, it->path, e, &it->had) != 1)
 		block(it, "is being changed just now; left alone");
 }
@@ -198,8 +204,9 @@ static int compare(const void *p, size_t n, void *arg)
 	return x->differs ? -ESTALE : 0;
 }
 
-/* What was being written when the restore was killed: the beginning of the wanted bytes, after a power cut
- * perhaps with zeros for those that did not reach the disk. Nothing in it is lost by writing it again. */
+/* What was being written when the restore was killed: the beginning of the wanted bytes, after a
+ * power cut perhaps with zeros for those that did not reach the disk. Nothing in it is lost by
+ * writing it again. */
 static bool half_written(struct recover *r, struct folder *at, const struct plan_item *it)
 {
 	autoclose int fd = -1;
@@ -207,7 +214,8 @@ static bool half_written(struct recover *r, struct folder *at, const struct plan
 	const char *name;
 	int dirfd = folder_of(at, it->path, &name);
 
-	if (dirfd < 0 || it->had.kind != KIND_FILE || it->want.kind != KIND_FILE || it->had.size > it->want.size)
+	if (dirfd < 0 || it->had.kind != KIND_FILE || it->want.kind != KIND_FILE ||
+		it->had.size > it->want.size)
 		return false;
 	if ((fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) < 0)
 		return false;
@@ -226,7 +234,8 @@ int safety_check_resumed(struct recover *r, int root, uint64_t seq, struct plan 
 		/* META: its content is already the wanted one */
 		if (!destroys(it) || it->action == PLAN_META)
 			continue;
-		if (seq && store_entry_at(r->store, seq, it->path, &e) == 0 && holds(&at, it->path, &e, &it->had) == 1)
+		if (seq && store_entry_at(r->store, seq, it->path, &e) == 0 &&
+			holds(&at, it->path, &e, &it->had) == 1)
 			continue;
 		if (it->action == PLAN_REPLACE && half_written(r, &at, it))
 			continue;

@@ -1,9 +1,10 @@
-/* Renames, found as git finds them: same content first; then, of what is left, names that only one old and one
- * new file bear; then every old file against every new one, the most alike first.
+/* Renames, found as git finds them: same content first; then, of what is left, names that only one
+ * old and one new file bear; then every old file against every new one, the most alike first.
  *
- * How alike two files are: the bytes of the lines (cut at 64 bytes) of the one that also occur in the other, against
- * the size of the larger one. Lines are told apart by a number below 107927 only, and two that share
- * it count as one, so that number is git's too: else percentages would differ now and then. */
+ * How alike two files are: the bytes of the lines (cut at 64 bytes) of the one that also occur
+ * in the other, against the size of the larger one. Lines are told apart by a number below
+ * 107927 only, and two that share it count as one, so that number is git's too: else percentages
+ * would differ now and then. */
 #include "pairs.h"
 
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 #include "xalloc.h"
 
 enum { SPAN = 64, KINDS = 107927, CANDIDATES = 4, LIMIT = 1000, ALTERNATIVES = 100 };
-#define TOO_BIG (UINT64_C(512) << 20)	/* git takes such files for binary and we do not load them */
+/* git takes such files for binary and we do not load them */
+#define TOO_BIG (UINT64_C(512) << 20)
 
 struct span {
 	uint32_t kind;
@@ -25,7 +27,8 @@ struct file {
 	size_t pair;		/* its index in the list */
 	bool used;
 	bool sized, cut;	/* size, span are known */
-	bool unread;		/* its content cannot be had: like nothing. Who prints it will say so */
+	/* its content cannot be had: like nothing. Who prints it will say so */
+	bool unread;
 	uint64_t size;
 	struct span *span;	/* by kind */
 	size_t n;
@@ -179,7 +182,8 @@ static int alike(const struct finding *f, struct file *a, struct file *b, int le
 		return 0;
 	max = a->size > b->size ? a->size : b->size;
 	min = a->size < b->size ? a->size : b->size;
-	if (max > TOO_BIG || max * (uint64_t)(SCORE_MAX - least) < (max - min) * SCORE_MAX || !b->size)
+	if (max > TOO_BIG || max * (uint64_t)(SCORE_MAX - least) < (max - min) * SCORE_MAX ||
+		!b->size)
 		return 0;
 	if (!load_spans(f, a) || !load_spans(f, b))
 		return 0;
@@ -249,7 +253,8 @@ static struct file *same_content(struct file **by, size_t n, const struct file *
 	}
 	for (; lo < n && git_oid_equal(&by[lo]->side->id, &dst->side->id) && tries; lo++) {
 		const struct side *s = by[lo]->side;
-		bool files = (s->mode & 0170000) == 0100000 && (dst->side->mode & 0170000) == 0100000;
+		bool files =
+			(s->mode & 0170000) == 0100000 && (dst->side->mode & 0170000) == 0100000;
 
 		if (by[lo]->used || (!files && s->mode != dst->side->mode))
 			continue;
@@ -305,10 +310,12 @@ static struct file *only_one(struct file **by, size_t n, size_t *at, struct file
 	return *at == first + 1 ? by[first] : NULL;
 }
 
-/* A name that only one old and one new file bear needs to be alike by less than halfway to the whole. */
+/* A name that only one old and one new file bear needs to be alike by less than halfway to the
+ * whole. */
 static void find_names(struct finding *f)
 {
-	autofree struct file **src = sorted_by_name(f->src, f->n_src), **dst = sorted_by_name(f->dst, f->n_dst);
+	autofree struct file **src = sorted_by_name(f->src, f->n_src),
+			     **dst = sorted_by_name(f->dst, f->n_dst);
 	int least = f->least + (SCORE_MAX - f->least) / 2;
 	size_t i = 0, j = 0;
 

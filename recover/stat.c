@@ -44,7 +44,8 @@ static char *rename_name(const char *a, const char *b)
 
 		if (pre + post == 0)
 			return xasprintf("%s => %s", a, b);
-		return xasprintf("%.*s{%.*s => %.*s}%s", (int)pre, a, (int)ma, a + pre, (int)mb, b + pre, a + na - post);
+		return xasprintf("%.*s{%.*s => %.*s}%s", (int)pre, a, (int)ma, a + pre, (int)mb,
+			b + pre, a + na - post);
 	}
 }
 
@@ -68,7 +69,8 @@ static int look_at_side(git_repository *repo, const struct side *s, size_t *ret_
 	if ((r = git_blob_lookup(&blob, repo, &s->id)) < 0)
 		return r;
 	*ret_bytes = (size_t)git_blob_rawsize(blob);
-	*binary |= *ret_bytes && memchr(git_blob_rawcontent(blob), 0, *ret_bytes < 8000 ? *ret_bytes : 8000);
+	*binary |= *ret_bytes &&
+		   memchr(git_blob_rawcontent(blob), 0, *ret_bytes < 8000 ? *ret_bytes : 8000);
 	git_blob_free(blob);
 	return 0;
 }
@@ -201,7 +203,8 @@ static void print_stat_line(const struct line *l, const struct widths *w, bool c
 {
 	const char *name = l->name, *cut = "";
 	int len = (int)strlen(name), width = w->name;
-	const char *g = color ? "\033[32m" : "", *d = color ? "\033[31m" : "", *z = color ? "\033[m" : "";
+	const char *g = color ? "\033[32m" : "", *d = color ? "\033[31m" : "",
+		   *z = color ? "\033[m" : "";
 
 	if (len > width) {
 		const char *slash;
@@ -218,7 +221,8 @@ static void print_stat_line(const struct line *l, const struct widths *w, bool c
 		if (l->added || l->deleted)
 			printf(" %s%zu%s -> %s%zu%s bytes", d, l->deleted, z, g, l->added, z);
 	} else {
-		printf(" %*zu%s", w->number, l->added + l->deleted, l->added + l->deleted ? " " : "");
+		printf(" %*zu%s", w->number, l->added + l->deleted,
+			l->added + l->deleted ? " " : "");
 		print_graph(l, w, color);
 	}
 	fputc('\n', stdout);

@@ -36,7 +36,8 @@ void strays_name(const struct config *cfg)
 	unsigned n = 0;
 
 	if (store_place("/x", NULL, cfg->store_dir, &parent) < 0) {
-		log_error("HOME is not set, so it is not known where stores lie: set it, or name one with --store DIR");
+		log_error("HOME is not set, so it is not known where stores lie: set it, or name "
+			  "one with --store DIR");
 		return;
 	}
 	*strrchr(parent.data, '/') = 0;
@@ -49,8 +50,10 @@ void strays_name(const struct config *cfg)
 		if (*e->d_name == '.' || !stray(dirfd(d), e->d_name, &workspace))
 			continue;
 		if (n++ < NAMED)
-			log_error("%s is gone (moved or deleted?) and has snapshots: " RECOVER " --workspace %s list; "
-				"restore @ --to DIR makes a copy of them", workspace.data, workspace.data);
+			log_error("%s is gone (moved or deleted?) and has snapshots: " RECOVER
+				  " --workspace %s list; "
+				  "restore @ --to DIR makes a copy of them",
+				workspace.data, workspace.data);
 		else
 			log_error("and more in %s", parent.data);
 	}

@@ -164,14 +164,16 @@ static int parse_date(const char *s, int64_t *ret)
 	int year, mon, day, local = 1, offset = 0;
 	time_t t;
 
-	if (take_digits(&s, 4, &year) < 0 || *s++ != '-' || take_digits(&s, 2, &mon) < 0 || *s++ != '-' ||
-	    take_digits(&s, 2, &day) < 0 || mon < 1 || mon > 12 || day < 1 || day > 31)
+	if (take_digits(&s, 4, &year) < 0 || *s++ != '-' || take_digits(&s, 2, &mon) < 0 ||
+		*s++ != '-' || take_digits(&s, 2, &day) < 0 || mon < 1 || mon > 12 || day < 1 ||
+		day > 31)
 		return -EINVAL;
 	if (*s == 'T' || *s == 't')
 		s++;
 	else
 		s = skip_space(s);
-	if (*s && (take_clock(&s, &c) < 0 || (s = skip_space(s), take_zone(&s, &local, &offset)) < 0 || *s))
+	if (*s && (take_clock(&s, &c) < 0 ||
+			  (s = skip_space(s), take_zone(&s, &local, &offset)) < 0 || *s))
 		return -EINVAL;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = mon - 1;

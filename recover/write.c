@@ -24,7 +24,8 @@ int write_meta(int dirfd, const char *name, const struct store_entry *want)
 {
 	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, to_timespec(want->mtime_ns) };
 
-	if (want->kind != KIND_LINK && fchmodat(dirfd, name, want->mode & 07777, AT_SYMLINK_NOFOLLOW) < 0)
+	if (want->kind != KIND_LINK &&
+		fchmodat(dirfd, name, want->mode & 07777, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	return utimensat(dirfd, name, t, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
@@ -66,14 +67,16 @@ static int put(const void *p, size_t n, void *arg)
 {
 	struct out *o = arg;
 
-	if (interrupted == SIGTERM)	/* a large file in hand: only the second, harder wish stops within it */
+	/* a large file in hand: only the second, harder wish stops within it */
+	if (interrupted == SIGTERM)
 		return -EINTR;
 	if (o->sparse)
 		return put_sparse(o, p, n);
 	return io_write_all(o->fd, p, n);
 }
 
-/* Mode and time through the descriptor: nobody can have put another file there. The mode was given to open. */
+/* Mode and time through the descriptor: nobody can have put another file there. The mode was
+ * given to open. */
 static int finish_file(struct out *o, const struct store_entry *want)
 {
 	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, to_timespec(want->mtime_ns) };
@@ -107,10 +110,12 @@ static int create(int dirfd, const char *name, const struct plan_item *it, bool 
 	return fd < 0 ? -errno : fd;
 }
 
-static int write_link(int dirfd, const char *name, const struct plan_item *it, const char *target, bool temp)
+static int write_link(
+	int dirfd, const char *name, const struct plan_item *it, const char *target, bool temp)
 {
 	if (symlinkat(target, dirfd, name) < 0) {
-		if (errno != EEXIST || !temp || unlinkat(dirfd, name, 0) < 0 || symlinkat(target, dirfd, name) < 0)
+		if (errno != EEXIST || !temp || unlinkat(dirfd, name, 0) < 0 ||
+			symlinkat(target, dirfd, name) < 0)
 			return -errno;
 	}
 	return write_meta(dirfd, name, &it->want);
@@ -189,7 +194,9 @@ void write_item(struct folder *f, struct plan_item *it, const void *p, size_t n,
 	else if (it->want.kind == KIND_LINK)
 		written(it, &at, write_link(at.dirfd, at.name, it, p, at.temp));
 	else
-		written(it, &at, write_file(at.dirfd, at.name, it, at.temp, fill_bytes, &(struct bytes){ p, n }));
+		written(it, &at,
+			write_file(at.dirfd, at.name, it, at.temp, fill_bytes,
+				&(struct bytes){ p, n }));
 }
 
 struct stream {
@@ -229,7 +236,8 @@ void write_rename(struct folder *f, struct plan_item *it, uint64_t op)
 	it->temp = false;
 	journal_temp_name(op, it->path, name, tmp);
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		it->error = errno == ENOENT ? 0 : -errno;	/* deleted meanwhile: nothing is lost by writing */
+		/* deleted meanwhile: nothing is lost by writing */
+		it->error = errno == ENOENT ? 0 : -errno;
 	} else {
 		had_from_stat(&st, &now);
 		it->error = had_same(&now, &it->had) ? 0 : -ESTALE;

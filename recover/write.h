@@ -4,8 +4,8 @@
 
 #include "plan.h"
 
-/* A file or link of the plan (CREATE, REPLACE) with this content, or META. Sets it->temp when a rename must follow,
- * and it->error. */
+/* A file or link of the plan (CREATE, REPLACE) with this content, or META. Sets it->temp when a
+ * rename must follow, and it->error. */
 void write_item(struct folder *f, struct plan_item *it, const void *p, size_t n, uint64_t op);
 /* A large file, straight from the store. */
 void write_stream(struct store *s, struct folder *f, struct plan_item *it, uint64_t op);

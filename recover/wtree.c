@@ -103,8 +103,10 @@ static int read_work(struct backend *b, const struct object *o, struct buf *ret)
 
 		if (slash)
 			*slash = 0;
-		dir = slash ? io_open_beneath(b->root, up, O_RDONLY | O_DIRECTORY, 0, 0) : dup(b->root);
-		n = dir < 0 ? -1 : readlinkat(dir, slash ? slash + 1 : o->path, ret->data, o->size + 1);
+		dir = slash ? io_open_beneath(b->root, up, O_RDONLY | O_DIRECTORY, 0, 0)
+			    : dup(b->root);
+		n = dir < 0 ? -1
+			    : readlinkat(dir, slash ? slash + 1 : o->path, ret->data, o->size + 1);
 	} else {
 		fd = io_open_beneath(b->root, o->path, O_RDONLY | O_NONBLOCK, 0, 0);
 		n = fd < 0 ? -1 : io_read_full(fd, ret->data, o->size + 1);
@@ -116,7 +118,8 @@ static int read_work(struct backend *b, const struct object *o, struct buf *ret)
 	return memcmp(&id, &o->id, sizeof(id)) ? -ESTALE : 0;
 }
 
-static int be_read(void **data, size_t *len, git_object_t *type, git_odb_backend *be, const git_oid *id)
+static int be_read(
+	void **data, size_t *len, git_object_t *type, git_odb_backend *be, const git_oid *id)
 {
 	struct backend *b = (struct backend *)be;
 	const struct object *o = known(be, id);
@@ -194,14 +197,16 @@ static int backend_new(git_odb *odb, int root, struct wtree_notes *notes, struct
 
 /* ---- the trees ---------------------------------------------------------------- */
 
-static int collect(const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
+static int collect(
+	const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
 {
 	struct build *b = arg;
 	struct store_entry e = *is;
 	static const struct oid none;
 
 	if (is->kind == KIND_SKIPPED || (is->flags & ENTRY_KEPT)) {
-		/* A folder that cannot be listed hides what changed below it: that is no "unchanged". */
+		/* A folder that cannot be listed hides what changed below it: that is no
+		 * "unchanged". */
 		bool failed = (is->flags & ENTRY_KEPT) || is->why == WHY_UNREADABLE;
 
 		if (was->kind == KIND_FILE || was->kind == KIND_LINK ||
@@ -209,7 +214,8 @@ static int collect(const char *path, const struct store_entry *was, const struct
 			strs_add(failed ? &b->notes->unread : &b->notes->left_out, xstrdup(path));
 		return 0;
 	}
-	if ((is->kind == KIND_FILE || is->kind == KIND_LINK) && !memcmp(&is->oid, &none, sizeof(none)))
+	if ((is->kind == KIND_FILE || is->kind == KIND_LINK) &&
+		!memcmp(&is->oid, &none, sizeof(none)))
 		e.oid = was->oid;	/* only its mode or time differs: it was not read */
 	b->c = xgrow(b->c, b->n, &b->cap, sizeof(*b->c));
 	b->c[b->n++] = (struct change){ xstrdup(path), e };
@@ -221,8 +227,9 @@ static int by_path(const void *a, const void *b)
 	return path_compare(((const struct change *)a)->path, ((const struct change *)b)->path);
 }
 
-/* A tree is put together here and not by libgit2's tree builder, which refuses names that git on other systems
- * could not check out ("git~1", ".git.", ".git "): here they are files like any other. */
+/* A tree is put together here and not by libgit2's tree builder, which refuses names that git on
+ * other systems could not check out ("git~1", ".git.", ".git "): here they are files like any
+ * other. */
 struct row {
 	const char *name;	/* of a change or of the base tree */
 	size_t len;
@@ -240,7 +247,8 @@ static void rows_release(struct folder_rows *f)
 	free(f->row);
 }
 
-static void rows_add(struct folder_rows *f, const char *name, size_t len, unsigned mode, const git_oid *id)
+static void rows_add(
+	struct folder_rows *f, const char *name, size_t len, unsigned mode, const git_oid *id)
 {
 	f->row = xgrow(f->row, f->n, &f->cap, sizeof(*f->row));
 	f->row[f->n] = (struct row){ .name = name, .len = len, .mode = mode };
@@ -278,7 +286,8 @@ static int by_git_order(const void *x, const void *y)
 	return ca - cb;
 }
 
-/* The base's rows that no change replaces join the changed ones, which are by name; then all become an object. */
+/* The base's rows that no change replaces join the changed ones, which are by name; then all
+ * become an object. */
 static int rows_write(struct backend *be, struct folder_rows *f, const git_tree *base, git_oid *ret)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
@@ -292,7 +301,8 @@ static int rows_write(struct backend *be, struct folder_rows *f, const git_tree 
 		struct row key = { .name = name, .len = strlen(name) };
 
 		if (!changed || !bsearch(&key, f->row, changed, sizeof(key), by_name))
-			rows_add(f, name, key.len, (unsigned)git_tree_entry_filemode_raw(e), git_tree_entry_id(e));
+			rows_add(f, name, key.len, (unsigned)git_tree_entry_filemode_raw(e),
+				git_tree_entry_id(e));
 	}
 	if (f->n)
 		qsort(f->row, f->n, sizeof(*f->row), by_git_order);
@@ -301,8 +311,8 @@ static int rows_write(struct backend *be, struct folder_rows *f, const git_tree 
 
 		if (!w->mode)
 			continue;
-		if ((r = buf_printf(&b, "%o ", w->mode)) == 0 && (r = buf_add(&b, w->name, w->len)) == 0 &&
-		    (r = buf_addch(&b, 0)) == 0)
+		if ((r = buf_printf(&b, "%o ", w->mode)) == 0 &&
+			(r = buf_add(&b, w->name, w->len)) == 0 && (r = buf_addch(&b, 0)) == 0)
 			r = buf_add(&b, w->id.id, 20);
 	}
 	if (r < 0)
@@ -317,23 +327,25 @@ static int rows_write(struct backend *be, struct folder_rows *f, const git_tree 
 	return 0;
 }
 
-static int build_tree(struct build *b, const git_oid *base, size_t lo, size_t hi, size_t at, git_oid *ret,
-	bool *ret_empty);
+static int build_tree(struct build *b, const git_oid *base, size_t lo, size_t hi, size_t at,
+	git_oid *ret, bool *ret_empty);
 
 /* One name of a folder: the change of the name itself (if it is in c[lo]) and those below it. */
-static int build_name(struct build *b, struct folder_rows *f, const git_tree_entry *was, size_t len, size_t lo,
-	size_t hi, size_t at)
+static int build_name(struct build *b, struct folder_rows *f, const git_tree_entry *was, size_t len,
+	size_t lo, size_t hi, size_t at)
 {
 	const struct change *c = &b->c[lo];
 	const char *name = c->path + at;
-	const git_oid *below = was && git_tree_entry_type(was) == GIT_OBJECT_TREE ? git_tree_entry_id(was) : NULL;
+	const git_oid *below =
+		was && git_tree_entry_type(was) == GIT_OBJECT_TREE ? git_tree_entry_id(was) : NULL;
 	bool empty = true;
 	git_oid sub;
 	int r;
 
 	if (!name[len]) {
 		if (c->is.kind == KIND_FILE || c->is.kind == KIND_LINK) {
-			struct object o = { c->is.oid, xstrdup(c->path), NULL, c->is.size, c->is.kind == KIND_LINK };
+			struct object o = { c->is.oid, xstrdup(c->path), NULL, c->is.size,
+				c->is.kind == KIND_LINK };
 			git_oid id;
 
 			memcpy(id.id, c->is.oid.b, 20);
@@ -343,7 +355,8 @@ static int build_name(struct build *b, struct folder_rows *f, const git_tree_ent
 		}
 		if (c->is.kind == KIND_GONE)
 			below = NULL;
-		else if (lo + 1 == hi && below)		/* a folder, of which only mode or time differ */
+		/* a folder, of which only mode or time differ */
+		else if (lo + 1 == hi && below)
 			return 0;
 		lo++;
 	}
@@ -354,8 +367,8 @@ static int build_name(struct build *b, struct folder_rows *f, const git_tree_ent
 }
 
 /* The folder whose path is the first `at` bytes of all of c[lo..hi). */
-static int build_tree(struct build *b, const git_oid *base, size_t lo, size_t hi, size_t at, git_oid *ret,
-	bool *ret_empty)
+static int build_tree(struct build *b, const git_oid *base, size_t lo, size_t hi, size_t at,
+	git_oid *ret, bool *ret_empty)
 {
 	autoput(rows_release) struct folder_rows f = { 0 };
 	git_tree *t = NULL;
@@ -418,7 +431,8 @@ int wtree_build(struct recover *r, const struct store_snapshot *sn, const struct
 	autoput(build_release) struct build b = { .notes = notes };
 	autoput(close_scan) struct scan *sc = NULL;
 	struct scan_options so = { .cfg = &r->cfg };
-	const char *const *only = paths && paths->n && **paths->s ? (const char *const *)paths->s : NULL;
+	const char *const *only =
+		paths && paths->n && **paths->s ? (const char *const *)paths->s : NULL;
 	git_odb *odb;
 	int e;
 

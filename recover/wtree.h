@@ -13,13 +13,14 @@
 
 struct wtree_notes {
 	struct strs unread;	/* in the snapshot, and could not be read now */
-	struct strs left_out;	/* in the snapshot, and not stored any more: ignored, excluded, too large */
+	/* in the snapshot, and not stored any more: ignored, excluded, too large */
+	struct strs left_out;
 	const char *stale;	/* a file that changed while the diff was made, or NULL */
 };
 
-/* The workspace's tree, as compared with snapshot sn. Paths limits where is looked. The objects live as
- * long as r->store; *notes is filled now (unread, left_out) and while the tree is used (stale). -ENOENT: the workspace
- * is gone. */
+/* The workspace's tree, as compared with snapshot sn. Paths limits where is looked. The objects
+ * live as long as r->store; *notes is filled now (unread, left_out) and while the tree is used
+ * (stale). -ENOENT: the workspace is gone. */
 int wtree_build(struct recover *r, const struct store_snapshot *sn, const struct strs *paths,
 	struct wtree_notes *notes, git_tree **ret);
 

@@ -72,7 +72,8 @@ void at_forget(struct at_near *n)
 static int step(int rootfd, struct at_near *n, const char *path, size_t len)
 {
 	size_t have = n->path.len;
-	bool above = n->fd >= 0 && have < len && path[have] == '/' && memcmp(path, n->path.data, have) == 0;
+	bool above = n->fd >= 0 && have < len && path[have] == '/' &&
+		     memcmp(path, n->path.data, have) == 0;
 	autofree char *rest = NULL;
 	int fd;
 

@@ -11,7 +11,8 @@
 #include "at.h"
 #include "scan-internal.h"
 
-/* Byte order. A folder with one of these names is made by a tool, and the tool can make it again. */
+/* Byte order. A folder with one of these names is made by a tool, and the tool can make it
+ * again. */
 static const char *const folders[] = {
 	".Trash",
 	".angular",
@@ -93,7 +94,8 @@ static bool vim_swap(const char *name)
 {
 	size_t n = strlen(name);
 
-	return n > 5 && memcmp(name + n - 4, ".sw", 3) == 0 && name[n - 1] >= 'a' && name[n - 1] <= 'p';
+	return n > 5 && memcmp(name + n - 4, ".sw", 3) == 0 && name[n - 1] >= 'a' &&
+	       name[n - 1] <= 'p';
 }
 
 bool builtin_transient(const char *name)
@@ -122,8 +124,9 @@ static int compare(const void *a, const void *b)
 
 bool builtin_folder(const char *name)
 {
-	return bsearch(name, folders, sizeof(folders) / sizeof(*folders), sizeof(*folders), compare) ||
-		starts(name, ".Trash-");
+	return bsearch(name, folders, sizeof(folders) / sizeof(*folders), sizeof(*folders),
+		       compare) ||
+	       starts(name, ".Trash-");
 }
 
 static int tagged(int dir)
@@ -164,7 +167,13 @@ int builtin_folder_content(int rootfd, struct at_near *near, const char *path)
 bool builtin_tells(const char *name)
 {
 	static const char *const names[] = {
-		"CACHEDIR.TAG", "catalogue.db", "conda-meta", "history", "lock", "log", "pyvenv.cfg",
+		"CACHEDIR.TAG",
+		"catalogue.db",
+		"conda-meta",
+		"history",
+		"lock",
+		"log",
+		"pyvenv.cfg",
 	};
 
 	return bsearch(name, names, sizeof(names) / sizeof(*names), sizeof(*names), compare);

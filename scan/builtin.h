@@ -22,8 +22,9 @@ bool builtin_transient(const char *name);
 /* What tools can make again. */
 bool builtin_file(const char *name);
 bool builtin_folder(const char *name);
-/* The same, told by what the folder holds: a virtual environment (pyvenv.cfg, conda-meta), a CACHEDIR.TAG with its
- * signature (bford.info/cachedir: cargo's target, and many caches), a store of Holdfast. path is below rootfd.
+/* The same, told by what the folder holds: a virtual environment (pyvenv.cfg, conda-meta), a
+ * CACHEDIR.TAG with its signature (bford.info/cachedir: cargo's target, and many caches), a store
+ * of Holdfast. path is below rootfd.
  * 1, 0, or negative: no descriptors, no memory. */
 int builtin_folder_content(int rootfd, struct at_near *near, const char *path);
 /* May a change of this name change that answer, for the folder it is in or the one above? */

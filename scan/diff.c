@@ -1,7 +1,8 @@
 /* scan/diff.c - a snapshot beside the workspace, without writing.
  *
- * Three sorted lists per folder: what the snapshot has, what is there, and what the newest snapshot recorded
- * with the stat data of that moment, which saves reading what has not changed since. */
+ * Three sorted lists per folder: what the snapshot has, what is there, and what the newest
+ * snapshot recorded with the stat data of that moment, which saves reading what has not changed
+ * since. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,8 +35,12 @@ static const struct store_entry nothing = { .kind = KIND_GONE };
 static void fill(const struct stat *st, enum store_kind kind, struct store_entry *e)
 {
 	*e = (struct store_entry){
-		.kind = kind, .mode = st->st_mode, .size = kind == KIND_DIR ? 0 : (uint64_t)st->st_size,
-		.mtime_ns = scan_ns(&st->st_mtim), .ctime_ns = scan_ns(&st->st_ctim), .ino = st->st_ino,
+		.kind = kind,
+		.mode = st->st_mode,
+		.size = kind == KIND_DIR ? 0 : (uint64_t)st->st_size,
+		.mtime_ns = scan_ns(&st->st_mtim),
+		.ctime_ns = scan_ns(&st->st_ctim),
+		.ino = st->st_ino,
 	};
 }
 
@@ -46,7 +51,8 @@ static int hash_fd(struct diff *d, int fd, uint64_t size, struct oid *ret)
 	int n = snprintf(head, sizeof(head), "blob %llu", (unsigned long long)size);
 	uint64_t at = 0;
 
-	if (!EVP_DigestInit_ex(d->md, EVP_sha1(), NULL) || !EVP_DigestUpdate(d->md, head, (size_t)n + 1))
+	if (!EVP_DigestInit_ex(d->md, EVP_sha1(), NULL) ||
+		!EVP_DigestUpdate(d->md, head, (size_t)n + 1))
 		return -ENOMEM;
 	for (;;) {
 		ssize_t k = io_pread_full(fd, d->piece, PIECE, (off_t)at);
@@ -139,7 +145,9 @@ static int look(struct diff *d, int dirfd, const char *name, const char *path,
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno == ENOENT)
 			return 0;
-		*is = (struct store_entry){ .kind = KIND_SKIPPED, .flags = ENTRY_KEPT, .why = WHY_UNREADABLE };
+		*is = (struct store_entry){
+			.kind = KIND_SKIPPED, .flags = ENTRY_KEPT, .why = WHY_UNREADABLE
+		};
 		return 0;
 	}
 	r = rules_check(d->s->rules, path, S_ISDIR(st.st_mode), &why, &any_size);
@@ -148,7 +156,8 @@ static int look(struct diff *d, int dirfd, const char *name, const char *path,
 	skipped = r == RULES_SKIP || (r == RULES_UNSURE && absent(cur->kind));
 	if (r == RULES_UNSURE)
 		why = WHY_UNREADABLE;
-	if (!skipped && S_ISREG(st.st_mode) && !any_size && (uint64_t)st.st_size > d->s->opt.cfg->max_file_size)
+	if (!skipped && S_ISREG(st.st_mode) && !any_size &&
+		(uint64_t)st.st_size > d->s->opt.cfg->max_file_size)
 		skipped = true, why = WHY_TOO_LARGE;
 	if (!skipped && S_ISDIR(st.st_mode) && st.st_dev != d->s->dev)
 		skipped = true, why = WHY_OTHER_FS;
@@ -176,7 +185,8 @@ static bool differ(const struct store_entry *was, const struct store_entry *is)
 		(is->flags & ENTRY_KEPT) || memcmp(&was->oid, &is->oid, sizeof(was->oid)) != 0;
 }
 
-static int tell(struct diff *d, const char *path, const struct store_entry *was, const struct store_entry *is)
+static int tell(struct diff *d, const char *path, const struct store_entry *was,
+	const struct store_entry *is)
 {
 	int r = differ(was, is) ? d->fn(path, was, is, d->arg) : 0;
 
@@ -223,7 +233,8 @@ static int compare(struct diff *d, const char *dir, int dirfd, const struct list
 
 static int folder_unreadable(struct diff *d, const char *dir, int why)
 {
-	struct store_entry was, is = { .kind = KIND_DIR, .flags = ENTRY_KEPT, .why = WHY_UNREADABLE };
+	struct store_entry was,
+		is = { .kind = KIND_DIR, .flags = ENTRY_KEPT, .why = WHY_UNREADABLE };
 
 	if (scan_is_ours(why))
 		return why;
@@ -301,7 +312,8 @@ static int everything(struct diff *d)
 	return r < 0 ? r : drain(d);
 }
 
-int scan_diff(struct scan *s, struct store *st, uint64_t seq, const char *const *paths, scan_diff_fn fn, void *arg)
+int scan_diff(struct scan *s, struct store *st, uint64_t seq, const char *const *paths,
+	scan_diff_fn fn, void *arg)
 {
 	struct diff d = { .s = s, .st = st, .seq = seq, .fn = fn, .arg = arg };
 	int r = scan_present(s);

@@ -18,7 +18,8 @@ static char *configured(void)
 
 	if (git_libgit2_init() < 0)
 		return NULL;
-	if (git_config_open_default(&c) == 0 && git_config_get_path(&path, c, "core.excludesfile") == 0)
+	if (git_config_open_default(&c) == 0 &&
+		git_config_get_path(&path, c, "core.excludesfile") == 0)
 		r = strdup(path.ptr);
 	git_buf_dispose(&path);
 	git_config_free(c);

@@ -184,7 +184,8 @@ static bool match_path(const struct pattern *p, const char *name, size_t len)
 	return wild_match(p->text + k, p->len - k, name + k, len - k, true);
 }
 
-int ignore_match(const struct ignore *ig, const char *name, size_t len, const char *base, bool is_dir)
+int ignore_match(
+	const struct ignore *ig, const char *name, size_t len, const char *base, bool is_dir)
 {
 	size_t base_len = len - (size_t)(base - name);
 
@@ -226,7 +227,8 @@ bool ignore_may_match_below(const struct ignore *ig, const char *name, size_t le
 
 		if (p->flags & NEGATIVE)
 			continue;
-		if (p->flags & NAME_ONLY ? any_depth && p->len : may_match_below(p, name, len, any_depth))
+		if (p->flags & NAME_ONLY ? any_depth && p->len
+					 : may_match_below(p, name, len, any_depth))
 			return true;
 	}
 	return false;

@@ -37,7 +37,8 @@ static int take_name(struct listing *l, const struct dirent *d)
 
 	if (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])))
 		return 0;
-	if (l->text.len > UINT32_MAX - 256 || grow((void **)&l->at, &l->cap, l->n, sizeof(*l->at)) < 0)
+	if (l->text.len > UINT32_MAX - 256 ||
+		grow((void **)&l->at, &l->cap, l->n, sizeof(*l->at)) < 0)
 		return -ENOMEM;
 	l->at[l->n++] = (struct listed){ (uint32_t)l->text.len, d->d_type };
 	return buf_add(&l->text, name, strlen(name) + 1);
@@ -84,7 +85,8 @@ static int take_entry(const char *name, const struct store_entry *e, void *arg)
 
 	if (e->kind == KIND_GONE || !*name)
 		return 0;
-	if (k->text.len > UINT32_MAX - 256 || grow((void **)&k->at, &k->cap, k->n, sizeof(*k->at)) < 0)
+	if (k->text.len > UINT32_MAX - 256 ||
+		grow((void **)&k->at, &k->cap, k->n, sizeof(*k->at)) < 0)
 		return -ENOMEM;
 	k->at[k->n++] = (struct known_entry){ (uint32_t)k->text.len, *e };
 	return buf_add(&k->text, name, strlen(name) + 1);

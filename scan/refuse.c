@@ -35,7 +35,8 @@ static bool is_store(const char *path)
 	autoput(buf_release) struct buf b = BUF_INIT;
 	struct stat st;
 
-	return buf_printf(&b, "%s/log/00000001.seg", path) == 0 && stat(b.data, &st) == 0 && S_ISREG(st.st_mode);
+	return buf_printf(&b, "%s/log/00000001.seg", path) == 0 && stat(b.data, &st) == 0 &&
+	       S_ISREG(st.st_mode);
 }
 
 static bool in_store(const char *workspace)

@@ -1,8 +1,8 @@
 /* scan/rules.c - which paths are kept (scan.h lists the rules).
  *
- * The folders from the workspace down to the one last asked about are kept as a chain of levels, each with
- * its verdict and its ignore files. Questions come folder by folder, so the chain rarely moves, and
- * its memory does not grow with the tree. */
+ * The folders from the workspace down to the one last asked about are kept as a chain of levels,
+ * each with its verdict and its ignore files. Questions come folder by folder, so the chain
+ * rarely moves, and its memory does not grow with the tree. */
 #include "scan.h"
 
 #include <errno.h>
@@ -45,8 +45,8 @@ struct level {
 	bool git_bad, snap_bad;	/* there, and not to be read */
 };
 
-/* Folders that left the chain and were NORMAL, without files of patterns: work goes on in a few folders, and each
- * question less saves some eight looks at the disk. */
+/* Folders that left the chain and were NORMAL, without files of patterns: work goes on in a few
+ * folders, and each question less saves some eight looks at the disk. */
 enum { PLAIN_MAX = 64 };
 
 /* What a file outside the tree was when it was read. */
@@ -75,7 +75,8 @@ struct rules {
 	struct outside outside[N_OUTSIDE];	/* read with the root level */
 	bool outside_read;
 	int error;			/* ours, of this question */
-	struct buf bad, bad_before;	/* files that cannot be read, each behind a NUL: since all was forgotten, and before */
+	/* files that cannot be read, each behind a NUL: since all was forgotten, and before */
+	struct buf bad, bad_before;
 	struct buf path;		/* of the deepest level */
 	struct level *level;
 	size_t n, cap;
@@ -125,8 +126,8 @@ static void keep_plain(struct rules *r, const struct level *l, const char *path)
 {
 	char **to = &r->plain[r->next_plain % PLAIN_MAX];
 
-	if (!l->len || l->state != NORMAL || l->unsure || l->git || l->snap || l->git_bad || l->snap_bad ||
-		is_plain(r, path, l->len))
+	if (!l->len || l->state != NORMAL || l->unsure || l->git || l->snap || l->git_bad ||
+		l->snap_bad || is_plain(r, path, l->len))
 		return;
 	free(*to);
 	*to = strndup(path, l->len);	/* NULL: then not */
@@ -166,7 +167,8 @@ void rules_free(struct rules *r)
 
 static bool is_below(const char *path, const char *dir, size_t dir_len)
 {
-	return dir_len == 0 || (strncmp(path, dir, dir_len) == 0 && (path[dir_len] == '/' || !path[dir_len]));
+	return dir_len == 0 ||
+	       (strncmp(path, dir, dir_len) == 0 && (path[dir_len] == '/' || !path[dir_len]));
 }
 
 void rules_rest(struct rules *r)
@@ -229,7 +231,8 @@ static void unreadable(struct rules *r, const char *path, int why, bool *ret_bad
 	if (buf_add(&r->bad, path, strlen(path) + 1) < 0)
 		r->error = -ENOMEM;
 	else if (!is_listed(&r->bad_before, path))
-		(void)log_warn_errno(why, "%s: cannot be read, so what is new beside it is not stored", path);
+		(void)log_warn_errno(
+			why, "%s: cannot be read, so what is new beside it is not stored", path);
 }
 
 static char *read_patterns(int fd, size_t *ret_len, int *ret_error)
@@ -281,9 +284,10 @@ static struct ignore *parse(struct rules *r, int given, const char *path, bool *
 	return ig;
 }
 
-/* A file of patterns below dir (of dir_len bytes). NULL: no patterns; if that is because it cannot be read, *ret_bad or
- * r->error says so. */
-static struct ignore *load(struct rules *r, const char *dir, size_t dir_len, const char *name, bool *ret_bad)
+/* A file of patterns below dir (of dir_len bytes). NULL: no patterns; if that is because it
+ * cannot be read, *ret_bad or r->error says so. */
+static struct ignore *load(
+	struct rules *r, const char *dir, size_t dir_len, const char *name, bool *ret_bad)
 {
 	autoput(buf_release) struct buf path = BUF_INIT;
 
@@ -293,16 +297,23 @@ static struct ignore *load(struct rules *r, const char *dir, size_t dir_len, con
 		return NULL;
 	}
 	/* A link is no file of patterns: git does not follow it either. */
-	return parse(r, at_open_near(r->rootfd, &r->near, path.data, O_RDONLY | O_NONBLOCK | O_NOCTTY), path.data, ret_bad);
+	return parse(r,
+		at_open_near(r->rootfd, &r->near, path.data, O_RDONLY | O_NONBLOCK | O_NOCTTY),
+		path.data, ret_bad);
 }
 
 static struct seen look_at(const struct rules *r, const struct outside *o)
 {
 	struct stat st;
 
-	if (o->path ? stat(o->path, &st) < 0 : fstatat(r->rootfd, INFO, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (o->path ? stat(o->path, &st) < 0
+		    : fstatat(r->rootfd, INFO, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return (struct seen){ 0 };
-	return (struct seen){ .there = true, .ino = st.st_ino, .size = st.st_size, .mtime = st.st_mtim, .ctime = st.st_ctim };
+	return (struct seen){ .there = true,
+		.ino = st.st_ino,
+		.size = st.st_size,
+		.mtime = st.st_mtim,
+		.ctime = st.st_ctim };
 }
 
 static bool same_time(const struct timespec *a, const struct timespec *b)
@@ -312,8 +323,8 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 
 static bool same_seen(const struct seen *a, const struct seen *b)
 {
-	return a->there == b->there && a->ino == b->ino && a->size == b->size && same_time(&a->mtime, &b->mtime) &&
-		same_time(&a->ctime, &b->ctime);
+	return a->there == b->there && a->ino == b->ino && a->size == b->size &&
+	       same_time(&a->mtime, &b->mtime) && same_time(&a->ctime, &b->ctime);
 }
 
 static void load_outside(struct rules *r)
@@ -336,7 +347,8 @@ static void load_outside(struct rules *r)
 	r->outside_read = true;
 }
 
-static int match_outside(const struct rules *r, const char *path, size_t len, const char *base, bool is_dir)
+static int match_outside(
+	const struct rules *r, const char *path, size_t len, const char *base, bool is_dir)
 {
 	int m = 0;
 
@@ -547,7 +559,8 @@ static bool is_on_chain(const struct rules *r, const char *path, size_t len)
 	for (size_t i = r->n; i-- > 1 && r->level[i].len >= len;) {
 		const struct level *l = &r->level[i];
 
-		if (l->len == len && l->state == NORMAL && !l->unsure && memcmp(r->path.data, path, len) == 0)
+		if (l->len == len && l->state == NORMAL && !l->unsure &&
+			memcmp(r->path.data, path, len) == 0)
 			return true;
 	}
 	return false;
@@ -578,5 +591,8 @@ int rules_check(struct rules *r, const char *path, bool is_dir,
 	*ret_over_limit_ok = s == ALWAYS;
 	if (s == SKIPPED)
 		*ret_why = why;
-	return s == SKIPPED ? RULES_SKIP : s == ENTERED ? RULES_ENTER : s == UNSURE ? RULES_UNSURE : RULES_KEEP;
+	return s == SKIPPED   ? RULES_SKIP
+	       : s == ENTERED ? RULES_ENTER
+	       : s == UNSURE  ? RULES_UNSURE
+			      : RULES_KEEP;
 }

@@ -52,7 +52,8 @@ struct known {
 	} *at;
 	size_t n, cap;
 };
-int known_read(struct known *k, struct store *st, const char *dir);		/* the current state */
+/* the current state */
+int known_read(struct known *k, struct store *st, const char *dir);
 int known_read_at(struct known *k, struct store *st, uint64_t seq, const char *dir);
 void known_release(struct known *k);
 static inline const char *known_name(const struct known *k, size_t i)
@@ -61,7 +62,8 @@ static inline const char *known_name(const struct known *k, size_t i)
 }
 
 /* Does what lstat says now mean that the file is as it was stored? */
-bool scan_unchanged(struct scan *s, struct store *st, const struct store_entry *e, const struct stat *now);
+bool scan_unchanged(
+	struct scan *s, struct store *st, const struct store_entry *e, const struct stat *now);
 
 int64_t scan_ns(const struct timespec *ts);
 int scan_tick(struct scan *s);		/* progress; -EINTR when told to stop */

@@ -99,7 +99,9 @@ int scan_present(struct scan *s)
 	/* Of a file system that is dead, while another is in its place. */
 	if (fstat(s->rootfd, &ours) < 0)
 		return -ENOENT;
-	return there.st_dev == ours.st_dev && there.st_ino == ours.st_ino && ours.st_nlink ? 0 : -ENOENT;
+	return there.st_dev == ours.st_dev && there.st_ino == ours.st_ino && ours.st_nlink
+		       ? 0
+		       : -ENOENT;
 }
 
 static int holds_something(struct store *st)
@@ -122,7 +124,8 @@ static int is_empty(struct scan *s)
 		enum store_why why;
 		bool any;
 
-		if (rules_check(s->rules, listing_name(&l, i), l.at[i].type == DT_DIR, &why, &any) != RULES_SKIP)
+		if (rules_check(s->rules, listing_name(&l, i), l.at[i].type == DT_DIR, &why,
+			    &any) != RULES_SKIP)
 			return 0;
 	}
 	return r < 0 ? r : 1;
@@ -177,7 +180,8 @@ static int64_t time_of(struct scan *s, struct store *st, uint64_t seq)
 	return s->time[i].time_ns;
 }
 
-bool scan_unchanged(struct scan *s, struct store *st, const struct store_entry *e, const struct stat *now)
+bool scan_unchanged(
+	struct scan *s, struct store *st, const struct store_entry *e, const struct stat *now)
 {
 	int64_t mtime = scan_ns(&now->st_mtim), ctime = scan_ns(&now->st_ctim);
 
@@ -190,7 +194,8 @@ bool scan_unchanged(struct scan *s, struct store *st, const struct store_entry *
 	return (mtime > ctime ? mtime : ctime) < time_of(s, st, e->seq) - SCAN_GRAIN_NS;
 }
 
-int scan_snapshot(struct scan *s, struct store *st, const struct store_commit *how, struct store_snapshot *ret)
+int scan_snapshot(struct scan *s, struct store *st, const struct store_commit *how,
+	struct store_snapshot *ret)
 {
 	struct store_commit h = *how;
 	struct store_txn *t;

@@ -5,7 +5,8 @@
  * files matters, and a folder that becomes a link meanwhile is met as a link.
  *
  * The one rule behind all of it: only a listing read to its end, or ENOENT for the path itself in a
- * folder that is there, says that something is gone. Every other failure keeps what the store has. */
+ * folder that is there, says that something is gone. Every other failure keeps what the store
+ * has. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -88,19 +89,22 @@ static int keep(struct walk *w, const struct spot *at, const struct stat *st, in
 {
 	w->s->counts.unreadable++;
 	/* Said once: as long as it stays so, the manifest has it. */
-	if (w->s->opt.name_known || (!(at->was->flags & ENTRY_KEPT) && at->was->why != WHY_UNREADABLE))
-		(void)log_warn_errno(why, "%s: cannot be read, not in the snapshot as it is now", at->path);
+	if (w->s->opt.name_known ||
+		(!(at->was->flags & ENTRY_KEPT) && at->was->why != WHY_UNREADABLE))
+		(void)log_warn_errno(
+			why, "%s: cannot be read, not in the snapshot as it is now", at->path);
 	return store_txn_keep(w->t, at->path, st, WHY_UNREADABLE);
 }
 
-/* A file that is not stored and grows all the time is not worth a snapshot each time: a line when its size is
- * another, or an hour after the last. */
+/* A file that is not stored and grows all the time is not worth a snapshot each time: a line
+ * when its size is another, or an hour after the last. */
 static bool is_news(const struct store_entry *was, const struct stat *st)
 {
 	uint64_t size = (uint64_t)st->st_size;
 	int64_t later = scan_ns(&st->st_mtim) - was->mtime_ns;
 
-	return size / 3 > was->size / 2 || was->size / 3 > size / 2 || later >= NEWS_NS || later <= -NEWS_NS;
+	return size / 3 > was->size / 2 || was->size / 3 > size / 2 || later >= NEWS_NS ||
+	       later <= -NEWS_NS;
 }
 
 static int skip(struct walk *w, const struct spot *at, const struct stat *st, enum store_why why)
@@ -109,7 +113,8 @@ static int skip(struct walk *w, const struct spot *at, const struct stat *st, en
 
 	w->s->counts.skipped++;
 	w->s->counts.skipped_bytes += S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
-	if (was->kind == KIND_SKIPPED && was->why == why && (why != WHY_TOO_LARGE || !is_news(was, st)))
+	if (was->kind == KIND_SKIPPED && was->why == why &&
+		(why != WHY_TOO_LARGE || !is_news(was, st)))
 		return 0;
 	return store_txn_skip(w->t, at->path, st, why);
 }
@@ -196,7 +201,8 @@ static int folder_itself(struct walk *w, const struct spot *at, const struct sta
 	return store_txn_dir(w->t, at->path, st);
 }
 
-static int folder(struct walk *w, const struct spot *at, const struct stat *st, enum scan_depth depth)
+static int folder(
+	struct walk *w, const struct spot *at, const struct stat *st, enum scan_depth depth)
 {
 	bool known = at->was->kind == KIND_DIR && !(at->was->flags & ENTRY_KEPT);
 	int r;
@@ -229,7 +235,8 @@ static int unsure(struct walk *w, const struct spot *at, const struct stat *st)
 }
 
 /* 1: skipped by the rules, nothing more to do. *ret_any_size: the size limit does not apply. */
-static int ruled_out(struct walk *w, const struct spot *at, const struct stat *st, bool is_dir, bool *ret_any_size)
+static int ruled_out(struct walk *w, const struct spot *at, const struct stat *st, bool is_dir,
+	bool *ret_any_size)
 {
 	enum store_why why;
 	struct stat now;
@@ -290,7 +297,8 @@ static int look(struct walk *w, const struct spot *at, unsigned char type, enum 
 	}
 }
 
-static int look_until_settled(struct walk *w, const struct spot *at, unsigned char type, enum scan_depth depth)
+static int look_until_settled(
+	struct walk *w, const struct spot *at, unsigned char type, enum scan_depth depth)
 {
 	int r = look(w, at, type, depth);
 
@@ -365,7 +373,8 @@ static int unlistable(struct walk *w, const char *dir, int why, int tries)
 
 	if (scan_is_ours(why))
 		return why;
-	if ((why == -ENOENT || why == -ENOTDIR || why == -ELOOP) && *dir && tries > 0 && w->retries++ < RETRIES)
+	if ((why == -ENOENT || why == -ENOTDIR || why == -ELOOP) && *dir && tries > 0 &&
+		w->retries++ < RETRIES)
 		return path_again(w, dir, SCAN_TREE);
 	if (!*dir && why == -ENOENT)
 		return why;
@@ -379,7 +388,8 @@ static int unlistable(struct walk *w, const char *dir, int why, int tries)
 /* One folder: watch it, list it, compare. */
 static int one_folder(struct walk *w, const char *dir, enum scan_depth depth, int tries)
 {
-	autoclose int fd = at_open_near(w->s->rootfd, &w->s->near, dir, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	autoclose int fd =
+		at_open_near(w->s->rootfd, &w->s->near, dir, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 	struct stat st;
 	int r;
 
@@ -391,8 +401,10 @@ static int one_folder(struct walk *w, const char *dir, enum scan_depth depth, in
 	r = w->s->opt.before_list ? w->s->opt.before_list(dir, fd, w->s->opt.arg) : 0;
 	if (r < 0)
 		return r;
-	/* What changed its time between the look from its parent and the watch is told by nobody. */
-	if (fstat(fd, &st) == 0 && scan_ns(&st.st_ctim) >= w->begun_ns - SCAN_GRAIN_NS && (r = store_txn_dir(w->t, dir, &st)) < 0)
+	/* What changed its time between the look from its parent and the watch is told by
+	 * nobody. */
+	if (fstat(fd, &st) == 0 && scan_ns(&st.st_ctim) >= w->begun_ns - SCAN_GRAIN_NS &&
+		(r = store_txn_dir(w->t, dir, &st)) < 0)
 		return r;
 	r = listing_read(&w->names, fd);
 	if (r < 0)
@@ -423,7 +435,8 @@ static int open_parent(struct walk *w, const char *path, size_t *ret_len)
 	return parent ? at_open(w->s->rootfd, parent, O_PATH | O_DIRECTORY) : -ENOMEM;
 }
 
-/* path by its own name, from its parent. If the parent is not there as a folder, that is what has to be looked at. */
+/* path by its own name, from its parent. If the parent is not there as a folder, that is what
+ * has to be looked at. */
 static int path_again(struct walk *w, const char *path, enum scan_depth depth)
 {
 	autofree char *copy = strdup(path);
@@ -466,7 +479,8 @@ static int root_itself(struct walk *w)
 	if (fstat(w->s->rootfd, &st) < 0)
 		return -errno;
 	/* scan_replaced goes by it. */
-	return was.kind == KIND_DIR && was.ino != st.st_ino ? store_txn_dir(w->t, "", &st) : folder_itself(w, &at, &st);
+	return was.kind == KIND_DIR && was.ino != st.st_ino ? store_txn_dir(w->t, "", &st)
+							    : folder_itself(w, &at, &st);
 }
 
 static int root(struct walk *w, enum scan_depth depth)
@@ -478,7 +492,8 @@ static int root(struct walk *w, enum scan_depth depth)
 	return one_folder(w, "", depth, TRIES);
 }
 
-/* Are all folders above path kept by the rules? Else what is asked about is the first that is not. */
+/* Are all folders above path kept by the rules? Else what is asked about is the first that is
+ * not. */
 static size_t kept_prefix(struct scan *s, const char *path)
 {
 	for (const char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
@@ -504,7 +519,8 @@ static int below(struct walk *w, const char *path, enum scan_depth depth)
 	r = path_again(w, cut, path[len] ? SCAN_SELF : depth);
 	/* A known folder is not put off by a LIST: its own listing is what was asked for. */
 	if (r == 0 && depth == SCAN_LIST && !path[len] && !w->todo.len &&
-		at_stat(w->s->rootfd, path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_dev == w->s->dev) {
+		at_stat(w->s->rootfd, path, &st) == 0 && S_ISDIR(st.st_mode) &&
+		st.st_dev == w->s->dev) {
 		enum store_why why;
 		bool any;
 
@@ -517,7 +533,10 @@ static int below(struct walk *w, const char *path, enum scan_depth depth)
 int scan_path(struct scan *s, struct store *st, struct store_txn *t, const char *path,
 	enum scan_depth depth, bool read)
 {
-	autoput(walk_release) struct walk w = { .s = s, .st = st, .t = t, .read = read && depth == SCAN_SELF,
+	autoput(walk_release) struct walk w = { .s = s,
+		.st = st,
+		.t = t,
+		.read = read && depth == SCAN_SELF,
 		.begun_ns = text_now_ns() };
 	int r = scan_present(s);
 

@@ -41,8 +41,11 @@ static void on_signal(int signo)
 
 static int snapshot(const struct options *opt, struct workspace *w, struct store_snapshot *ret)
 {
-	const struct scan_options so = { .cfg = &w->cfg, .stop = &interrupted, .progress = on_progress,
-		.name_known = true, .replaced_ok = opt->force };
+	const struct scan_options so = { .cfg = &w->cfg,
+		.stop = &interrupted,
+		.progress = on_progress,
+		.name_known = true,
+		.replaced_ok = opt->force };
 	int reason = opt->reason ? store_reason_parse(opt->reason) : REASON_MANUAL;
 	const struct store_commit how = {
 		.reason = (enum store_reason)reason, .message = opt->message,
@@ -69,7 +72,8 @@ static int print_id(const struct store_snapshot *sn)
 }
 
 /* Another writer may be about to end, or a daemon about to answer. */
-static int open_store(const struct options *opt, struct workspace *w, const char *dir, int *ret_exit)
+static int open_store(
+	const struct options *opt, struct workspace *w, const char *dir, int *ret_exit)
 {
 	const struct store_options so = { .level = w->cfg.level, .workspace = w->path };
 	pid_t pid = 0;
@@ -115,7 +119,8 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 	if (r == -ENOMEDIUM)
 		log_error("%s: %s", w->path, REPLACED_TEXT);
 	else if (r < 0)
-		log_error("%s: no snapshot: %s%s", w->path, err_str(r), r == -ENOSPC ? NO_ROOM_TEXT : "");
+		log_error("%s: no snapshot: %s%s", w->path, err_str(r),
+			r == -ENOSPC ? NO_ROOM_TEXT : "");
 	if (r < 0)
 		return EXIT_ENV;
 	exit_code = print_id(&sn);

@@ -32,7 +32,8 @@ static int request(const struct options *opt, struct buf *b)
 {
 	switch (opt->mode) {
 	case MODE_ONCE:
-		if (ctl_add_field(b, "once") < 0 || ctl_add_field(b, opt->reason ? opt->reason : "") < 0)
+		if (ctl_add_field(b, "once") < 0 ||
+			ctl_add_field(b, opt->reason ? opt->reason : "") < 0)
 			return -ENOMEM;
 		if (ctl_add_field(b, opt->message ? opt->message : "") < 0)
 			return -ENOMEM;
@@ -51,7 +52,9 @@ static void wait_for_end(int dirfd)
 {
 	const struct timespec step = { .tv_nsec = STOP_STEP_MS * 1000000 };
 
-	for (int i = 0; i < STOP_STEPS && faccessat(dirfd, CONTROL_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0; i++)
+	for (int i = 0;
+		i < STOP_STEPS && faccessat(dirfd, CONTROL_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+		i++)
 		(void)nanosleep(&step, NULL);
 }
 
@@ -78,8 +81,10 @@ static int show_snapshot(const struct options *opt, char *rest)
 	r = print(line);
 	if (r || !missing || strcmp(missing, "0") == 0)
 		return r;
-	log_warn("%s: %s path%s could not be read and stand%s as before; " SNAPD "'s log has the names",
-		opt->workspace[0], missing, strcmp(missing, "1") == 0 ? "" : "s", strcmp(missing, "1") == 0 ? "s" : "");
+	log_warn("%s: %s path%s could not be read and stand%s as before; " SNAPD
+		 "'s log has the names",
+		opt->workspace[0], missing, strcmp(missing, "1") == 0 ? "" : "s",
+		strcmp(missing, "1") == 0 ? "s" : "");
 	return EXIT_PART;
 }
 
@@ -158,7 +163,8 @@ static int still_waiting(void *arg)
 
 	if (!w->said) {
 		(void)store_writer(w->dir, &w->pid);
-		log_warn("%s: waiting for " SNAPD ", process %ld", w->opt->workspace[0], (long)w->pid);
+		log_warn("%s: waiting for " SNAPD ", process %ld", w->opt->workspace[0],
+			(long)w->pid);
 		w->said = true;
 	}
 	/* Between two files of a scan it answers this. */
@@ -167,16 +173,20 @@ static int still_waiting(void *arg)
 	return now_s() - w->alive_s >= w->patience_s ? -ETIMEDOUT : 0;
 }
 
-static int wait_for_answer(const struct options *opt, const char *dir, int dirfd, const char *req, struct buf *ret)
+static int wait_for_answer(
+	const struct options *opt, const char *dir, int dirfd, const char *req, struct buf *ret)
 {
-	struct waiter w = { .opt = opt, .dir = dir, .dirfd = dirfd, .alive_s = now_s(), .patience_s = patience() };
+	struct waiter w = {
+		.opt = opt, .dir = dir, .dirfd = dirfd, .alive_s = now_s(), .patience_s = patience()
+	};
 	const struct ctl_wait wait = { .every_ms = ASK_MS, .each = still_waiting, .arg = &w };
 	int r = ctl_call_wait(dirfd, CONTROL_NAME, req, &wait, ret);
 
 	if (r == -ETIMEDOUT)
-		log_error("%s: " SNAPD ", process %ld, has not answered for %lld s; if it is stopped, kill -CONT %ld; "
-			"else kill it and start it again: the store stays whole", opt->workspace[0], (long)w.pid,
-			(long long)w.patience_s, (long)w.pid);
+		log_error("%s: " SNAPD ", process %ld, has not answered for %lld s; if it is "
+				       "stopped, kill -CONT %ld; "
+			  "else kill it and start it again: the store stays whole",
+			opt->workspace[0], (long)w.pid, (long long)w.patience_s, (long)w.pid);
 	return r;
 }
 
@@ -197,12 +207,16 @@ int client_run(const char *dir, const char *path, const struct options *opt, int
 	}
 	r = request(opt, &req);
 	if (r == 0)
-		r = opt->mode == MODE_STATUS ? ctl_call(dirfd, CONTROL_NAME, req.data, STATUS_MS, &b) :
-			wait_for_answer(opt, dir, dirfd, req.data, &b);
+		r = opt->mode == MODE_STATUS
+			    ? ctl_call(dirfd, CONTROL_NAME, req.data, STATUS_MS, &b)
+			    : wait_for_answer(opt, dir, dirfd, req.data, &b);
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return -ENOENT;
 	if (r == -ETIMEDOUT && opt->mode == MODE_STATUS)
-		log_error("%s: " SNAPD " does not answer; it hangs, or is busy with a large file: ask again later", opt->workspace[0]);
+		log_error(
+			"%s: " SNAPD
+			" does not answer; it hangs, or is busy with a large file: ask again later",
+			opt->workspace[0]);
 	else if (r < 0 && r != -ETIMEDOUT)
 		(void)log_error_errno(r, "%s: asking " SNAPD, opt->workspace[0]);
 	*ret_exit = r < 0 || !b.data ? EXIT_ENV : answer(opt, &b, dirfd);

@@ -45,7 +45,8 @@ static void answer_none(struct workspace *w, struct ctl_conn *c)
 {
 	struct buf b = BUF_INIT;
 
-	if (buf_addstr(&b, "ok\t\t0\t0") == 0 && ctl_add_field(&b, w->last_error.len ? w->last_error.data : "gone") == 0 &&
+	if (buf_addstr(&b, "ok\t\t0\t0") == 0 &&
+		ctl_add_field(&b, w->last_error.len ? w->last_error.data : "gone") == 0 &&
 		buf_addch(&b, '\n') == 0)
 		ctl_answer(c, b.data, b.len);
 	else
@@ -53,7 +54,8 @@ static void answer_none(struct workspace *w, struct ctl_conn *c)
 	buf_release(&b);
 }
 
-static void take(struct workspace *w, struct ctl_conn *c, enum store_reason reason, const char *message, bool force)
+static void take(struct workspace *w, struct ctl_conn *c, enum store_reason reason,
+	const char *message, bool force)
 {
 	struct store_snapshot sn = { 0 };
 	int r = workspace_take(w, reason, message, force, &sn);
@@ -68,7 +70,8 @@ static void take(struct workspace *w, struct ctl_conn *c, enum store_reason reas
 
 static void on_once(struct workspace *w, struct ctl_conn *c, char **req)
 {
-	const char *name = ctl_next_field(req), *message = ctl_next_field(req), *force = ctl_next_field(req);
+	const char *name = ctl_next_field(req), *message = ctl_next_field(req),
+		   *force = ctl_next_field(req);
 	bool was_ok = w->replaced_ok;
 	int reason = name && *name ? store_reason_parse(name) : REASON_MANUAL;
 
@@ -78,7 +81,8 @@ static void on_once(struct workspace *w, struct ctl_conn *c, char **req)
 	if (reason < 0)
 		answer_error(c, "no such reason", EXIT_USAGE);
 	else
-		take(w, c, (enum store_reason)reason, message, permit_extra((enum store_reason)reason, message));
+		take(w, c, (enum store_reason)reason, message,
+			permit_extra((enum store_reason)reason, message));
 	w->replaced_ok = was_ok;
 }
 
@@ -218,7 +222,8 @@ static void on_gone(struct ctl_conn *c, void *arg)
 
 int control_open(struct workspace *w)
 {
-	return ctl_listen(w->loop, store_dirfd(w->store), CONTROL_NAME, on_request, on_gone, w, &w->ctl);
+	return ctl_listen(
+		w->loop, store_dirfd(w->store), CONTROL_NAME, on_request, on_gone, w, &w->ctl);
 }
 
 void control_close(struct workspace *w)

@@ -1,5 +1,5 @@
-/* snapd/core.c - the whole of snapd, started by the small program in snapd.c when there is more to do than to
- * ask a daemon: loading libgit2 and SQLite takes ten times as long as asking. */
+/* snapd/core.c - the whole of snapd, started by the small program in snapd.c when there is more
+ * to do than to ask a daemon: loading libgit2 and SQLite takes ten times as long as asking. */
 #include <stdio.h>
 
 #include "../lib/log.h"

@@ -61,8 +61,9 @@ void daemon_poll_signals(void)
 	while (sigtimedwait(&set, NULL, &none) > 0) {
 		told_again();
 		if (told == 1)
-			log_warn("ending when this snapshot is finished; a second signal (Ctrl-C) gives it up, "
-				"the store is whole either way");
+			log_warn("ending when this snapshot is finished; a second signal (Ctrl-C) "
+				 "gives it up, "
+				 "the store is whole either way");
 	}
 }
 
@@ -136,8 +137,8 @@ static void say_ready(const struct daemon *d)
 		folders += w->watch ? watch_count(w->watch) : 0;
 		missing += !w->scan;
 	}
-	notify("READY=1\nSTATUS=watching %zu folder%s, waiting for %zu workspace%s", folders, folders == 1 ? "" : "s",
-		missing, missing == 1 ? "" : "s");
+	notify("READY=1\nSTATUS=watching %zu folder%s, waiting for %zu workspace%s", folders,
+		folders == 1 ? "" : "s", missing, missing == 1 ? "" : "s");
 }
 
 static void on_watchdog(struct loop *l, void *arg)
@@ -188,7 +189,8 @@ static void on_mounts(struct loop *l, int fd, uint32_t events, void *arg)
 		workspace_mounts_changed(w);
 }
 
-/* Between events: close what was stopped; end when a signal came during a scan, or when nothing is left. */
+/* Between events: close what was stopped; end when a signal came during a scan, or when nothing
+ * is left. */
 static void before_sleep(struct loop *l, void *arg)
 {
 	struct daemon *d = arg;
@@ -255,7 +257,8 @@ static int open_one(struct daemon *d, size_t i)
 		end = &(*end)->next;
 	r = workspace_open(d, d->loop, d->opt->workspace[i], d->opt, end, &exit_code);
 	if (r == -ENOSPC && !d->waiting[i])
-		log_error("%s: no room for its store%s; waiting for it", d->opt->workspace[i], NO_ROOM_TEXT);
+		log_error("%s: no room for its store%s; waiting for it", d->opt->workspace[i],
+			NO_ROOM_TEXT);
 	d->n_waiting -= d->waiting[i];
 	d->waiting[i] = r == -ENOSPC;
 	d->n_waiting += d->waiting[i];
@@ -321,7 +324,9 @@ int daemon_run(const struct options *opt)
 			news_close(d.news);
 			if (r < 0)
 				(void)log_error_errno(r, "event loop");
-			r = r < 0 ? EXIT_ENV : d.n_waiting ? (d.first ? EXIT_PART : EXIT_ENV) : d.exit;
+			r = r < 0         ? EXIT_ENV
+			    : d.n_waiting ? (d.first ? EXIT_PART : EXIT_ENV)
+					  : d.exit;
 		}
 	}
 	while (d.first) {

@@ -93,7 +93,8 @@ static void put(struct dirty *d, const char *path, enum scan_depth depth, bool r
 	p->read |= read;
 }
 
-/* Paths become their folders. Files are then compared by stat: what was written is told by its times. */
+/* Paths become their folders. Files are then compared by stat: what was written is told by its
+ * times. */
 static void fold(struct dirty *d)
 {
 	struct dirty folded = { 0 };
@@ -174,7 +175,8 @@ void dirty_merge(struct dirty *d, struct dirty *from)
 	for (size_t i = 0; i < from->size; i++)
 		if (from->slot[i].path) {
 			unseen |= from->slot[i].made;
-			dirty_add(d, from->slot[i].path, (enum scan_depth)from->slot[i].depth, from->slot[i].read);
+			dirty_add(d, from->slot[i].path, (enum scan_depth)from->slot[i].depth,
+				from->slot[i].read);
 		}
 	d->unseen = unseen && !d->all;
 	dirty_release(from);

@@ -1,9 +1,9 @@
 /* snapd/dirty.h - what may have changed since the last snapshot: paths, and how much of each
  * has to be looked at. Grows to a bound, then says "these folders", then "everything".
  *
- * It also notices when that may not be the whole truth. A file's second name may come, be written through and go
- * before anybody saw whose name it was; then no event leads to the first. `unseen` says so: a look
- * at everything is called for, as soon as it may cost that much. */
+ * It also notices when that may not be the whole truth. A file's second name may come, be
+ * written through and go before anybody saw whose name it was; then no event leads to the first.
+ * `unseen` says so: a look at everything is called for, as soon as it may cost that much. */
 #ifndef SNAPD_DIRTY_H
 #define SNAPD_DIRTY_H
 
@@ -23,7 +23,8 @@ struct dirty {
 	size_t n, size;
 	bool all;
 	bool unseen;
-	struct {			/* a name that was moved away, and may come back as another */
+	/* a name that was moved away, and may come back as another */
+	struct {
 		uint32_t cookie;
 		bool made, written;
 	} moved;

@@ -34,15 +34,15 @@ static bool remember_link(struct workspace *w, const char *path)
 {
 	struct stat st;
 
-	if (fstatat(scan_rootfd(w->scan), path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-		st.st_nlink < 2)
+	if (fstatat(scan_rootfd(w->scan), path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		!S_ISREG(st.st_mode) || st.st_nlink < 2)
 		return false;
 	links_add(w->links, path, &st);
 	return true;
 }
 
-/* A folder that is skipped from now on has no events that matter: it is looked at for itself. Its watch stays, to see it
- * come back. */
+/* A folder that is skipped from now on has no events that matter: it is looked at for itself.
+ * Its watch stays, to see it come back. */
 static void take_news(struct workspace *w, const char *dir, enum rules_news news)
 {
 	const char *slash = strrchr(dir, '/');
@@ -113,7 +113,9 @@ static void on_lost(void *arg)
 	struct workspace *w = arg;
 
 	w->overflows++;
-	log_info("%s: too many changes at once (fs.inotify.max_queued_events): looking at everything", w->path);
+	log_info("%s: too many changes at once (fs.inotify.max_queued_events): looking at "
+		 "everything",
+		w->path);
 	rules_forget(scan_rules(w->scan), "");
 	w->rules_changed = true;
 	workspace_mark_all(w);

@@ -18,9 +18,12 @@ int keeper_check(const char *dir, const char *path, bool quiet)
 	if (r > 0)
 		return 0;
 	if (!quiet && access(other.data, F_OK) == 0)
-		log_error("%s: refused, the store %s keeps %s; name another with --store DIR", path, dir, other.data);
+		log_error("%s: refused, the store %s keeps %s; name another with --store DIR", path,
+			dir, other.data);
 	else if (!quiet)
-		log_error("%s: refused, the store %s keeps %s, which is gone; if that was moved here say --force, "
-			"else name another store with --store DIR", path, dir, other.data);
+		log_error("%s: refused, the store %s keeps %s, which is gone; if that was moved "
+			  "here say --force, "
+			  "else name another store with --store DIR",
+			path, dir, other.data);
 	return -EPERM;
 }

@@ -17,7 +17,8 @@ struct name {
 struct inode {
 	struct inode *next, *next_touched;
 	uint64_t ino;
-	uint64_t links, asked;	/* its number of names; and what that was when the store was asked for them */
+	/* its number of names; and what that was when the store was asked for them */
+	uint64_t links, asked;
 	uint64_t round;
 	struct timespec ctime;	/* when one of its names was last looked at */
 	struct name *name;
@@ -124,7 +125,8 @@ void links_look(struct links *l, int rootfd, struct dirty *d)
 
 			if (i->n && i->n < i->links &&
 				(fstatat(rootfd, i->name[0].path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-				st.st_ctim.tv_sec != i->ctime.tv_sec || st.st_ctim.tv_nsec != i->ctime.tv_nsec))
+					st.st_ctim.tv_sec != i->ctime.tv_sec ||
+					st.st_ctim.tv_nsec != i->ctime.tv_nsec))
 				dirty_add(d, i->name[0].path, SCAN_SELF, true);
 		}
 }
@@ -151,7 +153,8 @@ static int ask_one(const char *path, const struct store_entry *e, void *arg)
 }
 
 /* A file that had one name when it was stored: the store knows which. Asking costs a walk of all
- * paths, so it is done once for each number of names: the missing one may be outside the workspace. */
+ * paths, so it is done once for each number of names: the missing one may be outside the
+ * workspace. */
 static int ask_store(struct links *l, struct store *st)
 {
 	bool need = false;

@@ -29,7 +29,8 @@ int mounts_watch(struct loop *l, loop_fd_fn fn, void *arg, int *ret_fd)
 
 static bool is_octal(const char *p)
 {
-	return p[0] >= '0' && p[0] <= '3' && p[1] >= '0' && p[1] <= '7' && p[2] >= '0' && p[2] <= '7';
+	return p[0] >= '0' && p[0] <= '3' && p[1] >= '0' && p[1] <= '7' && p[2] >= '0' &&
+	       p[2] <= '7';
 }
 
 /* proc(5) writes space, tab, newline and backslash of a path as \ooo. In place. */
@@ -65,7 +66,8 @@ static uint64_t add_line(uint64_t h, char *line, const char *path, size_t len)
 		if (!(field[i] = strsep(&rest, " ")))
 			return h;
 	unescape(field[POINT]);
-	if (strncmp(field[POINT], path, len) != 0 || field[POINT][len] != '/' || !field[POINT][len + 1])
+	if (strncmp(field[POINT], path, len) != 0 || field[POINT][len] != '/' ||
+		!field[POINT][len + 1])
 		return h;
 	for (size_t i = 0; i < FIELDS; i++)
 		h = add(h, field[i]);

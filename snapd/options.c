@@ -19,7 +19,8 @@ static const struct row {
 	{ "workspace", 'w', "DIR", "the folder to protect; may be given several times" },
 	{ "interval", 'i', "TIME", "between snapshots while something changes (30s, 500ms, 2min)" },
 	{ "store", 0, "DIR", "keep the snapshots here" },
-	{ "once", 0, NULL, "one snapshot now, by the running " SNAPD " if there is one; prints its id" },
+	{ "once", 0, NULL,
+		"one snapshot now, by the running " SNAPD " if there is one; prints its id" },
 	{ "message", 'm', "TEXT", "with --once: a note to keep with it" },
 	{ "reason", 0, "REASON", "with --once: launch, risk, exit, manual (default), restore" },
 	{ "status", 0, NULL, "what the running " SNAPD " does" },
@@ -43,7 +44,8 @@ void options_help(void)
 
 		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", table[i].letter ? "-" : "  ",
 			table[i].letter ? table[i].letter : ' ', table[i].letter ? ", " : " ",
-			table[i].name, table[i].value ? " " : "", table[i].value ? table[i].value : "");
+			table[i].name, table[i].value ? " " : "",
+			table[i].value ? table[i].value : "");
 		printf("  %-24s %s\n", left, table[i].help);
 	}
 	puts("\nExit codes: 0 done, 1 no, 2 usage, 3 done in part, 4 the environment forbids it.");
@@ -142,8 +144,8 @@ int options_parse(int argc, char **argv, struct options *ret)
 	*ret = (struct options){ 0 };
 	memset(longs, 0, sizeof(longs));
 	for (size_t i = 0; i < N_ROWS; i++) {
-		longs[i] = (struct option){ table[i].name, table[i].value ? required_argument : no_argument, NULL,
-			1000 + (int)i };
+		longs[i] = (struct option){ table[i].name,
+			table[i].value ? required_argument : no_argument, NULL, 1000 + (int)i };
 		if (table[i].letter)
 			shorts[n++] = table[i].letter;
 		if (table[i].letter && table[i].value)
@@ -152,7 +154,8 @@ int options_parse(int argc, char **argv, struct options *ret)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
 		if (c == '?' || c == ':') {
-			r = usage(argv[optind - 1], c == ':' ? "a value is missing" : "no such option");
+			r = usage(argv[optind - 1],
+				c == ':' ? "a value is missing" : "no such option");
 			break;
 		}
 		index = c - 1000;

@@ -39,9 +39,11 @@ static void close_to_others(struct store *s)
 	if (fstat(store_dirfd(s), &st) < 0 || !(st.st_mode & 077))
 		return;
 	if (fchmod(store_dirfd(s), 0700) < 0)
-		(void)log_warn_errno(-errno, "%s: is open to others (mode %04o)", store_dir(s), st.st_mode & 07777);
+		(void)log_warn_errno(-errno, "%s: is open to others (mode %04o)", store_dir(s),
+			st.st_mode & 07777);
 	else
-		log_warn("%s: was open to others (mode %04o), is yours alone now", store_dir(s), st.st_mode & 07777);
+		log_warn("%s: was open to others (mode %04o), is yours alone now", store_dir(s),
+			st.st_mode & 07777);
 }
 
 int permit_store(const char *path, struct store *s, bool force)
@@ -67,6 +69,6 @@ int permit_room(const struct config *cfg, const struct store *s)
 
 bool permit_extra(enum store_reason reason, const char *message)
 {
-	return message || reason == REASON_LAUNCH || reason == REASON_EXIT || reason == REASON_RISK ||
-		reason == REASON_RESTORE;
+	return message || reason == REASON_LAUNCH || reason == REASON_EXIT ||
+	       reason == REASON_RISK || reason == REASON_RESTORE;
 }

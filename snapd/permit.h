@@ -1,4 +1,5 @@
-/* snapd/permit.h - what has to be so before a snapshot is made, whoever makes it: the daemon, or --once alone. */
+/* snapd/permit.h - what has to be so before a snapshot is made, whoever makes it: the daemon, or
+ * --once alone. */
 #ifndef SNAPD_PERMIT_H
 #define SNAPD_PERMIT_H
 
@@ -7,9 +8,11 @@
 #include "../config/config.h"
 #include "../store/store.h"
 
-/* May path be a workspace whose store is in dir? 0; -EPERM or what scan_refuse meets, said on stderr. */
+/* May path be a workspace whose store is in dir? 0; -EPERM or what scan_refuse meets, said on
+ * stderr. */
 int permit_workspace(const char *path, const char *dir, bool force);
-/* Is s the store of the workspace path, and ours alone (made so)? 0; -EPERM, said: it keeps another. force: from now on it is path's. */
+/* Is s the store of the workspace path, and ours alone (made so)? 0; -EPERM, said: it keeps
+ * another. force: from now on it is path's. */
 int permit_store(const char *path, struct store *s, bool force);
 /* 0, or -ENOSPC: less is free than store.freeFloor. */
 int permit_room(const struct config *cfg, const struct store *s);

@@ -1,5 +1,6 @@
-/* snapd/snapd.c - what the user starts. Asks a running daemon where that will do; everything else is snapd-core's,
- * which this becomes. It links only lib/ and the name of the store: nothing that takes time to load. */
+/* snapd/snapd.c - what the user starts. Asks a running daemon where that will do; everything
+ * else is snapd-core's, which this becomes. It links only lib/ and the name of the store:
+ * nothing that takes time to load. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,8 @@ static bool is_silent(const char *path)
 
 	if (r == -ENOENT || r == -ENOTDIR)
 		return true;
-	return r >= 0 && (!b.data || (!strcasestr(b.data, "dir") && !strcasestr(b.data, "include")));
+	return r >= 0 &&
+	       (!b.data || (!strcasestr(b.data, "dir") && !strcasestr(b.data, "include")));
 }
 
 static bool place_is_usual(void)
@@ -56,7 +58,8 @@ static int ask(const struct options *opt, int *ret_exit)
 		return -ENOENT;
 	if (!opt->store && !(env && *env) && !place_is_usual())
 		return -ENOENT;
-	if (store_canonical(opt->workspace[0], &path) < 0 || store_place(path.data, opt->store, NULL, &dir) < 0)
+	if (store_canonical(opt->workspace[0], &path) < 0 ||
+		store_place(path.data, opt->store, NULL, &dir) < 0)
 		return -ENOENT;
 	return client_run(dir.data, path.data, opt, ret_exit);
 }

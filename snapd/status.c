@@ -44,7 +44,8 @@ static int gather(struct workspace *w, struct facts *f)
 
 		text_hex(f->last.id.b, sizeof(f->last.id.b), f->id);
 		(void)text_rfc3339(f->last.time_ns, f->time);
-		f->age_s = now > f->last.time_ns ? (uint64_t)(now - f->last.time_ns) / 1000000000 : 0;
+		f->age_s =
+			now > f->last.time_ns ? (uint64_t)(now - f->last.time_ns) / 1000000000 : 0;
 		store_snapshot_release(&f->last);
 	}
 	f->quota = quota(w);
@@ -122,10 +123,11 @@ static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
 	OR_FAIL(json_string(b, w->path));
 	OR_FAIL(buf_addstr(b, ",\"store\":"));
 	OR_FAIL(json_string(b, store_dir(w->store)));
-	OR_FAIL(buf_printf(b, ",\"snapshots\":%llu,\"last\":", (unsigned long long)f->totals.snapshots));
+	OR_FAIL(buf_printf(
+		b, ",\"snapshots\":%llu,\"last\":", (unsigned long long)f->totals.snapshots));
 	if (f->id[0])
-		OR_FAIL(buf_printf(b, "{\"id\":\"%s\",\"time\":\"%s\",\"age_s\":%llu}", f->id, f->time,
-			(unsigned long long)f->age_s));
+		OR_FAIL(buf_printf(b, "{\"id\":\"%s\",\"time\":\"%s\",\"age_s\":%llu}", f->id,
+			f->time, (unsigned long long)f->age_s));
 	else
 		OR_FAIL(buf_addstr(b, "null"));
 	if (is_running(w))
@@ -133,7 +135,8 @@ static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
 	else
 		OR_FAIL(buf_addstr(b, ",\"dirty\":null"));
 	OR_FAIL(buf_printf(b, ",\"skipped\":{\"count\":%llu,\"bytes\":%llu},\"unwatched\":[",
-		(unsigned long long)f->totals.skipped, (unsigned long long)f->totals.skipped_bytes));
+		(unsigned long long)f->totals.skipped,
+		(unsigned long long)f->totals.skipped_bytes));
 	if (w->watch)
 		OR_FAIL(watch_each(w->watch, false, name_one, &names));
 	OR_FAIL(buf_printf(b, "],\"unwatched_count\":%zu,\"watched_count\":%zu,\"unreadable\":%llu,"
@@ -143,11 +146,14 @@ static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
 		(unsigned long long)(f->totals.log_bytes + f->totals.catalogue_bytes),
 		(unsigned long long)f->quota, is_running(w) ? "true" : "false"));
 	if (is_running(w))
-		OR_FAIL(buf_printf(b, "%ld},\"present\":%s,\"wakeups\":%llu,\"overflows\":%llu,\"last_error\":",
+		OR_FAIL(buf_printf(b,
+			"%ld},\"present\":%s,\"wakeups\":%llu,\"overflows\":%llu,\"last_error\":",
 			(long)getpid(), w->scan ? "true" : "false",
-			(unsigned long long)daemon_wakeups(w->daemon), (unsigned long long)w->overflows));
+			(unsigned long long)daemon_wakeups(w->daemon),
+			(unsigned long long)w->overflows));
 	else
-		OR_FAIL(buf_printf(b, "null},\"present\":%s,\"wakeups\":null,\"overflows\":null,\"last_error\":",
+		OR_FAIL(buf_printf(b,
+			"null},\"present\":%s,\"wakeups\":null,\"overflows\":null,\"last_error\":",
 			access(w->path, F_OK) == 0 ? "true" : "false"));
 	if (w->last_error.len)
 		OR_FAIL(json_string(b, w->last_error.data));
@@ -172,16 +178,20 @@ static int as_text(struct workspace *w, const struct facts *f, struct buf *b)
 	OR_FAIL(buf_addstr(b, w->scan || !is_running(w) ? "\nstore       " :
 		"  (gone; waiting for it)\nstore       "));
 	OR_FAIL(text_quote_name(b, store_dir(w->store), strlen(store_dir(w->store))));
-	OR_FAIL(buf_printf(b, "\nsnapshots   %llu, %s of at most %s\n", (unsigned long long)f->totals.snapshots,
-		text_size(f->totals.log_bytes + f->totals.catalogue_bytes, size), text_size(f->quota, most)));
+	OR_FAIL(buf_printf(b, "\nsnapshots   %llu, %s of at most %s\n",
+		(unsigned long long)f->totals.snapshots,
+		text_size(f->totals.log_bytes + f->totals.catalogue_bytes, size),
+		text_size(f->quota, most)));
 	if (f->id[0])
-		OR_FAIL(buf_printf(b, "last        %.12s, %s ago\n", f->id, text_duration(f->age_s, age)));
+		OR_FAIL(buf_printf(
+			b, "last        %.12s, %s ago\n", f->id, text_duration(f->age_s, age)));
 	if (w->looking)
 		OR_FAIL(buf_printf(b, "scanning    %llu files, %s so far\n",
 			(unsigned long long)(w->progress_files - w->look_files),
 			text_size(w->progress_bytes - w->look_bytes, size)));
 	if (is_running(w))
-		OR_FAIL(buf_printf(b, "dirty       %zu%s\n", dirty_count(w), w->dirty.all ? " (everything)" : ""));
+		OR_FAIL(buf_printf(b, "dirty       %zu%s\n", dirty_count(w),
+			w->dirty.all ? " (everything)" : ""));
 	OR_FAIL(buf_printf(b, "skipped     %llu, %s\n", (unsigned long long)f->totals.skipped,
 		text_size(f->totals.skipped_bytes, skipped)));
 	if (f->totals.kept)
@@ -193,8 +203,9 @@ static int as_text(struct workspace *w, const struct facts *f, struct buf *b)
 		OR_FAIL(watch_each(w->watch, false, name_one, &names));
 	if (!is_running(w))
 		return buf_addstr(b, "daemon      not running\n");
-	OR_FAIL(buf_printf(b, "daemon      process %ld, %llu wake-ups, %llu overflows\n", (long)getpid(),
-		(unsigned long long)daemon_wakeups(w->daemon), (unsigned long long)w->overflows));
+	OR_FAIL(buf_printf(b, "daemon      process %ld, %llu wake-ups, %llu overflows\n",
+		(long)getpid(), (unsigned long long)daemon_wakeups(w->daemon),
+		(unsigned long long)w->overflows));
 	if (w->last_error.len)
 		OR_FAIL(buf_printf(b, "error       %s\n", w->last_error.data));
 	return 0;

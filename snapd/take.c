@@ -49,15 +49,19 @@ static void find_lost(struct workspace *w, const struct dirty *d)
 	struct stat st;
 
 	for (size_t i = 0; i < d->size && !w->dirty.all; i++)
-		if (d->slot[i].path && d->slot[i].made && fstatat(scan_rootfd(w->scan), d->slot[i].path, &st,
-			AT_SYMLINK_NOFOLLOW) < 0)
+		if (d->slot[i].path && d->slot[i].made &&
+			fstatat(scan_rootfd(w->scan), d->slot[i].path, &st, AT_SYMLINK_NOFOLLOW) <
+				0)
 			w->dirty.unseen = true;
 }
 
-/* What nobody saw is looked for at once when somebody asks, else such that it takes a fiftieth of our time at most. */
-static bool must_look_at_all(const struct workspace *w, const struct dirty *d, enum store_reason why)
+/* What nobody saw is looked for at once when somebody asks, else such that it takes a fiftieth
+ * of our time at most. */
+static bool must_look_at_all(
+	const struct workspace *w, const struct dirty *d, enum store_reason why)
 {
-	return d->unseen && (why != REASON_INTERVAL || loop_now_ms(w->loop) >= workspace_look_ms(w));
+	return d->unseen &&
+	       (why != REASON_INTERVAL || loop_now_ms(w->loop) >= workspace_look_ms(w));
 }
 
 uint64_t workspace_look_ms(const struct workspace *w)
@@ -92,7 +96,9 @@ static int write_snapshot(struct workspace *w, struct dirty *d, const struct sto
 static void failed(struct workspace *w, int r)
 {
 	autoput(buf_release) struct buf text = BUF_INIT;
-	const char *way_out = r == -ENOSPC ? NO_ROOM_TEXT : r == -ESTALE ? " (its store was taken away)" : "";
+	const char *way_out = r == -ENOSPC   ? NO_ROOM_TEXT
+			      : r == -ESTALE ? " (its store was taken away)"
+					     : "";
 
 	if (r == -EINTR)
 		return;		/* told to end */
@@ -109,7 +115,8 @@ static void failed(struct workspace *w, int r)
 	text = (struct buf)BUF_INIT;
 }
 
-static void succeeded(struct workspace *w, int r, const struct store_snapshot *sn, uint64_t files_before)
+static void succeeded(
+	struct workspace *w, int r, const struct store_snapshot *sn, uint64_t files_before)
 {
 	struct scan_counts c;
 	char hex[41], size[16];
@@ -121,8 +128,9 @@ static void succeeded(struct workspace *w, int r, const struct store_snapshot *s
 	scan_counts(w->scan, &c);
 	if (r > 0) {
 		text_hex(sn->id.b, sizeof(sn->id.b), hex);
-		log_info("%s: snapshot %.12s, %s, %llu changed, %s", w->path, hex, store_reason_name(sn->reason),
-			(unsigned long long)sn->changed, text_size(sn->added_bytes, size));
+		log_info("%s: snapshot %.12s, %s, %llu changed, %s", w->path, hex,
+			store_reason_name(sn->reason), (unsigned long long)sn->changed,
+			text_size(sn->added_bytes, size));
 	}
 	if (w->rules_changed)
 		workspace_forget_skipped(w);
@@ -189,7 +197,8 @@ static int come_back(struct workspace *w, enum store_reason reason)
 	return r;
 }
 
-static int take_once(struct workspace *w, const struct store_commit *how, struct store_snapshot *ret)
+static int take_once(
+	struct workspace *w, const struct store_commit *how, struct store_snapshot *ret)
 {
 	int r = 0, gone;
 
@@ -200,7 +209,8 @@ static int take_once(struct workspace *w, const struct store_commit *how, struct
 		failed(w, r);
 		return r;
 	}
-	/* Another folder or file system may be there by now, and no event says so: what we watch is not what is worked in. */
+	/* Another folder or file system may be there by now, and no event says so: what we watch
+	 * is not what is worked in. */
 	if (w->scan && (r = workspace_read(w)) < 0 && w->scan) {
 		failed(w, r);
 		return r;
@@ -233,7 +243,9 @@ static int take_once(struct workspace *w, const struct store_commit *how, struct
 int workspace_take(struct workspace *w, enum store_reason reason, const char *message, bool force,
 	struct store_snapshot *ret)
 {
-	struct store_commit how = { .reason = reason, .message = message, .force = force, .time_ns = text_now_ns() };
+	struct store_commit how = {
+		.reason = reason, .message = message, .force = force, .time_ns = text_now_ns()
+	};
 	int r;
 
 	daemon_begin(w->daemon);

@@ -1,8 +1,8 @@
 /* snapd/watch.c - see the header.
  *
- * Each folder is a node: its name, its parent, its children, and the kernel's number for its watch. Paths are
- * put together when they are needed, so a folder costs about a hundred bytes whatever its depth, and a
- * folder that moves takes everything below along. */
+ * Each folder is a node: its name, its parent, its children, and the kernel's number for its
+ * watch. Paths are put together when they are needed, so a folder costs about a hundred bytes
+ * whatever its depth, and a folder that moves takes everything below along. */
 #include "watch.h"
 
 #include <errno.h>
@@ -18,8 +18,9 @@
 #include "../lib/buf.h"
 #include "../lib/log.h"
 
-#define MASK (IN_CREATE | IN_DELETE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | \
-	IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK)
+#define MASK                                                                              \
+	(IN_CREATE | IN_DELETE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_FROM | \
+		IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK)
 
 enum { NO_WD = -1, READ_MAX = 65536 };
 
@@ -120,19 +121,22 @@ static void table_del(struct table *t, struct node *n, bool wd)
 static struct node *find_wd(const struct watch *w, int wd)
 {
 	struct node probe = { .wd = wd };
-	struct node *n = w->by_wd.size ? w->by_wd.at[key(&probe, true) & (w->by_wd.size - 1)] : NULL;
+	struct node *n =
+		w->by_wd.size ? w->by_wd.at[key(&probe, true) & (w->by_wd.size - 1)] : NULL;
 
 	while (n && n->wd != wd)
 		n = n->wd_next;
 	return n;
 }
 
-static struct node *find_child(const struct watch *w, const struct node *parent, const char *name, size_t len)
+static struct node *find_child(
+	const struct watch *w, const struct node *parent, const char *name, size_t len)
 {
 	uint32_t h = hash_name(parent, name, len);
 	struct node *n = w->by_name.size ? w->by_name.at[h & (w->by_name.size - 1)] : NULL;
 
-	while (n && !(n->hash == h && n->parent == parent && strncmp(n->name, name, len) == 0 && !n->name[len]))
+	while (n && !(n->hash == h && n->parent == parent && strncmp(n->name, name, len) == 0 &&
+			    !n->name[len]))
 		n = n->name_next;
 	return n;
 }

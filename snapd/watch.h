@@ -1,10 +1,12 @@
 /* snapd/watch.h - the folders of a workspace under inotify(7).
  *
- * A watch is added by whoever lists the folder, before it lists it (watch_add); so nothing that happens
- * in it falls between. A new folder is therefore only named here: the scan that reads it also watches it.
+ * A watch is added by whoever lists the folder, before it lists it (watch_add); so nothing that
+ * happens in it falls between. A new folder is therefore only named here: the scan that reads it
+ * also watches it.
  *
- * When the kernel has no more watches, folders stay unwatched: they are counted and named, and somebody has to
- * poll them (watch_each_unwatched). When it has no inotify instance to give, all are. */
+ * When the kernel has no more watches, folders stay unwatched: they are counted and named, and
+ * somebody has to poll them (watch_each_unwatched). When it has no inotify instance to give, all
+ * are. */
 #ifndef SNAPD_WATCH_H
 #define SNAPD_WATCH_H
 
@@ -15,10 +17,13 @@
 struct watch;
 
 struct watch_ops {
-	/* Something happened to name in the folder dir (name NULL: to the folder itself). mask, cookie: inotify's. */
+	/* Something happened to name in the folder dir (name NULL: to the folder itself). mask,
+	 * cookie: inotify's. */
 	void (*event)(const char *dir, const char *name, uint32_t mask, uint32_t cookie, void *arg);
-	void (*lost)(void *arg);		/* the queue overflowed: anything may have changed */
-	/* The workspace folder itself was moved; lost: deleted or unmounted, and its watch is no more. */
+	/* the queue overflowed: anything may have changed */
+	void (*lost)(void *arg);
+	/* The workspace folder itself was moved; lost: deleted or unmounted, and its watch is no
+	 * more. */
 	void (*root)(bool lost, void *arg);
 };
 
@@ -36,7 +41,8 @@ int watch_read(struct watch *w);
 
 size_t watch_count(const struct watch *w);
 size_t watch_unwatched(const struct watch *w);
-/* Why folders are unwatched: -ENOSPC (fs.inotify.max_user_watches), -EMFILE (max_user_instances), ...; 0. */
+/* Why folders are unwatched: -ENOSPC (fs.inotify.max_user_watches), -EMFILE
+ * (max_user_instances), ...; 0. */
 int watch_error(const struct watch *w);
 /* Try again for those that come by. */
 void watch_retry(struct watch *w);

@@ -1,4 +1,5 @@
-/* snapd/watching.c - the scan and the watches of a workspace: each folder that is listed is watched first. */
+/* snapd/watching.c - the scan and the watches of a workspace: each folder that is listed is
+ * watched first. */
 #include "parts.h"
 
 #include <errno.h>
@@ -51,12 +52,12 @@ void workspace_say_limit(struct workspace *w)
 	w->limit_said = true;
 	if (e == -ENOSPC)
 		log_warn("%s: %zu %s no watch and %s looked at every %llu s; "
-			"raise the limit: sysctl fs.inotify.max_user_watches", w->path, n, have, are,
-			(unsigned long long)w->cfg.poll_ms / 1000);
+			 "raise the limit: sysctl fs.inotify.max_user_watches",
+			w->path, n, have, are, (unsigned long long)w->cfg.poll_ms / 1000);
 	else if (watch_fd(w->watch) < 0)
 		log_warn("%s: no watches at all (%s), looked at every %llu s; "
-			"raise the limit: sysctl fs.inotify.max_user_instances", w->path, err_str(e),
-			(unsigned long long)w->cfg.poll_ms / 1000);
+			 "raise the limit: sysctl fs.inotify.max_user_instances",
+			w->path, err_str(e), (unsigned long long)w->cfg.poll_ms / 1000);
 	else
 		(void)log_warn_errno(e, "%s: %zu %s no watch and %s looked at every %llu s",
 			w->path, n, have, are, (unsigned long long)w->cfg.poll_ms / 1000);
@@ -159,7 +160,8 @@ void workspace_mounts_changed(struct workspace *w)
 {
 	uint64_t now = mounts_below(w->path);
 
-	/* What was mounted in it hides files that were stored, what was unmounted shows them again. */
+	/* What was mounted in it hides files that were stored, what was unmounted shows them
+	 * again. */
 	if (w->scan && now != w->mounts) {
 		w->mounts = now;
 		workspace_mark_all(w);

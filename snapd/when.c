@@ -31,7 +31,8 @@ static void take_due(struct workspace *w)
 		store_snapshot_release(&sn);
 }
 
-/* It is time, but for the quiet that is waited for; never longer than one interval after the first change. */
+/* It is time, but for the quiet that is waited for; never longer than one interval after the
+ * first change. */
 static void on_due(struct loop *l, void *arg)
 {
 	struct workspace *w = arg;
@@ -125,7 +126,8 @@ void workspace_check_root(struct workspace *w)
 }
 
 /* Events come in thousands. After the first the queue is left alone for a rest, again
- * and again until one passes without any: so a file that is written without end wakes us a few times a second. */
+ * and again until one passes without any: so a file that is written without end wakes us a few
+ * times a second. */
 static void read_queue(struct workspace *w)
 {
 	int fd, n = workspace_read(w);

@@ -39,7 +39,8 @@ static int open_store(struct workspace *w, const char *dir)
 	if (r != -EBUSY)
 		return r < 0 ? log_error_errno(r, "%s", dir) : 0;
 	if (store_writer(dir, &pid) > 0 && pid)
-		log_error("%s: " SNAPD " already runs for it, as process %ld; " SNAPD " --workspace DIR --stop ends it",
+		log_error("%s: " SNAPD " already runs for it, as process %ld; " SNAPD
+			  " --workspace DIR --stop ends it",
 			w->path, (long)pid);
 	else
 		log_error("%s: its store %s is in use by another process", w->path, dir);
@@ -160,7 +161,8 @@ int workspace_new_store(struct workspace *w)
 		store_close(fresh);
 		return r;
 	}
-	log_warn("%s: its store %s was taken away; what is there now goes into a new one", w->path, store_dir(fresh));
+	log_warn("%s: its store %s was taken away; what is there now goes into a new one", w->path,
+		store_dir(fresh));
 	if (w->scan)
 		workspace_unwatch(w);
 	ctl_close(old_ctl);

@@ -1,9 +1,9 @@
 /* snapd/workspace.h - one protected folder inside the daemon: its store, its watches, what is
  * dirty, and the timers that turn that into snapshots.
  *
- * Idle means: nothing dirty, no timer armed, the loop asleep. The first event arms `due`; the kernel's queue is then
- * read in rests, not event by event; the snapshot disarms it. Folders without a watch keep `poll` armed; so does a
- * workspace that is gone, until it is back. */
+ * Idle means: nothing dirty, no timer armed, the loop asleep. The first event arms `due`; the
+ * kernel's queue is then read in rests, not event by event; the snapshot disarms it. Folders
+ * without a watch keep `poll` armed; so does a workspace that is gone, until it is back. */
 #ifndef SNAPD_WORKSPACE_H
 #define SNAPD_WORKSPACE_H
 
@@ -53,7 +53,8 @@ struct workspace {
 	uint64_t overflows;
 	uint64_t unreadable;		/* what the last attempt could not read */
 	bool rules_changed;		/* watches of folders that are skipped now must go */
-	bool replaced_ok;		/* an empty folder in its place is the workspace all the same */
+	/* an empty folder in its place is the workspace all the same */
+	bool replaced_ok;
 	uint64_t mounts;		/* mounts_below, of the last look at everything */
 	bool root_moved;		/* an event said so: look whether it is still there */
 	bool root_lost;			/* and this: the folder that was watched is no more */
@@ -69,9 +70,9 @@ struct workspace {
 	struct loop_timer *waiting_timer;
 };
 
-/* Opens the store for writing, watches, takes the first snapshot (reason start). *ret is whole or nothing is left.
- * Failures are said on stderr; the exit code for them is in *ret_exit. -ENOSPC, which is not said: there is no room to open
- * its store, try again later. */
+/* Opens the store for writing, watches, takes the first snapshot (reason start). *ret is whole
+ * or nothing is left. Failures are said on stderr; the exit code for them is in *ret_exit.
+ * -ENOSPC, which is not said: there is no room to open its store, try again later. */
 int workspace_open(struct daemon *d, struct loop *l, const char *given, const struct options *opt,
 	struct workspace **ret, int *ret_exit);
 void workspace_close(struct workspace *w);
@@ -99,7 +100,8 @@ const volatile sig_atomic_t *daemon_abort_flag(void);
 void daemon_poll_signals(void);
 uint64_t daemon_wakeups(const struct daemon *d);
 void daemon_begin(struct daemon *d);		/* a snapshot is being made: */
-void daemon_poll_clients(struct workspace *w);	/* `status` is answered meanwhile, other requests wait */
+/* `status` is answered meanwhile, other requests wait */
+void daemon_poll_clients(struct workspace *w);
 bool daemon_is_busy(const struct daemon *d);
 void daemon_done(struct workspace *w);
 struct workspace *daemon_first(const struct daemon *d);	/* the list, by next */
