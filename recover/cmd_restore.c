@@ -319,11 +319,12 @@ int cmd_restore(struct recover *r, const struct args *a)
 	}
 	if (!a->on[R_TO] && (rc = context_may_write(r)))
 		return rc;
+	/* REV before that: finishing adds a snapshot, and @ was another when it was looked up. */
+	if ((rc = rev_arg(r, a->arg[0], &sn)))
+		return rc;
 	if (a->on[R_DRY_RUN] || a->on[R_TO])
 		pending_say(r);
 	else if ((rc = pending_finish(r)) == EXIT_ENV)
-		return rc;
-	if ((rc = rev_arg(r, a->arg[0], &sn)))
 		return rc;
 	if (paths_from_args(r, a->arg + 1, a->n - 1, &paths) < 0 ||
 		paths_from_args(r, a->path, a->n_paths, &paths) < 0)

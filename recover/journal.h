@@ -34,8 +34,7 @@ struct journal {
  * finished. */
 int journal_begin(int dirfd, struct journal *j, const struct plan *p);
 /* restore.journal, locked: -ENOENT none, -EBUSY its restore is running, -EBADMSG damaged or not
- * whole,
- * -EROFS: there is one but it cannot be locked for writing. */
+ * whole, -EROFS: there is one but it cannot be locked for writing. */
 int journal_resume(int dirfd, struct journal *ret);
 /* The same for who only asks: nothing is locked, nothing written. */
 int journal_peek(int dirfd, struct journal *ret);

@@ -13,6 +13,8 @@
 #include "recover.h"
 #include "restore.h"
 #include "safety.h"
+#include "told.h"
+#include "xalloc.h"
 
 static void say(const struct recover *r, const struct journal *j, const char *what)
 {
@@ -31,6 +33,25 @@ void pending_say(const struct recover *r)
 	if (journal_peek(store_dirfd(r->store), &j) == 0)
 		say(r, &j,
 			RECOVER " restore --continue finishes it, " RECOVER " undo takes it back");
+}
+
+/* The process that began it did not live to tell. */
+static void tell(struct recover *r, const struct journal *j, bool whole)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	autofree char *title = NULL, *what = NULL;
+	char hex[41], when[32];
+
+	id_hex(&j->rev, hex);
+	if (store_by_prefix(r->store, hex, &sn) < 0)	/* thinned out since */
+		sn.time_ns = j->time_ns;
+	hex[SHORT_ID] = '\0';
+	what = xasprintf("%s of %s", j->undo ? "undo" : "restore", hex);
+	title = xasprintf("%s %s of %s, finished after an interruption",
+		j->undo ? "take back the restore of" : "restore", hex,
+		text_local_time(j->undo ? j->time_ns : sn.time_ns, when));
+	restore_keep_result(r, what);
+	tell_restore(j->workspace, r->store_path, title, &j->rev, &j->safety, whole);
 }
 
 static int finish(struct recover *r, struct journal *j)
@@ -66,6 +87,8 @@ static int finish(struct recover *r, struct journal *j)
 		log_error("the other paths of that restore are as wanted");
 	if (e == 0 && (e = journal_end(store_dirfd(r->store), j)) < 0)
 		log_error_errno(e, "cannot end the journal");
+	if (e == 0)
+		tell(r, j, !left);
 	return e < 0 ? EXIT_ENV : left ? EXIT_PART : EXIT_DONE;
 }
 

@@ -118,12 +118,11 @@ static int apply(struct restore *x, int root, struct plan *p, uint64_t op, bool 
 	return 0;
 }
 
-/* What one sees now is the newest snapshot then, @, and not the state that was wrong. */
-static void keep_result(struct restore *x)
+void restore_keep_result(struct recover *r, const char *what)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
-	autofree char *after = xasprintf("after the %s", x->what);
-	int e = safety_snapshot(x->r, after, &sn);
+	autofree char *after = xasprintf("after the %s", what);
+	int e = safety_snapshot(r, after, &sn);
 
 	if (e < 0)
 		log_warn_errno(
@@ -178,7 +177,7 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 	if (!stopped && (e = journal_end(dirfd, &j)) < 0)
 		return context_failed(x->r, e, "cannot end the journal");
 	if (!stopped)
-		keep_result(x);
+		restore_keep_result(x->r, x->what);
 	rc = report(x, p, stopped);
 	tell_restore(
 		x->r->workspace, x->r->store_path, x->title, &x->rev, &safety.id, rc == EXIT_DONE);

@@ -26,6 +26,10 @@ int restore_run(struct restore *x);
  * kept and named. */
 int restore_elsewhere(struct restore *x, const char *dir);
 
+/* What one sees now becomes the newest snapshot, @: what is "restore of 3f2a91c4". Never fails what
+ * is done; that it could not be taken is said. */
+void restore_keep_result(struct recover *r, const char *what);
+
 /* The workspace, open; -1: it does not exist. Negative otherwise is said: EXIT_ENV. */
 int restore_open_root(const char *workspace, int *ret);
 /* Makes it when it is gone. */
