@@ -2,9 +2,10 @@
  * Ordinary users may listen since Linux 6.6, which also takes a filter; not in a network, pid or
  * user namespace of their own.
  *
- * Only what is asked for wakes us: execs always, forks while a training is watched (its workers do
- * not exec), exits where the kernel has no better way to tell a status. A classic socket filter
- * leaves out threads. After a first event the socket is left alone for a rest, so that a build with
+ * Only what is asked for wakes us: execs always, forks of trainings and of zygotes (their children
+ * do not exec), exits where the kernel has no better way to tell a status. A classic socket filter
+ * leaves out threads and the forks of everybody else: a build beside an open editor costs nothing.
+ * After a first event the socket is left alone for a rest, so that a build with
  * its thousands of compilers wakes us ten times a second and not thousands; a rest is never so long
  * that the buffer could run over at the rate seen. When it does all the same (ENOBUFS), all of
  * /proc is scanned. */
@@ -34,13 +35,17 @@ enum {
 	REST_MAX_MS = 100, /* a training that fails at once is to be seen */
 	ROOM = 1 << 20,    /* asked for; net.core.rmem_max may give less */
 	EVENT_COST = 1024, /* of it, a message: skb and all */
+	PARENTS_MAX = 128, /* in the filter; of more than that all forks are told */
+	FILTER_MS = 10000,
 };
 
 struct connector {
 	int fd, rest_fd;
 	uint64_t rest_ms, last_drain_ms;
 	uint64_t capacity; /* events the buffer holds */
-	bool resting, exits, trainings;
+	bool resting, exits, forks, all; /* all: the filter lets every fork pass */
+	uint64_t filter_ms;
+	pid_t parent[PARENTS_MAX];
 	uint64_t overflows;
 };
 
@@ -59,29 +64,41 @@ struct message {
 
 #define AT(field) (offsetof(struct message, u) + offsetof(struct proc_event, field))
 
-/* Execs, and forks and exits of whole processes. Anything else but the answer to our request is
- * dropped. The filter loads words in network order. */
-static int leave_threads_out(int fd)
+/* Execs, exits of whole processes, and those forks of whole processes whose parent is of interest.
+ * Anything else but the answer to our request is dropped. The filter loads words in network
+ * order. */
+static int set_filter(int fd, const pid_t *parent, unsigned n)
 {
-	struct sock_filter code[] = {
+	const struct sock_filter head[] = {
 		/* 0 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(what)),
-		/* 1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_FORK), 3, 0),
-		/* 2 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl((uint32_t)PROC_EVENT_EXIT), 6, 0),
-		/* 3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_EXEC), 9, 0),
-		/* 4 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_NONE), 8, 9),
-		/* 5 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.fork.child_pid)),
+		/* 1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_FORK), 9, 0),
+		/* 2 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl((uint32_t)PROC_EVENT_EXIT), 2, 0),
+		/* 3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_EXEC), 5, 0),
+		/* 4 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_NONE), 4, 5),
+		/* 5 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.exit.process_pid)),
 		/* 6 */ BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		/* 7 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.fork.child_tgid)),
-		/* 8 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 4, 5),
-		/* 9 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.exit.process_pid)),
-		/* 10 */ BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		/* 11 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.exit.process_tgid)),
-		/* 12 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),
-		/* 13 */ BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-		/* 14 */ BPF_STMT(BPF_RET | BPF_K, 0),
+		/* 7 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.exit.process_tgid)),
+		/* 8 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),
+		/* 9 */ BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+		/* 10 */ BPF_STMT(BPF_RET | BPF_K, 0),
+		/* 11 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.fork.child_pid)),
+		/* 12 */ BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		/* 13 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.fork.child_tgid)),
+		/* 14 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 1, 0),
+		/* 15 */ BPF_STMT(BPF_RET | BPF_K, 0),
+		/* 16 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT(event_data.fork.parent_tgid)),
 	};
-	struct sock_fprog prog = { sizeof(code) / sizeof(*code), code };
+	struct sock_filter code[sizeof(head) / sizeof(*head) + (size_t)2 * PARENTS_MAX + 1];
+	struct sock_fprog prog = { sizeof(head) / sizeof(*head), code };
 
+	memcpy(code, head, sizeof(head));
+	for (unsigned i = 0; i < n && n <= PARENTS_MAX; i++) {
+		code[prog.len++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, htonl((uint32_t)parent[i]), 0, 1);
+		code[prog.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
+	}
+	code[prog.len++] =
+		(struct sock_filter)BPF_STMT(BPF_RET | BPF_K, n <= PARENTS_MAX ? 0 : 0xffffffff);
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
 }
 
@@ -104,7 +121,7 @@ static uint32_t wanted(const struct connector *c)
 {
 	uint32_t events = PROC_EVENT_EXEC;
 
-	if (c->trainings)
+	if (c->forks)
 		events |= PROC_EVENT_FORK;
 	if (c->exits)
 		events |= (uint32_t)PROC_EVENT_EXIT;
@@ -151,7 +168,7 @@ static int open_socket(uint64_t *ret_capacity)
 	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, &len) < 0)
 		return -errno;
 	*ret_capacity = (uint64_t)room / EVENT_COST;
-	r = leave_threads_out(fd);
+	r = set_filter(fd, NULL, 0);
 	if (r == 0 && bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 		r = -errno;
 	return r < 0 ? r : take_fd(&fd);
@@ -222,13 +239,29 @@ void connector_close(struct monitor *m)
 	m->connector = NULL;
 }
 
-void connector_trainings(struct monitor *m, bool any)
+/* The kernel translates a filter anew each time, and what is started meanwhile waits: where parents come
+ * within a second of each other, all forks pass for ten seconds. */
+void connector_parents(struct monitor *m)
 {
 	struct connector *c = m->connector;
+	uint64_t now = monitor_mono_ms();
+	unsigned n = 0;
 
-	if (!c || c->trainings == any)
+	if (!c)
 		return;
-	c->trainings = any;
+	if (c->all && now < c->filter_ms + FILTER_MS)
+		return;
+	/* More than one a second: all. */
+	m->parents_gone = c->all = now < c->filter_ms + FILTER_MS / 10;
+	for (unsigned b = 0; b < BUCKETS && !c->all; b++)
+		for (const struct watched *w = m->bucket[b]; w; w = w->next)
+			if (!w->dead && watched_is_parent(&w->role) && n++ < PARENTS_MAX)
+				c->parent[n - 1] = w->id.pid;
+	(void)set_filter(c->fd, c->parent, c->all ? PARENTS_MAX + 1 : n);
+	c->filter_ms = now;
+	if (c->forks == (c->all || n))
+		return;
+	c->forks = c->all || n;
 	(void)listen_for(c->fd, wanted(c));
 }
 
@@ -242,7 +275,7 @@ static void one(struct monitor *m, const struct proc_event *ev)
 		break;
 	case PROC_EVENT_FORK:
 		w = watched_find(m, ev->event_data.fork.parent_tgid);
-		if (w && w->role.kind == KIND_TRAINING)
+		if (w && watched_is_parent(&w->role))
 			watched_consider(m, ev->event_data.fork.child_tgid);
 		break;
 	case (uint32_t)PROC_EVENT_EXIT:
@@ -286,6 +319,7 @@ static uint64_t drain(struct monitor *m)
 	}
 	if (m->next_scan_ms == 0)
 		(void)watched_scan(m);
+	watched_settle(m);
 	return n;
 }
 
@@ -313,16 +347,19 @@ static void rest(struct monitor *m, uint64_t n)
 	c->resting = true;
 }
 
-/* What finds a process of interest looks again soon: where one is, its children follow. */
+/* What finds a process of interest looks again soon: where one is, its children follow. So does
+ * what waits for one to become something. */
 static void look(struct monitor *m)
 {
 	struct connector *c = m->connector;
 	unsigned before = m->n_watched;
 	uint64_t serial = m->serial, n = drain(m);
 
+	if (m->n_young)
+		watched_young(m);
 	if (m->n_watched != before || m->serial != serial)
 		c->rest_ms = REST_MS / 2;
-	if (n) {
+	if (n || m->n_young) {
 		rest(m, n);
 		return;
 	}

@@ -231,6 +231,26 @@ out:
 	answer_error(c, "out of memory");
 }
 
+/* A line for each: pid, start, ppid, kind, family, role, resident bytes, run. */
+static void on_watched(struct monitor *m, struct ctl_conn *c, char **req)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int r = buf_printf(&b, "ok\t%u\n", m->n_watched);
+
+	(void)req;
+	for (unsigned i = 0; r == 0 && i < BUCKETS; i++)
+		for (const struct watched *w = m->bucket[i]; r == 0 && w; w = w->next)
+			r = buf_printf(&b, "%d\t%" PRIu64 "\t%d\t%s\t%s\t%s\t%" PRIu64 "\t%s\n",
+				(int)w->id.pid, w->id.start, (int)w->ppid,
+				w->role.kind == KIND_EDITOR ? "editor" : "training",
+				family_name(w->role.family), role_name(w->role.role), w->rss,
+				w->run);
+	if (r < 0)
+		answer_error(c, err_str(r));
+	else
+		ctl_answer(c, b.data, b.len);
+}
+
 static const struct {
 	const char *word;
 	void (*fn)(struct monitor *m, struct ctl_conn *c, char **req);
@@ -239,6 +259,7 @@ static const struct {
 	{ "link", on_link },
 	{ "register", on_register },
 	{ "status", on_status },
+	{ "watched", on_watched },
 	{ "stop", on_stop },
 };
 

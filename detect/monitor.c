@@ -191,6 +191,8 @@ static void tick(struct monitor *m)
 	judge_risk(m);
 	if (!m->connector)
 		watched_scan_new(m);
+	else if (m->n_young)
+		watched_young(m);
 	if (now >= m->next_sample_ms || m->verdict.risk == RISK_CRITICAL) {
 		write_sample(m);
 		m->next_sample_ms =

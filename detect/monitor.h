@@ -61,6 +61,7 @@ struct watched {
 	bool hanging;     /* told */
 	bool dead;        /* POLLIN was there: only the status is waited for */
 	bool have_status; /* of the connector */
+	bool fresh;       /* its children are to be looked at */
 	int wait_status;
 	uint64_t stuck_since_ms; /* mono; 0: it moves */
 	uint64_t rss, peak, ticks, faults;
@@ -93,6 +94,7 @@ struct monitor {
 	uint32_t *seen;
 	struct proc_id *young;
 	unsigned n_young;
+	bool parents_came, parents_gone; /* whose forks are of interest: has that changed? */
 	pid_t last_pid;
 	uint64_t next_scan_ms;
 	int loadavg_fd;
@@ -151,10 +153,19 @@ void monitor_fact(
 int watched_open(struct monitor *m);
 void watched_close(struct monitor *m);
 struct watched *watched_find(struct monitor *m, pid_t pid);
+struct watched *watched_hold(struct monitor *m, const struct proc *p, struct role_of role,
+	const struct watched *parent); /* NULL: gone, or no room */
+void watched_become(struct monitor *m, struct watched *w, const struct proc *p,
+	struct role_of role); /* frees w */
+bool watched_is_parent(const struct role_of *role);
+void watched_look(struct monitor *m); /* sizes, states, hangs */
+
+/* watched-find.c. Whoever has called watched_consider ends with watched_settle. */
 void watched_consider(struct monitor *m, pid_t pid); /* an editor, a training? */
+void watched_settle(struct monitor *m);              /* new parents: their forks, their children */
 int watched_scan(struct monitor *m);                 /* all of /proc */
 void watched_scan_new(struct monitor *m); /* without a connector: those since the last time */
-void watched_look(struct monitor *m);     /* sizes, states, hangs */
+void watched_young(struct monitor *m);    /* have they become something? */
 void watched_register(struct monitor *m, const struct proc_id *id, const char *run);
 
 /* monitor-end.c: an exit, from the readable pidfd to the told fact. */
@@ -174,7 +185,7 @@ uint64_t cgroup_oom_kills(const struct roots *roots, const char *path);
 int connector_open(struct monitor *m); /* -errno and why_no_connector */
 void connector_close(struct monitor *m);
 void connector_drain(struct monitor *m);
-void connector_trainings(struct monitor *m, bool any); /* forks are of interest only then */
+void connector_parents(struct monitor *m); /* forks of trainings and zygotes are of interest */
 
 /* monitor-told.c */
 int told_open(struct monitor *m);

@@ -2,7 +2,9 @@
  *
  * One per user (OFD lock on the state folder's "watch.lock"). It holds a pidfd on every editor and
  * training process and learns of new ones from the proc connector (include/uapi/linux/cn_proc.h;
- * ordinary users since Linux 6.6), else from a scan of /proc whose period follows the risk. With
+ * ordinary users since Linux 6.6), else from a scan of /proc whose period follows the risk. Of forks
+ * only those of trainings (workers) and of an editor's zygotes (renderers, extension hosts) are
+ * asked for. With
  * nothing new it wakes at LOW at most once a second. Settings arrive resolved, as lines
  * `name=value` on the descriptor named by --settings-fd (detect-core watch writes them): this
  * program parses no configuration. SIGHUP: detect-core watch again, by exec, all found anew.
@@ -14,6 +16,8 @@
  *			that is kept; stays open while there is none. 0: open until the next
  *	link TAB fact_line	what snapd answers (FACT_LINK); goes to the spool
  *	register TAB pid TAB start TAB run	a training started by `detect run`
+ *	watched		ok TAB n, then for each: pid, start, ppid, editor|training, family, role,
+ *			resident bytes, run
  *	stop		ok; who waits gets the error "stopped"
  * For late askers the last 64 events are kept, as far as 80 KiB hold them. SEQs of a later monitor
  * are higher: a SEQ from before a restart gets all that is kept.

@@ -1,4 +1,4 @@
-/* The processes we hold a pidfd of, and how they are found. */
+/* The processes we hold a pidfd of: what is known of each, and how they look from time to time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,11 +12,6 @@
 #include "detect/monitor.h"
 #include "lib/auto.h"
 #include "lib/log.h"
-
-enum {
-	SCAN_MS = 60000,  /* all of /proc, where nobody tells of execs */
-	PROBE_MAX = 4096, /* more new pids than that: scan instead */
-};
 
 static struct watched **bucket(struct monitor *m, pid_t pid)
 {
@@ -33,6 +28,13 @@ struct watched *watched_find(struct monitor *m, pid_t pid)
 	return w;
 }
 
+/* Trainings fork their workers, a zygote the rest of its editor, and none of these execs: they are
+ * told by their forks. */
+bool watched_is_parent(const struct role_of *role)
+{
+	return role->kind == KIND_TRAINING || role->role == ROLE_ZYGOTE;
+}
+
 void watched_drop(struct monitor *m, struct watched *w)
 {
 	struct watched **at = bucket(m, w->id.pid);
@@ -43,6 +45,7 @@ void watched_drop(struct monitor *m, struct watched *w)
 	m->n_watched--;
 	if (w->dead)
 		m->n_dead--;
+	m->parents_gone |= watched_is_parent(&w->role);
 	loop_del_fd(m->loop, w->pidfd);
 	(void)close(w->pidfd);
 	free(w);
@@ -164,16 +167,6 @@ static bool is_head(const struct watched *w)
 	}
 }
 
-static void count_trainings(struct monitor *m)
-{
-	bool any = false;
-
-	for (unsigned b = 0; b < BUCKETS && !any; b++)
-		for (const struct watched *w = m->bucket[b]; w && !any; w = w->next)
-			any = w->role.kind == KIND_TRAINING;
-	connector_trainings(m, any);
-}
-
 static struct watched *make(struct monitor *m, const struct proc *p, struct role_of role, int pidfd)
 {
 	char argv[1024], cwd[512], group[256];
@@ -265,28 +258,17 @@ static bool is_still(struct monitor *m, const struct proc_id *id)
 	return proc_read(m->proc_fd, id->pid, PROC_STAT, &now) == 0 && now.id.start == id->start;
 }
 
-/* Those it had before we listened for its forks. Without CONFIG_PROC_CHILDREN they wait for the
- * next scan. */
-static void consider_children(struct monitor *m, pid_t pid)
+static void note(struct monitor *m, struct watched *w)
 {
-	char path[64], text[4096];
-	autoclose int fd = -1;
-	const char *p = text;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "%d/task/%d/children", (int)pid, (int)pid);
-	fd = openat(m->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : fields_read(fd, text, sizeof(text));
-	while (n > 0 && p < text + n) {
-		uint64_t child = fields_number(&p, text + n);
-
-		if (child <= INT32_MAX && !watched_find(m, (pid_t)child))
-			watched_consider(m, (pid_t)child);
-		p++;
-	}
+	m->serial++;
+	if (watched_is_parent(&w->role))
+		w->fresh = m->parents_came = true;
+	log_debug("%d: %s %s %s", (int)w->id.pid, family_name(w->role.family),
+		role_name(w->role.role), w->argv);
+	tell_start(m, w);
 }
 
-static void hold(
+struct watched *watched_hold(
 	struct monitor *m, const struct proc *p, struct role_of role, const struct watched *parent)
 {
 	autoclose int pidfd = (int)syscall(SYS_pidfd_open, p->id.pid, 0);
@@ -295,224 +277,42 @@ static void hold(
 	if (pidfd < 0 && (errno == EMFILE || errno == ENFILE))
 		m->n_full++;
 	if (pidfd < 0 || !is_still(m, &p->id))
-		return;
+		return NULL;
 	w = m->n_watched < WATCHED_MAX ? make(m, p, role, pidfd) : NULL;
 	if (!w || loop_add_fd(m->loop, pidfd, EPOLLIN, on_pidfd, w) < 0) {
 		m->n_full++;
 		free(w);
-		return;
+		return NULL;
 	}
 	(void)take_fd(&pidfd);
 	w->next = *bucket(m, w->id.pid);
 	*bucket(m, w->id.pid) = w;
 	m->n_watched++;
-	m->serial++;
 	name_run(parent, w);
-	if (role.kind == KIND_TRAINING)
-		connector_trainings(m, true);
-	log_debug("%d: %s %s %s", (int)w->id.pid, family_name(role.family), role_name(role.role),
-		w->argv);
-	tell_start(m, w);
-	if (role.kind == KIND_TRAINING)
-		consider_children(m, w->id.pid);
+	note(m, w);
+	return w;
 }
 
-/* One we hold that has become another program, or has another process's pid. true: it is
- * settled. */
-static bool again(struct monitor *m, struct watched *w, const struct proc *p, struct role_of role)
+/* The same process, another role: its end must not be missed meanwhile, so its handle stays. */
+void watched_become(struct monitor *m, struct watched *w, const struct proc *p, struct role_of role)
 {
-	if (w->id.start != p->id.start) {
-		if (!w->dead)
-			end_seen(m, w);
-		return false;
-	}
-	if (w->dead || p->state == 'Z' || !p->argv_len)
-		return true; /* its pidfd tells the rest */
-	if (w->role.kind == role.kind && w->role.role == role.role &&
-		strncmp(w->exe, p->exe, 255) == 0)
-		return true;
-	watched_drop(m, w);
-	return false;
-}
+	struct watched **at = bucket(m, w->id.pid), *now = make(m, p, role, w->pidfd);
 
-/* Two calls instead of eight: most of what is started is a compiler or a shell. */
-static bool is_of_interest(struct monitor *m, pid_t pid)
-{
-	char name[16], exe[PROC_EXE];
-	struct stat st;
-
-	(void)snprintf(name, sizeof(name), "%d", (int)pid);
-	if (fstatat(m->proc_fd, name, &st, 0) < 0 || st.st_uid != m->uid)
-		return false;
-	if (watched_find(m, pid))
-		return true;
-	/* Who may not see its exe must ask its arguments. */
-	if (proc_exe(m->proc_fd, pid, exe) < 0)
-		return !m->set.below;
-	if (m->set.below && strncmp(exe, m->set.below, strlen(m->set.below)) != 0)
-		return false;
-	return role_is_possible(exe, &m->set.patterns);
-}
-
-void watched_consider(struct monitor *m, pid_t pid)
-{
-	struct proc *p = m->scratch;
-	struct watched *w, *parent;
-	struct role_of role;
-
-	if (!is_of_interest(m, pid))
+	if (!now)
 		return;
-	if (proc_read(m->proc_fd, pid, PROC_STAT | PROC_EXE_ARGV, p) < 0 || p->uid != m->uid ||
-		pid == getpid())
-		return;
-	parent = watched_find(m, p->ppid);
-	role = role_find(p, parent ? &parent->role : NULL, &m->set.patterns);
-	w = watched_find(m, pid);
-	if (w && again(m, w, p, role))
-		return;
-	if (role.kind && p->state != 'Z')
-		hold(m, p, role, parent);
-}
-
-void watched_register(struct monitor *m, const struct proc_id *id, const char *run)
-{
-	struct watched *w = watched_find(m, id->pid);
-	struct proc *p = m->scratch;
-
-	if (!w || w->id.start != id->start) {
-		if (proc_read(m->proc_fd, id->pid, PROC_STAT | PROC_EXE_ARGV, p) < 0 ||
-			p->uid != m->uid || p->id.start != id->start)
-			return;
-		hold(m, p, (struct role_of){ KIND_TRAINING, FAMILY_NONE, ROLE_RUN }, NULL);
-		w = watched_find(m, id->pid);
-	}
-	if (w) {
-		w->role = (struct role_of){ KIND_TRAINING, FAMILY_NONE, ROLE_RUN };
-		copy(w->run, sizeof(w->run), run);
-		connector_trainings(m, true);
-	}
-}
-
-static uint32_t fingerprint(const struct proc *p)
-{
-	uint64_t h = (p->id.start ^ (uint64_t)p->id.pid << 32) * 0x9e3779b97f4a7c15u;
-
-	for (const char *c = p->comm; *c; c++)
-		h = (h ^ (uint8_t)*c) * 1099511628211u;
-	return (uint32_t)(h >> 32) | 1;
-}
-
-/* Was this one looked at before, and has it not exec'd since? Its comm would have changed. */
-static bool seen_before(struct monitor *m, pid_t pid)
-{
-	struct proc *p = m->scratch;
-	uint32_t *at = &m->seen[(uint32_t)pid % SEEN], h;
-
-	if (proc_read(m->proc_fd, pid, PROC_STAT, p) < 0 || p->uid != m->uid)
-		return true;
-	h = fingerprint(p);
-	if (*at == h)
-		return true;
-	*at = h;
-	return false;
-}
-
-static int scan_one(pid_t pid, void *arg)
-{
-	struct monitor *m = arg;
-
-	if (pid > m->last_pid)
-		m->last_pid = pid;
-	if (!watched_find(m, pid) && !seen_before(m, pid))
-		watched_consider(m, pid);
-	return 0;
-}
-
-/* The number the last process got, here; 0 unknown. */
-static pid_t newest_pid(struct monitor *m)
-{
-	char text[128];
-	ssize_t n = m->loadavg_fd < 0 ? -1 : fields_read(m->loadavg_fd, text, sizeof(text));
-	const char *p = n > 0 ? strrchr(text, ' ') : NULL;
-	uint64_t v;
-
-	if (!p)
-		return 0;
-	p++;
-	v = fields_number(&p, text + n);
-	return v <= INT32_MAX ? (pid_t)v : 0;
-}
-
-int watched_scan(struct monitor *m)
-{
-	unsigned before;
-	int r;
-
-	m->next_scan_ms = monitor_mono_ms() + SCAN_MS;
-	/* A child may have a smaller pid than its parent: again, until nobody is found through
-	 * another. */
-	do {
-		before = m->n_watched;
-		r = procs_each(m->proc_fd, scan_one, m);
-		if (m->n_watched != before && m->seen)
-			memset(m->seen, 0, SEEN * sizeof(*m->seen));
-	} while (r == 0 && m->n_watched != before);
-	m->last_pid = newest_pid(m);
-	return r;
-}
-
-static void young_again(struct monitor *m)
-{
-	unsigned n = m->n_young, kept = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct proc *p = m->scratch;
-		struct proc_id id = m->young[i];
-
-		if (proc_read(m->proc_fd, id.pid, PROC_STAT, p) < 0 || p->id.start != id.start ||
-			watched_find(m, id.pid))
-			continue;
-		if (!seen_before(m, id.pid)) { /* it has become something else */
-			watched_consider(m, id.pid);
-			if (watched_find(m, id.pid))
-				continue;
-		}
-		/* Most exec at once. After 5 s only the scan finds it. */
-		if ((monitor_mono_ms() - p->id.start * 1000 / (uint64_t)sysconf(_SC_CLK_TCK)) <
-			5000)
-			m->young[kept++] = id;
-	}
-	m->n_young = kept;
-}
-
-static void probe(struct monitor *m, pid_t pid)
-{
-	struct proc *p = m->scratch;
-
-	if (watched_find(m, pid) || seen_before(m, pid))
-		return;
-	watched_consider(m, pid);
-	if (!watched_find(m, pid) && m->n_young < YOUNG &&
-		proc_read(m->proc_fd, pid, PROC_STAT, p) == 0)
-		m->young[m->n_young++] = p->id;
-}
-
-/* One number tells whether there is anybody new. */
-void watched_scan_new(struct monitor *m)
-{
-	pid_t newest = newest_pid(m), from = m->last_pid;
-
-	if (m->n_young)
-		young_again(m);
-	if (monitor_mono_ms() >= m->next_scan_ms || !newest || newest < from ||
-		newest - from > PROBE_MAX || m->n_young == YOUNG) {
-		m->n_young = 0;
-		(void)watched_scan(m);
+	loop_del_fd(m->loop, w->pidfd);
+	if (loop_add_fd(m->loop, w->pidfd, EPOLLIN, on_pidfd, now) < 0) {
+		free(now); /* the loop had room for it: it cannot be out of it */
 		return;
 	}
-	m->last_pid = newest;
-	for (pid_t pid = from + 1; pid <= newest; pid++)
-		probe(m, pid);
+	while (*at != w)
+		at = &(*at)->next;
+	*at = now;
+	now->next = w->next;
+	memcpy(now->run, w->run, sizeof(now->run));
+	m->parents_gone |= watched_is_parent(&w->role);
+	free(w);
+	note(m, now);
 }
 
 /* Stuck: stopped, in an uninterruptible sleep, or faulting pages in without getting anywhere. */
@@ -576,7 +376,8 @@ void watched_look(struct monitor *m)
 			}
 			w->cg_oom = kills;
 		}
-	count_trainings(m);
+	if (m->parents_gone)
+		connector_parents(m);
 }
 
 int watched_open(struct monitor *m)

@@ -5,6 +5,7 @@
  *	fork		a child does the rest; when it has ended we go on behind "end"
  *	end
  *	exec PROGRAM	with the arguments that follow
+ *	title WORD	writes its command line anew, as Chromium's children do
  *	ready		prints the pid
  *	hear		waits for a line, or the end, of the standard input
  *	storm N C MS	N copies of ourselves, C at a time. Every second is `train.py`, sleeps MS
@@ -27,6 +28,18 @@ static void rest(long ms)
 
 	while (nanosleep(&t, &t) < 0 && errno == EINTR)
 		;
+}
+
+/* The arguments that are still to be read move out of the way; the rest of the place is NULs. */
+static void title(int argc, char **argv, const char *word)
+{
+	char *from = argv[0], *end = argv[argc - 1] + strlen(argv[argc - 1]) + 1, text[4096];
+	int n = snprintf(text, sizeof(text), "%s %s", argv[0], word);
+
+	for (int i = 0; i < argc; i++)
+		argv[i] = strdup(argv[i]);
+	memset(from, 0, (size_t)(end - from));
+	memcpy(from, text, n < end - from ? (size_t)n : (size_t)(end - from));
 }
 
 static void one_of_the_storm(const char *self, long i, const char *ms)
@@ -71,6 +84,8 @@ int main(int argc, char **argv)
 		} else if (strcmp(word, "pause") == 0) {
 			for (;;)
 				(void)pause();
+		} else if (strcmp(word, "title") == 0) {
+			title(argc, argv, value);
 		} else if (strcmp(word, "nocore") == 0) {
 			(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 			continue;
