@@ -77,6 +77,11 @@ struct config {
 	char *hook;
 	/* detect.guardLog: what earlyoom writes to stderr, in files */
 	struct config_list guard_logs;
+	bool guard;			/* guard.enabled, true: act on training before the editor dies */
+	int guard_freeze;		/* guard.freeze, 10: percent of memory left */
+	uint64_t guard_min;		/* guard.minSize, 2 GiB: smaller trainings are left alone */
+	uint64_t guard_hold, guard_grace;	/* guard.hold 1 s, guard.grace 200 ms */
+	struct config_list guard_spare;	/* guard.spare: folders whose trainings are left alone */
 	uint64_t journal_quota;		/* journal.quota, 16 MiB */
 	/* detect.training: patterns of scripts and modules, beside the built-in ones */
 	struct config_list training;

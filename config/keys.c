@@ -114,6 +114,20 @@ const struct config_key config_keys[] = {
 		.user_only = true, .help = "Patterns of those that are not." },
 	{ "detect.editor", KEY_LIST, AT(editors), .example = "my-editor", .user_only = true,
 		.help = "Further editors: the name of the program, without its folder." },
+	{ "guard.enabled", KEY_BOOL, AT(guard), "true", .user_only = true,
+		.help = "The monitor acts on training before the editor dies: asks it (SIGUSR2) at\n"
+			"memoryCritical, freezes it, lets it go on when there is room, ends it last." },
+	{ "guard.freeze", KEY_INT, AT(guard_freeze), "10", 1, 50, .user_only = true,
+		.help = "Percent of the memory left (at most 2 GiB) at which training is frozen." },
+	{ "guard.minSize", KEY_SIZE, AT(guard_min), "2G", 0, ANY, .user_only = true,
+		.help = "Trainings that hold less are left alone; an eighth of the memory where that\n"
+			"is less." },
+	{ "guard.hold", KEY_TIME, AT(guard_hold), "1s", 100, 3600000, .user_only = true,
+		.help = "How long a training stays frozen before it may try whether it fits." },
+	{ "guard.grace", KEY_TIME, AT(guard_grace), "200ms", 0, 60000, .user_only = true,
+		.help = "From SIGTERM to SIGKILL, while there is still room." },
+	{ "guard.spare", KEY_LIST, AT(guard_spare), .example = "/home/me/precious", .user_only = true,
+		.help = "A folder whose trainings the guard never touches. May be repeated." },
 	{ "journal.quota", KEY_SIZE, AT(journal_quota), "16M", 65536, ANY, .user_only = true,
 		.help = "How large the journal of events may grow; the oldest go first, the\n"
 			"latest crash stays." },

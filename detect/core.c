@@ -24,7 +24,8 @@ static const struct command {
 		"how the machine is: risk, reasons, memory, editors and training", false },
 	{ "events", cmd_events, "events [--json] [-n N] [--since TIME] [--crashes]",
 		"what ended, when and why", false },
-	{ "watch", cmd_watch, "watch [--log-dir DIR] [-v] | --stop", "the monitor, in the foreground; " SNAPD " starts it by itself", false },
+	{ "watch", cmd_watch, "watch [--log-dir DIR] [--dry-run] [-v] | --stop",
+		"the monitor, in the foreground; " SNAPD " starts it by itself", false },
 	{ "judge", cmd_judge, "judge [--once]", "from the spool to the journal; the monitor starts it",
 		false },
 };

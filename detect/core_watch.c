@@ -22,6 +22,7 @@ enum { STOP_MS = 5000 };
 
 struct options {
 	const char *log_dir;
+	bool dry_run;
 	int verbose;
 	bool stop;
 };
@@ -65,6 +66,21 @@ static int add_limits(struct buf *b, const struct risk_limits *l)
 		l->calm_ms);
 }
 
+static int add_guard(struct buf *b, const struct detect_settings *set, bool dry_run)
+{
+	const struct config *c = &set->cfg;
+	int r = buf_printf(b,
+		"guard=%s\nguard_ask=%" PRIu64 "\nguard_freeze=%d00\nguard_min=%" PRIu64
+		"\nguard_hold=%" PRIu64 "\nguard_grace=%" PRIu64 "\n",
+		!c->guard ? "off" : dry_run ? "dry-run" : "on", 10000 - set->limits.mem_critical,
+		c->guard_freeze, c->guard_min, c->guard_hold, c->guard_grace);
+
+	for (size_t i = 0; r == 0 && i < c->guard_spare.n; i++)
+		if (!strchr(c->guard_spare.item[i], '\n'))
+			r = buf_printf(b, "guard_spare=%s\n", c->guard_spare.item[i]);
+	return r;
+}
+
 static int add_all(struct buf *b, const struct detect_settings *set, const struct options *opt)
 {
 	char self[PATH_MAX];
@@ -79,6 +95,8 @@ static int add_all(struct buf *b, const struct detect_settings *set, const struc
 		r = add_lines(b, "editor", set->patterns.editors);
 	if (r == 0)
 		r = buf_printf(b, "sample_ms=%" PRIu64 "\n", set->cfg.sample_ms);
+	if (r == 0)
+		r = add_guard(b, set, opt->dry_run);
 	if (r == 0 && n > 0 && !memchr(self, '\n', (size_t)n))
 		r = buf_printf(b, "core=%.*s\n", (int)n, self);
 	if (r == 0 && opt->log_dir)
@@ -106,6 +124,8 @@ static bool parse(int argc, char **argv, struct options *opt)
 			opt->log_dir = argv[++i];
 		else if (strncmp(argv[i], "--log-dir=", 10) == 0)
 			opt->log_dir = argv[i] + 10;
+		else if (strcmp(argv[i], "--dry-run") == 0)
+			opt->dry_run = true;
 		else if (strcmp(argv[i], "-v") == 0 || strcmp(argv[i], "--verbose") == 0)
 			opt->verbose++;
 		else if (strcmp(argv[i], "--stop") == 0)
@@ -144,14 +164,15 @@ int cmd_watch(int argc, char **argv, const struct detect_settings *set)
 	int fd;
 
 	if (wants_help(argc, argv))
-		return help("usage: " DETECT " watch [--log-dir DIR] [-v] | --stop\n\n"
+		return help("usage: " DETECT " watch [--log-dir DIR] [--dry-run] [-v] | --stop\n\n"
 			    "The monitor, one a user, in the foreground: tells how editors and training end,\n"
 			    "and the risk. " SNAPD " starts it by itself (detect.autostart).\n\n"
+			    "  --dry-run      the guard says what it would do to training, and does nothing\n"
 			    "  --log-dir DIR  samples.jsonl and events.jsonl there, a JSON object a line\n"
 			    "  -v             say more; twice: what is found\n"
 			    "  --stop         end the one that runs; 1: none runs");
 	if (!parse(argc, argv, &opt))
-		return usage("watch", " [--log-dir DIR] [-v] | --stop");
+		return usage("watch", " [--log-dir DIR] [--dry-run] [-v] | --stop");
 	if (opt.stop)
 		return stop();
 	fd = settings_fd(set, &opt);

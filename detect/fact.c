@@ -52,6 +52,10 @@ static const struct field {
 	F(CH, "state", state),
 	F(RISK, "was", was),
 	F(RISK, "risk", risk),
+	F(STR, "action", action),
+	F(BOOL, "dry", dry),
+	F(NONE64, "left0", left_before),
+	F(NONE64, "left1", left_after),
 	F(STR, "of", of),
 	F(STR, "before", before),
 	F(STR, "after", after),
@@ -106,7 +110,8 @@ static const struct field {
 };
 enum { N_FIELDS = sizeof(fields) / sizeof(*fields) };
 
-static const char *const kinds[] = { "exit", "risk", "hang", "link", "start", "stop", "machine" };
+static const char *const kinds[] = { "exit", "risk", "hang", "link", "start", "stop", "machine",
+	"guard" };
 static const char *const statuses[] = { "unknown", "exited", "signaled" };
 static const char *const hows[] = { "", "pidfd", "stat", "connector" };
 

@@ -71,6 +71,31 @@ static const char *state_word(char state)
 			      : "not making progress";
 }
 
+static void guard_words(const struct fact *f, struct event_text *t)
+{
+	static const struct {
+		const char *action, *did, *would;
+	} word[] = {
+		{ "ask", "asked", "would ask" },
+		{ "freeze", "froze", "would freeze" },
+		{ "thaw", "let go on", "would let go on" },
+		{ "term", "ended (SIGTERM)", "would end (SIGTERM)" },
+		{ "kill", "killed", "would kill" },
+	};
+	const char *verb = f->action;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(word) / sizeof(*word); i++)
+		if (strcmp(f->action, word[i].action) == 0)
+			verb = f->dry ? word[i].would : word[i].did;
+	(void)snprintf(t->text, sizeof(t->text), "the guard %s the training %s (process %d, %" PRIu64 " MiB)",
+		verb, f->comm, (int)f->proc.pid, f->rss >> 20);
+	n = (size_t)snprintf(t->evidence, sizeof(t->evidence), "%s", f->reasons);
+	if (f->left_after != MACHINE_NONE && n < sizeof(t->evidence))
+		(void)snprintf(t->evidence + n, sizeof(t->evidence) - n,
+			"\na moment later %" PRIu64 " MiB were left", f->left_after >> 20);
+}
+
 static void words(const struct fact *f, const struct evidence_list *ev, const struct verdict *v,
 	struct event_text *t)
 {
@@ -100,6 +125,8 @@ static void words(const struct fact *f, const struct evidence_list *ev, const st
 	} else if (f->kind == FACT_HANG) {
 		(void)snprintf(t->text, sizeof(t->text), "%s %s (process %d) hangs: %s", family,
 			role_name(f->role.role), (int)f->proc.pid, state_word(f->state));
+	} else if (f->kind == FACT_GUARD) {
+		guard_words(f, t);
 	} else if (f->kind == FACT_STOP) {
 		(void)snprintf(t->text, sizeof(t->text),
 			"the monitor ended without a word; until it was started again nothing was "
@@ -114,8 +141,9 @@ void judge_event(const struct fact *f, const struct evidence_list *ev, const str
 		[FACT_RISK] = J_RISK,
 		[FACT_HANG] = J_HANG,
 		[FACT_STOP] = J_MACHINE,
-		[FACT_MACHINE] = J_MACHINE };
-	bool process = f->kind == FACT_EXIT || f->kind == FACT_HANG,
+		[FACT_MACHINE] = J_MACHINE,
+		[FACT_GUARD] = J_GUARD };
+	bool process = f->kind == FACT_EXIT || f->kind == FACT_HANG || f->kind == FACT_GUARD,
 	     judged = f->kind == FACT_EXIT || f->kind == FACT_MACHINE;
 
 	words(f, ev, v, t);

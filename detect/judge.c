@@ -197,7 +197,7 @@ static void tell_at_once(struct judge *g, const struct fact *f)
 	struct event_text text;
 	struct verdict v = { .cause = CAUSE_UNKNOWN };
 
-	if (f->kind != FACT_RISK && f->kind != FACT_HANG)
+	if (f->kind != FACT_RISK && f->kind != FACT_HANG && f->kind != FACT_GUARD)
 		return;
 	judge_event(f, &list, &v, &text, &ev);
 	judge_tell(g, &ev);

@@ -179,7 +179,7 @@ static void add_end(struct jsonlog *l, const struct fact *f)
 void jsonlog_fact(struct jsonlog *l, const struct fact *f)
 {
 	static const char *const kind[] = { "exit", "risk", "hang", "link", "start", "stop",
-		"machine" };
+		"machine", "guard" };
 
 	if (!l)
 		return;
@@ -199,6 +199,13 @@ void jsonlog_fact(struct jsonlog *l, const struct fact *f)
 		add_text(l, "was", risk_name(f->was));
 		add_text(l, "risk", risk_name(f->risk));
 		add_text(l, "reasons", f->reasons);
+	}
+	if (f->kind == FACT_GUARD) {
+		add_text(l, "action", f->action);
+		add(l, ",\"dry_run\":%s", f->dry ? "true" : "false");
+		add_text(l, "reasons", f->reasons);
+		add_number(l, "left_before", f->left_before);
+		add_number(l, "left_after", f->left_after);
 	}
 	if (f->kind == FACT_LINK) {
 		add_text(l, "of", f->of);

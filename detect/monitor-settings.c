@@ -38,6 +38,12 @@ static const struct {
 	N("look_ms", look_ms),
 	N("hang_ms", hang_ms),
 	N("sample_ms", sample_ms),
+	N("guard_ask", guard.ask),
+	N("guard_freeze", guard.freeze),
+	N("guard_most", guard.most_bytes),
+	N("guard_min", guard.min_bytes),
+	N("guard_hold", guard.hold_ms),
+	N("guard_grace", guard.grace_ms),
 };
 
 static int add_pattern(const char **list, const char *value)
@@ -82,6 +88,13 @@ static int set(struct monitor_settings *s, const char *name, const char *value)
 		return add_pattern(s->not_training, value);
 	if (strcmp(name, "editor") == 0)
 		return add_pattern(s->editors, value);
+	if (strcmp(name, "guard_spare") == 0)
+		return add_pattern(s->guard_spare, value);
+	if (strcmp(name, "guard") == 0) {
+		s->guard_on = strcmp(value, "off") != 0;
+		s->guard_dry = strcmp(value, "dry-run") == 0;
+		return 0;
+	}
 	if (strcmp(name, "without") == 0)
 		return without(s, value);
 	if (strcmp(name, "core") == 0)
@@ -102,6 +115,7 @@ int monitor_settings_read(int fd, struct monitor_settings *ret)
 	int r = io_read_rest(fd, SETTINGS_MAX, &b);
 
 	*ret = (struct monitor_settings){ .limits = risk_defaults,
+		.guard = guard_defaults,
 		.log_bytes = 8 << 20,
 		.look_ms = 10000,
 		.hang_ms = 15000,

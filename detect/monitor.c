@@ -97,12 +97,14 @@ static uint64_t period_ms(const struct monitor *m)
 	return ms < least ? least : ms > most ? most : ms;
 }
 
-/* The next reading, or sooner the end of somebody's patience. */
+/* The next reading, or sooner the guard's or the end of somebody's patience. */
 void monitor_arm(struct monitor *m)
 {
 	uint64_t now = monitor_mono_ms(), ms = period_ms(m), at = m->tick_ms + ms;
 	struct itimerspec t = { 0 };
 
+	if (guard_due_ms(m) < at)
+		at = guard_due_ms(m);
 	for (unsigned b = 0; m->n_dead && b < BUCKETS; b++)
 		for (const struct watched *w = m->bucket[b]; w; w = w->next)
 			if (w->dead && w->patience_ms < at)
@@ -188,6 +190,7 @@ static void tick(struct monitor *m)
 		watched_look(m);
 		m->next_look_ms = now + look;
 	}
+	guard_turn(m);
 	judge_risk(m);
 	if (!m->connector)
 		watched_scan_new(m);
@@ -209,6 +212,11 @@ static void on_timer(struct loop *l, int fd, uint32_t events, void *arg)
 	(void)!read(fd, &n, sizeof(n));
 	if (m->n_dead)
 		end_expire(m);
+	/* First what is to be done, then what is to be told of it. */
+	if (monitor_mono_ms() + 1 >= guard_due_ms(m)) {
+		monitor_read_now(m, MACHINE_MEMORY);
+		guard_turn(m);
+	}
 	if (monitor_mono_ms() + 2 >= m->tick_ms + period_ms(m))
 		tick(m);
 	told_judge(m);
@@ -332,6 +340,8 @@ int monitor_open(struct monitor *m)
 		r = samples_open(m->state_fd, m->boot_id, &m->samples);
 	if (r == 0)
 		r = told_open(m);
+	if (r == 0)
+		r = guard_open(m);
 	if (r < 0)
 		return r;
 	machine_clear(m->reader, &m->now);
@@ -353,6 +363,7 @@ int monitor_run(struct monitor *m)
 
 void monitor_close(struct monitor *m, bool in_order)
 {
+	guard_close(m);
 	samples_close(m->samples, in_order);
 	told_close(m);
 	connector_close(m);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "detect/guard.h"
 #include "detect/machine.h"
 #include "detect/procs.h"
 #include "detect/risk.h"
@@ -43,6 +44,9 @@ struct monitor_settings {
 	uint64_t sample_ms;        /* between readings at LOW, at least */
 	uint64_t look_ms, hang_ms; /* between two looks at LOW; stuck for so long is a hang */
 	const char *below;		/* tests: only programs in this folder; NULL: all */
+	struct guard_limits guard;
+	bool guard_on, guard_dry;	/* guard_dry: it says what it would do */
+	const char *guard_spare[PATTERNS]; /* trainings in these folders are left alone */
 	bool no_connector, no_exit_info, no_zombie; /* tests: as on an older kernel */
 };
 int monitor_settings_read(int fd, struct monitor_settings *ret); /* -EINVAL: said */
@@ -59,12 +63,15 @@ struct watched {
 	char run[33];
 	char state;
 	bool hanging;     /* told */
+	bool frozen;      /* by the guard */
+	bool spared;      /* from it */
+	bool faults_known;
 	bool dead;        /* POLLIN was there: only the status is waited for */
 	bool have_status; /* of the connector */
 	bool fresh;       /* its children are to be looked at */
 	int wait_status;
 	uint64_t stuck_since_ms; /* mono; 0: it moves */
-	uint64_t rss, peak, ticks, faults;
+	uint64_t rss, peak, ticks, faults, guard_faults;
 	uint64_t died_real_ms, died_mono_ms, patience_ms;
 	uint64_t cg_oom;                                   /* at the last look */
 	const char *exe, *argv, *cwd, *user_data, *cgroup; /* "" unknown */
@@ -78,6 +85,7 @@ struct event {
 struct monitor;
 struct connector;
 struct jsonlog;
+struct hands;
 
 struct monitor {
 	struct loop *loop;
@@ -120,6 +128,8 @@ struct monitor {
 	bool locked;
 	int lock_error;
 	bool again; /* SIGHUP: exec after the loop */
+
+	struct hands *hands; /* monitor-guard.c; NULL: no guard */
 
 	/* monitor-told.c */
 	int spool_fd;
@@ -166,7 +176,15 @@ void watched_settle(struct monitor *m);              /* new parents: their forks
 int watched_scan(struct monitor *m);                 /* all of /proc */
 void watched_scan_new(struct monitor *m); /* without a connector: those since the last time */
 void watched_young(struct monitor *m);    /* have they become something? */
+void watched_children(struct monitor *m, const char *run); /* considers those of its processes */
 void watched_register(struct monitor *m, const struct proc_id *id, const char *run);
+
+/* monitor-guard.c */
+int guard_open(struct monitor *m);
+void guard_close(struct monitor *m);		/* before the others: what is frozen goes on */
+void guard_turn(struct monitor *m);		/* after a reading of MACHINE_MEMORY */
+uint64_t guard_due_ms(const struct monitor *m);	/* mono, of the next turn; UINT64_MAX: none is wanted */
+void guard_found(struct monitor *m, struct watched *w);
 
 /* monitor-end.c: an exit, from the readable pidfd to the told fact. */
 void end_seen(struct monitor *m, struct watched *w);   /* POLLIN */

@@ -24,6 +24,9 @@ bool judge_is_news(const struct journal_event *ev)
 {
 	if (ev->kind == J_HANG)
 		return true;
+	/* That it goes on, or was ended, is told by the thaw and the end. */
+	if (ev->kind == J_GUARD)
+		return ev->text && (strstr(ev->text, "guard froze") || strstr(ev->text, "guard let"));
 	if (ev->kind == J_RISK)
 		return ev->text && strstr(ev->text, "to CRITICAL") != NULL;
 	return ev->unwanted && !(ev->role && strcmp(ev->role, "worker") == 0);
@@ -58,6 +61,9 @@ static const char *title(const struct journal_event *ev)
 {
 	if (ev->kind == J_RISK)
 		return "Holdfast: memory is running out";
+	if (ev->kind == J_GUARD)
+		return strstr(ev->text, "guard froze") ? "Holdfast: training is frozen"
+						       : "Holdfast: training goes on";
 	if (ev->kind == J_HANG)
 		return "Holdfast: a program hangs";
 	if (ev->kind == J_MACHINE)
@@ -77,7 +83,7 @@ static void notify(const struct journal_event *ev)
 
 	if (add_escaped(&body, ev->text ? ev->text : "") < 0 ||
 		buf_addstr(&body,
-			ev->kind == J_RISK || ev->kind == J_HANG
+			ev->kind == J_RISK || ev->kind == J_HANG || ev->kind == J_GUARD
 				? ".\n`" DETECT "` shows how the machine is."
 				: ".\n`" RECOVER " report` shows what happened and what is safe.") < 0)
 		return;

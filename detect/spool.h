@@ -14,7 +14,8 @@
 #include "detect/risk.h"
 #include "detect/roles.h"
 
-enum fact_kind { FACT_EXIT, FACT_RISK, FACT_HANG, FACT_LINK, FACT_START, FACT_STOP, FACT_MACHINE };
+enum fact_kind { FACT_EXIT, FACT_RISK, FACT_HANG, FACT_LINK, FACT_START, FACT_STOP, FACT_MACHINE,
+	FACT_GUARD };
 /* FACT_STOP: the monitor before this one ended without a word, its machine did not. */
 
 enum fact_status { FACT_UNKNOWN, FACT_EXITED, FACT_SIGNALED };	/* UNKNOWN: nothing told */
@@ -48,6 +49,12 @@ struct fact {
 	enum risk was, risk;
 	struct machine m;		/* the reading at the event (all kinds) */
 	char reasons[512];		/* lines of risk_reason_text, "; " between */
+
+	/* FACT_GUARD: what was done to the training `proc` (as in the ledger, evidence.h), why in
+	 * `reasons`, and the memory left before and a moment later */
+	char action[8];
+	bool dry;			/* it was not done: --dry-run */
+	uint64_t left_before, left_after;
 
 	/* FACT_LINK: what snapd answered for event `of` */
 	char of[33];

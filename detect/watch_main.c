@@ -46,13 +46,16 @@ static int take_lock(int state_fd)
 static int exec_again(const struct monitor *m)
 {
 	const char *core = m->set.core;
-	char *argv[] = { (char *)(uintptr_t)core, (char *)(uintptr_t) "watch", NULL, NULL, NULL };
+	char *argv[] = { (char *)(uintptr_t)core, (char *)(uintptr_t) "watch", NULL, NULL, NULL, NULL };
+	int n = 2;
 	sigset_t none;
 
 	if (m->set.log_dir) {
-		argv[2] = (char *)(uintptr_t) "--log-dir";
-		argv[3] = (char *)(uintptr_t)m->set.log_dir;
+		argv[n++] = (char *)(uintptr_t) "--log-dir";
+		argv[n++] = (char *)(uintptr_t)m->set.log_dir;
 	}
+	if (m->set.guard_dry)
+		argv[n] = (char *)(uintptr_t) "--dry-run";
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execv(core, argv);

@@ -38,6 +38,22 @@ static void consider_children(struct monitor *m, pid_t pid)
 	}
 }
 
+void watched_children(struct monitor *m, const char *run)
+{
+	pid_t pid[256];
+	unsigned n = 0;
+
+	/* What is found changes the lists. */
+	for (unsigned b = 0; b < BUCKETS; b++)
+		for (const struct watched *w = m->bucket[b]; w; w = w->next)
+			if (!w->dead && w->role.kind == KIND_TRAINING && strcmp(w->run, run) == 0 &&
+				n < sizeof(pid) / sizeof(*pid))
+				pid[n++] = w->id.pid;
+	for (unsigned i = 0; i < n; i++)
+		consider_children(m, pid[i]);
+	watched_settle(m);
+}
+
 /* One we hold that has become another program, or has another process's pid. true: it is
  * settled. */
 static bool again(struct monitor *m, struct watched *w, const struct proc *p, struct role_of role)
@@ -133,6 +149,7 @@ void watched_register(struct monitor *m, const struct proc_id *id, const char *r
 		w->role = (struct role_of){ KIND_TRAINING, FAMILY_NONE, ROLE_RUN };
 		(void)snprintf(w->run, sizeof(w->run), "%s", run);
 		w->fresh = m->parents_came = true;
+		guard_found(m, w);
 	}
 	watched_settle(m);
 }

@@ -265,6 +265,7 @@ static void note(struct monitor *m, struct watched *w)
 		w->fresh = m->parents_came = true;
 	log_debug("%d: %s %s %s", (int)w->id.pid, family_name(w->role.family),
 		role_name(w->role.role), w->argv);
+	guard_found(m, w);
 	tell_start(m, w);
 }
 
@@ -310,6 +311,7 @@ void watched_become(struct monitor *m, struct watched *w, const struct proc *p, 
 	*at = now;
 	now->next = w->next;
 	memcpy(now->run, w->run, sizeof(now->run));
+	now->frozen = w->frozen;
 	m->parents_gone |= watched_is_parent(&w->role);
 	free(w);
 	note(m, now);
@@ -320,6 +322,8 @@ static bool is_stuck(const struct monitor *m, const struct watched *w, const str
 {
 	uint64_t full = m->now.mem_psi.full10;
 
+	if (w->frozen)
+		return false; /* that is told already */
 	if (p->state == 'T' || p->state == 'D')
 		return true;
 	return full != MACHINE_NONE && full >= m->set.limits.psi_medium &&

@@ -7,6 +7,7 @@
  *	exec PROGRAM	with the arguments that follow
  *	title WORD	writes its command line anew, as Chromium's children do
  *	ready		prints the pid
+ *	catch SIGNAL	from now on it prints the signal's number and goes on
  *	hear		waits for a line, or the end, of the standard input
  *	storm N C MS	N copies of ourselves, C at a time. Every second is `train.py`, sleeps MS
  *			and exits with its number modulo 200; the others end at once, unwatched */
@@ -40,6 +41,13 @@ static void title(int argc, char **argv, const char *word)
 		argv[i] = strdup(argv[i]);
 	memset(from, 0, (size_t)(end - from));
 	memcpy(from, text, n < end - from ? (size_t)n : (size_t)(end - from));
+}
+
+static void on_signal(int signo)
+{
+	char text[3] = { (char)('0' + signo / 10), (char)('0' + signo % 10), '\n' };
+
+	(void)!write(1, text, sizeof(text));
 }
 
 static void one_of_the_storm(const char *self, long i, const char *ms)
@@ -81,6 +89,8 @@ int main(int argc, char **argv)
 			_exit(atoi(value));
 		} else if (strcmp(word, "raise") == 0) {
 			(void)raise(atoi(value));
+		} else if (strcmp(word, "catch") == 0) {
+			(void)signal(atoi(value), on_signal);
 		} else if (strcmp(word, "pause") == 0) {
 			for (;;)
 				(void)pause();
