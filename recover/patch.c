@@ -6,14 +6,8 @@
 #include <string.h>
 
 #include "../lib/auto.h"
+#include "paint.h"
 #include "xalloc.h"
-
-#define BOLD	"\033[1m"
-#define RED	"\033[31m"
-#define GREEN	"\033[32m"
-#define CYAN	"\033[36m"
-#define ON_RED	"\033[41m"
-#define RESET	"\033[m"
 
 void patch_quote(const char *name, const char *prefix, struct buf *ret)
 {
@@ -53,6 +47,7 @@ struct printing {
 	char *from, *to;	/* "a/NAME", quoted; "/dev/null" where a side is missing */
 	bool binary;
 	bool headed, sided;	/* the header, the lines --- and +++ are out */
+	struct paint paint;
 };
 
 static void line_start(const struct printing *p)
@@ -149,126 +144,13 @@ static void print_sides(struct printing *p)
 
 /* ---- text ------------------------------------------------------------ */
 
-static void print_hunk_header(const char *p, size_t n, bool color)
-{
-	const char *end = n > 2 ? memmem(p + 2, n - 2, "@@", 2) : NULL;
-	size_t len = end ? (size_t)(end - p) + 2 : n;
-	size_t rest = n - len;
-
-	if (!color) {
-		fwrite(p, 1, n, stdout);
-		fputc('\n', stdout);
-		return;
-	}
-	fputs(CYAN, stdout);
-	fwrite(p, 1, len, stdout);
-	fputs(RESET, stdout);
-	/* " " and the function: the space and the text in colours of their own, both plain */
-	if (rest) {
-		fputc(' ', stdout);
-		fputs(RESET, stdout);
-		fwrite(p + len + 1, 1, rest - 1, stdout);
-		fputs(RESET, stdout);
-	}
-	fputc('\n', stdout);
-}
-
-/* Where trailing white space begins in an added line. */
-static size_t text_length(const char *p, size_t n)
-{
-	while (n && (p[n - 1] == ' ' || p[n - 1] == '\t' || p[n - 1] == '\r' || p[n - 1] == '\v' ||
-			    p[n - 1] == '\f'))
-		n--;
-	return n;
-}
-
-/* The indent up to its last tab, with spaces before a tab painted. Returns its length. */
-static size_t print_indent(const char *p, size_t n)
-{
-	size_t done = 0;
-
-	for (size_t i = 0; i < n && (p[i] == ' ' || p[i] == '\t'); i++) {
-		if (p[i] != '\t')
-			continue;
-		if (done < i) {
-			fputs(ON_RED, stdout);
-			fwrite(p + done, 1, i - done, stdout);
-			fputs(RESET, stdout);
-		}
-		fputc('\t', stdout);
-		done = i + 1;
-	}
-	return done;
-}
-
-static void print_added(const char *p, size_t n)
-{
-	size_t len = text_length(p, n), indent;
-
-	fputs(GREEN "+" RESET, stdout);
-	indent = print_indent(p, len);
-	if (len > indent) {
-		fputs(GREEN, stdout);
-		fwrite(p + indent, 1, len - indent, stdout);
-		fputs(RESET, stdout);
-	}
-	if (n > len) {
-		fputs(ON_RED, stdout);
-		fwrite(p + len, 1, n - len, stdout);
-		fputs(RESET, stdout);
-	}
-}
-
-static void print_colored(char origin, const char *p, size_t n)
-{
-	bool nl = n && p[n - 1] == '\n';
-	bool cr = nl && n > 1 && p[n - 2] == '\r' && origin != GIT_DIFF_LINE_ADDITION;
-
-	n -= (size_t)nl + cr;
-	switch (origin) {
-	case GIT_DIFF_LINE_ADDITION:
-		print_added(p, n);
-		break;
-	case GIT_DIFF_LINE_DELETION:
-		fputs(RED "-", stdout);
-		fwrite(p, 1, n, stdout);
-		fputs(RESET, stdout);
-		break;
-	default:	/* context */
-		fputc(' ', stdout);
-		fwrite(p, 1, n, stdout);
-		fputs(RESET, stdout);
-	}
-	if (cr)
-		fputc('\r', stdout);
-	if (nl)
-		fputc('\n', stdout);
-}
-
-/* libgit2 gives "\n\\ No newline at end of file\n" with the line feed the last line lacked. */
-static void print_no_newline(const char *p, size_t n, bool color)
-{
-	if (n && *p == '\n') {
-		fputc('\n', stdout);
-		p++, n--;
-	}
-	if (n && p[n - 1] == '\n')
-		n--;
-	if (color)
-		fwrite(p, 1, n, stdout), fputs(RESET, stdout);
-	else
-		fwrite(p, 1, n, stdout);
-	fputc('\n', stdout);
-}
-
 static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
 	const git_diff_line *line, void *arg)
 {
 	struct printing *p = arg;
-	bool color = p->opt->color;
 	char o = line->origin;
 
-	(void)hunk, (void)delta;
+	(void)delta;
 	if (o == GIT_DIFF_LINE_FILE_HDR)
 		return 0;
 	if (o == GIT_DIFF_LINE_BINARY && !p->opt->binary) {
@@ -280,25 +162,7 @@ static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
 		print_header(p);
 	else
 		print_sides(p);
-	if (o == GIT_DIFF_LINE_CONTEXT_EOFNL || o == GIT_DIFF_LINE_ADD_EOFNL ||
-		o == GIT_DIFF_LINE_DEL_EOFNL) {
-		print_no_newline(line->content, line->content_len, color);
-	} else if (o == GIT_DIFF_LINE_HUNK_HDR) {
-		size_t n = line->content_len;
-
-		/* the function's name is cut at 80 bytes: git drops white space before the cut */
-		while (n && strchr(" \t\r\n\f\v", line->content[n - 1]))
-			n--;
-		print_hunk_header(line->content, n, color);
-	} else if (!color) {
-		if (o == '+' || o == '-' || o == ' ')
-			fputc(o, stdout);
-		fwrite(line->content, 1, line->content_len, stdout);
-	} else if (o == GIT_DIFF_LINE_BINARY) {
-		fwrite(line->content, 1, line->content_len, stdout);
-	} else {
-		print_colored(o, line->content, line->content_len);
-	}
+	paint_line(&p->paint, hunk, line);
 	return ferror(stdout) ? -1 : 0;
 }
 
@@ -330,6 +194,18 @@ int patch_of(git_repository *repo, const struct pair *p, int side, const struct 
 	return r < 0 ? r : git_patch_from_blobs(ret, a, p->a.path, b, p->b.path, &o);
 }
 
+static int find_blank_ends(git_repository *repo, struct printing *p)
+{
+	autoput(free_blob) git_blob *a = NULL, *b = NULL;
+	int r = git_blob_lookup(&a, repo, &p->a->id);
+
+	if (r < 0 || (r = git_blob_lookup(&b, repo, &p->b->id)) < 0)
+		return r;
+	paint_ends(&p->paint, git_blob_rawcontent(a), (size_t)git_blob_rawsize(a),
+		git_blob_rawcontent(b), (size_t)git_blob_rawsize(b));
+	return 0;
+}
+
 static void printing_release(struct printing *p)
 {
 	free(p->from);
@@ -358,7 +234,10 @@ static int print_half(
 	/* of what was only modified nothing is said when all that differs is ignored */
 	if (p.a->mode != p.b->mode || p.status == 'R')
 		print_header(&p);
-	if (patch)
+	p.paint.color = opt->color;
+	if (patch && opt->color && !p.binary && p.a->mode && p.b->mode)
+		r = find_blank_ends(repo, &p);
+	if (patch && r >= 0)
 		r = git_patch_print(patch, print_line, &p);
 	git_patch_free(patch);
 	return r < 0 ? r : p.headed;

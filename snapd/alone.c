@@ -90,7 +90,7 @@ static int open_store(
 	if (r == -EBUSY && store_writer(dir, &pid) > 0)
 		log_error("%s: process %ld writes to its store", w->path, (long)pid);
 	else if (r < 0)
-		log_error("%s: %s%s", dir, err_str(r), r == -ENOSPC ? NO_ROOM_TEXT : "");
+		(void)permit_no_store(dir, r);
 	return r;
 }
 
@@ -160,11 +160,8 @@ static int run(const struct options *opt, struct workspace *w)
 	r = settings_load(&w->cfg, w->path);
 	if (r < 0)
 		return r == -EINVAL ? EXIT_USAGE : EXIT_ENV;
-	r = store_place(w->path, opt->store, w->cfg.store_dir, &dir);
-	if (r < 0) {
-		(void)log_error_errno(r, "%s: no place for its store", w->path);
+	if (permit_place(w->path, opt->store, w->cfg.store_dir, &dir) < 0)
 		return EXIT_ENV;
-	}
 	if (client_run(dir.data, w->path, opt, &exit_code) == 0)
 		return exit_code;
 	switch (opt->mode) {

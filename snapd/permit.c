@@ -6,10 +6,37 @@
 #include <sys/statvfs.h>
 
 #include "../lib/auto.h"
+#include "../lib/err.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../scan/scan.h"
 #include "keeper.h"
+#include "workspace.h"
+
+int permit_place(const char *path, const char *given, const char *parent, struct buf *ret)
+{
+	int r = store_place(path, given, parent, ret);
+
+	if (r == -ENOENT && !given)
+		log_error("%s: HOME is not set to a folder, so there is no place for its store; "
+			  "--store DIR names one",
+			path);
+	else if (r < 0)
+		(void)log_error_errno(r, "%s: no place for its store", path);
+	return r;
+}
+
+int permit_no_store(const char *dir, int r)
+{
+	const char *way = "";
+
+	if (r == -ENOSPC)
+		way = NO_ROOM_TEXT;
+	else if (r == -EACCES || r == -EPERM || r == -EROFS)
+		way = "; --store DIR keeps it elsewhere";
+	log_error("%s: %s%s", dir, err_str(r), way);
+	return r;
+}
 
 int permit_workspace(const char *path, const char *dir, bool force)
 {

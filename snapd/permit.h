@@ -8,6 +8,11 @@
 #include "../config/config.h"
 #include "../store/store.h"
 
+/* Where the store of path is, given by the options or by parent (store.dir); -ENOENT, said, when
+ * nothing tells. */
+int permit_place(const char *path, const char *given, const char *parent, struct buf *ret);
+/* Says why the store in dir cannot be opened, with the way out. Returns r. */
+int permit_no_store(const char *dir, int r);
 /* May path be a workspace whose store is in dir? 0; -EPERM or what scan_refuse meets, said on
  * stderr. */
 int permit_workspace(const char *path, const char *dir, bool force);

@@ -37,7 +37,7 @@ static int open_store(struct workspace *w, const char *dir)
 	if (r == -ENOSPC)
 		return r;
 	if (r != -EBUSY)
-		return r < 0 ? log_error_errno(r, "%s", dir) : 0;
+		return r < 0 ? permit_no_store(dir, r) : 0;
 	if (store_writer(dir, &pid) > 0 && pid)
 		log_error("%s: " SNAPD " already runs for it, as process %ld; " SNAPD
 			  " --workspace DIR --stop ends it",
@@ -61,9 +61,9 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 		*ret_exit = r == -EINVAL ? EXIT_USAGE : EXIT_ENV;
 		return r;
 	}
-	r = store_place(w->path, w->opt->store, w->cfg.store_dir, &dir);
+	r = permit_place(w->path, w->opt->store, w->cfg.store_dir, &dir);
 	if (r < 0)
-		return log_error_errno(r, "%s: no place for its store", w->path);
+		return r;
 	r = permit_workspace(w->path, dir.data, w->opt->force);
 	if (r < 0)
 		return r;

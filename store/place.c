@@ -49,6 +49,8 @@ int store_canonical(const char *workspace, struct buf *ret)
 	}
 }
 
+enum { SHOWN_MAX = NAME_MAX - 13 };
+
 int store_place(const char *workspace, const char *override, const char *parent, struct buf *ret)
 {
 	const char *env = getenv("HOLDFAST_STORE"), *name = strrchr(workspace, '/');
@@ -63,13 +65,15 @@ int store_place(const char *workspace, const char *override, const char *parent,
 	sha1_text(workspace, strlen(workspace), id);
 	text_hex(id, 20, hex);
 	name = name && name[1] ? name + 1 : "root";
+	/* Of the longest names only so much as leaves room for the id. */
 	if (parent)
-		return buf_printf(ret, "%s/%s-%.12s", parent, name, hex);
+		return buf_printf(ret, "%s/%.*s-%.12s", parent, SHOWN_MAX, name, hex);
 	if (xdg && *xdg == '/')
-		return buf_printf(ret, "%s/holdfast/%s-%.12s", xdg, name, hex);
+		return buf_printf(ret, "%s/holdfast/%.*s-%.12s", xdg, SHOWN_MAX, name, hex);
 	if (!home || *home != '/')
 		return -ENOENT;
-	return buf_printf(ret, "%s/.local/share/holdfast/%s-%.12s", home, name, hex);
+	return buf_printf(
+		ret, "%s/.local/share/holdfast/%.*s-%.12s", home, SHOWN_MAX, name, hex);
 }
 
 static bool same_folder(const char *a, const char *b)
