@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "lib/buf.h"
+
 struct config_list {
 	char **item;
 	size_t n;
@@ -82,6 +84,33 @@ struct config {
 	uint64_t guard_min;		/* guard.minSize, 2 GiB: smaller trainings are left alone */
 	uint64_t guard_hold, guard_grace;	/* guard.hold 1 s, guard.grace 200 ms */
 	struct config_list guard_spare;	/* guard.spare: folders whose trainings are left alone */
+
+	/* [gate], [run], [training]: all user only */
+	/* gate.reserve, 10: percent of memory (2 GiB at most) that a launch must leave */
+	int gate_reserve;
+	/* gate.swap, 50: percent of free swap that counts as room */
+	int gate_swap;
+	/* gate.memory, 65: percent in use from where a launch of unknown need is refused */
+	int gate_memory;
+	uint64_t gate_free;		/* gate.free, 4 GiB: the same for what is left */
+	int gate_cpu;			/* gate.cpu, 70: percent in use from where it warns */
+	bool gate_force;		/* gate.force, false: says yes to all, and notes it */
+	bool gate_snapshot;		/* gate.snapshot, true: before it says yes */
+	uint64_t gate_wait_ms;		/* gate.snapshotWait, 30s */
+	int run_nice;			/* run.nice, 10 */
+	int run_oom_score_adj;		/* run.oomScoreAdj, 1000 */
+	int run_threads;		/* run.threads, 0: half of the CPUs */
+	uint64_t run_limit;		/* run.limit, 0: none */
+	int run_retry;			/* run.retry, 0: times a smaller tier is tried */
+	uint64_t run_log;		/* run.log, 64 MiB of a run's output are kept */
+	int run_keep;			/* run.keep, 20 runs */
+	char *run_scope;		/* run.scope: auto, systemd, cgroup, none */
+	char *run_alloc;		/* run.allocConf: for PyTorch's CUDA allocator */
+	/* training.command, for `detect run` without one; NULL none */
+	char *training_command;
+	/* training.configs: folder of the tiers' files below the project */
+	char *training_configs;
+
 	uint64_t journal_quota;		/* journal.quota, 16 MiB */
 	/* detect.training: patterns of scripts and modules, beside the built-in ones */
 	struct config_list training;
@@ -104,6 +133,12 @@ int config_init(struct config *c);
  * an empty value forgets what came before; a .holdfast can only add. */
 int config_load(struct config *c, const char *workspace, config_report_fn report, void *arg);
 void config_release(struct config *c);
+
+/* The folder of a workspace's store, appended; parent: store.dir, NULL: $XDG_DATA_HOME/holdfast.
+ * workspace is canonical. Whoever wants the store's own override and HOLDFAST_STORE asks store_place.
+ * -ENOENT: no HOME. Needs no
+ * settings loaded. */
+int config_store_place(const char *workspace, const char *parent, struct buf *ret);
 
 /* Writes every key with its default and its explanation, as holdfast.conf. */
 int config_print_defaults(FILE *f);

@@ -128,6 +128,59 @@ const struct config_key config_keys[] = {
 		.help = "From SIGTERM to SIGKILL, while there is still room." },
 	{ "guard.spare", KEY_LIST, AT(guard_spare), .example = "/home/me/precious", .user_only = true,
 		.help = "A folder whose trainings the guard never touches. May be repeated." },
+	/* What a launch may do to the machine is not for a cloned repository to say. */
+	{ "gate.reserve", KEY_INT, AT(gate_reserve), "10", 0, 50, .user_only = true,
+		.help = "Percent of memory (at most 2 GiB) that a launch must leave, so that the guard\n"
+			"need not act; a tenth of what editors hold where that is more." },
+	{ "gate.swap", KEY_INT, AT(gate_swap), "50", 0, 100, .user_only = true,
+		.help = "Percent of the free swap that counts as room." },
+	{ "gate.memory", KEY_INT, AT(gate_memory), "65", 1, 100, .user_only = true,
+		.help = "A launch of which nobody knows the need is refused from this percentage of\n"
+			"memory in use on," },
+	{ "gate.free", KEY_SIZE, AT(gate_free), "4G", 0, ANY, .user_only = true,
+		.help = "and where less than this is left." },
+	{ "gate.cpu", KEY_INT, AT(gate_cpu), "70", 1, 100, .user_only = true,
+		.help = "Percent of the CPUs in use from where the gate warns." },
+	{ "gate.force", KEY_BOOL, AT(gate_force), "false", .user_only = true,
+		.help = "The gate says yes to everything, as with --force; what it would have\n"
+			"refused stands in the journal." },
+	{ "gate.snapshot", KEY_BOOL, AT(gate_snapshot), "true", .user_only = true,
+		.help = "Ask the snapd of this folder for a snapshot before saying yes." },
+	{ "gate.snapshotWait", KEY_TIME, AT(gate_wait_ms), "30s", 0, 600000, .user_only = true,
+		.help = "How long that may take; then the launch goes on, with a warning. At most 10m." },
+
+	{ "run.nice", KEY_INT, AT(run_nice), "10", 0, 19, .user_only = true,
+		.help = "The niceness of what `detect run` starts." },
+	{ "run.oomScoreAdj", KEY_INT, AT(run_oom_score_adj), "1000", 0, 1000, .user_only = true,
+		.help = "Its oom_score_adj: the kernel takes it before an editor's helpers (300)." },
+	{ "run.threads", KEY_INT, AT(run_threads), "0", 0, 4096, .user_only = true,
+		.help = "Threads a training may use (OMP_NUM_THREADS and its like). 0 is half of the\n"
+			"CPUs. What the environment already says stays." },
+	{ "run.limit", KEY_SIZE, AT(run_limit), "0", 0, ANY, .user_only = true,
+		.help = "The most memory a run may take. 0 is no limit, but that of the mode." },
+	{ "run.retry", KEY_INT, AT(run_retry), "0", 0, 4, .user_only = true,
+		.help = "How often a run that ended for want of memory is started again, each time a\n"
+			"tier smaller." },
+	{ "run.log", KEY_SIZE, AT(run_log), "64M", 65536, ANY, .user_only = true,
+		.help = "How much of a run's output is kept, the newest of it." },
+	{ "run.keep", KEY_INT, AT(run_keep), "20", 1, 10000, .user_only = true,
+		.help = "How many runs are kept with their output." },
+	{ "run.scope", KEY_CHOICE, AT(run_scope), "auto", .choices = "auto, systemd, cgroup, none",
+		.user_only = true,
+		.help = "What a run is kept in: a scope of the user's systemd, a cgroup of our own,\n"
+			"or neither. auto takes the first that can be had." },
+	{ "run.allocConf", KEY_STRING, AT(run_alloc), "max_split_size_mb:256", .user_only = true,
+		.help = "PYTORCH_ALLOC_CONF and PYTORCH_CUDA_ALLOC_CONF of a run, unless they are set." },
+
+	{ "training.command", KEY_STRING, AT(training_command),
+		.example = "python train.py --config {config} --epochs {epochs}", .user_only = true,
+		.help = "What `detect run` starts when it is given no command. Words as in a shell,\n"
+			"but there is none; {config}, {epochs}, {val_batches}, {tier} are filled in." },
+	{ "training.configs", KEY_STRING, AT(training_configs), "config/memory_optimized",
+		.user_only = true,
+		.help = "The folder below the current one with the tiers' files; where it has none the\n"
+			"built-in ones are used." },
+
 	{ "journal.quota", KEY_SIZE, AT(journal_quota), "16M", 65536, ANY, .user_only = true,
 		.help = "How large the journal of events may grow; the oldest go first, the\n"
 			"latest crash stays." },

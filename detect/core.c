@@ -6,9 +6,12 @@
 
 #include "detect/core_watch.h"
 #include "detect/events.h"
+#include "detect/gate.h"
 #include "detect/judge.h"
+#include "detect/note.h"
 #include "detect/report.h"
 #include "detect/settings.h"
+#include "detect/tiers_cmd.h"
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/names.h"
@@ -26,18 +29,24 @@ static const struct command {
 		"what ended, when and why", false },
 	{ "watch", cmd_watch, "watch [--log-dir DIR] [--dry-run] [-v] | --stop",
 		"the monitor, in the foreground; " SNAPD " starts it by itself", false },
+	{ "gate", cmd_gate,
+		"gate [--need SIZE] [--tier T] [--config FILE] [--force] [--json] [-- COMMAND...]",
+		"is there room for a launch? With a snapshot before the yes", false },
+	{ "tiers", cmd_tiers, "tiers [--json | --write DIR]",
+		"the sizes of a training, and which fit now", false },
 	{ "judge", cmd_judge, "judge [--once]", "from the spool to the journal; the monitor starts it",
 		false },
+	{ "note", cmd_note, NULL, NULL, false },	/* not for people: stays the last */
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 
 static int help(void)
 {
 	(void)puts(DETECT ": how near the edge the machine is, and how everything ended\n");
-	for (size_t i = 0; i < N_COMMANDS; i++)
+	for (size_t i = 0; i < N_COMMANDS && commands[i].usage; i++)
 		(void)printf("%s " DETECT " %s\n", i ? "      " : "usage:", commands[i].usage);
 	(void)puts("");
-	for (size_t i = 0; i < N_COMMANDS; i++)
+	for (size_t i = 0; i < N_COMMANDS && commands[i].usage; i++)
 		(void)printf("  %-10s %s\n", commands[i].name, commands[i].help);
 	(void)puts(
 		"\n" DETECT " COMMAND --help says more of one. The manual is " DETECT "(1).\n"

@@ -1,8 +1,9 @@
-/* detect/detect.c - what the user starts. Reports with the default settings by itself;
- * everything else is detect-core's, which this becomes. It links only lib/ and its own room:
- * nothing that takes time to load. */
+/* detect/detect.c - what the user starts. Reports, and answers as the gate, with the default settings
+ * by itself; everything else is detect-core's, which this becomes. It links only lib/ and its own
+ * room: nothing that takes time to load. */
 #include <string.h>
 
+#include "detect/gate.h"
 #include "detect/report.h"
 #include "detect/settings.h"
 #include "lib/become.h"
@@ -14,12 +15,25 @@ static bool is_report(int argc, char **argv)
 	return argc < 2 || strcmp(argv[1], "report") == 0 || strcmp(argv[1], "--json") == 0;
 }
 
+/* In a process of its own, that detect-core may take over. */
+static int check(int argc, char **argv)
+{
+	struct detect_settings set;
+
+	if (!detect_settings_are_default())
+		return become("detect-core", argv);
+	detect_settings_defaults(&set);
+	return cmd_gate(argc - 2, argv + 2, &set);
+}
+
 int main(int argc, char **argv)
 {
 	struct detect_settings set;
 	int skip;
 
 	log_init(DETECT, LOG_WARN);
+	if (argc > 1 && strcmp(argv[1], "gate") == 0)
+		return gate_guarded(check, argc, argv);
 	if (!is_report(argc, argv) || !detect_settings_are_default())
 		return become("detect-core", argv);
 	detect_settings_defaults(&set);

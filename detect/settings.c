@@ -22,13 +22,18 @@ void detect_settings_defaults(struct detect_settings *s)
 /* Not read as settings are: what might be one is enough. */
 static bool is_silent(const char *path)
 {
+	static const char *const words[] = { "detect", "gate", "training", "include", "store" };
 	autoput(buf_release) struct buf b = BUF_INIT;
 	int r = io_read_file(AT_FDCWD, path, FILE_MAX, &b);
 
 	if (r == -ENOENT || r == -ENOTDIR)
 		return true;
-	return r >= 0 &&
-	       (!b.data || (!strcasestr(b.data, "detect") && !strcasestr(b.data, "include")));
+	if (r < 0)
+		return false;
+	for (size_t i = 0; b.data && i < sizeof(words) / sizeof(*words); i++)
+		if (strcasestr(b.data, words[i]))
+			return false;
+	return true;
 }
 
 bool detect_settings_are_default(void)

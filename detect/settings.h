@@ -19,7 +19,7 @@ struct detect_settings {
 };
 
 void detect_settings_defaults(struct detect_settings *s);
-/* Could a file say something of [detect]? Then it is detect-core that must answer. */
+/* Could a file say something of [detect], [gate], [training] or [store]? Then it is detect-core that must answer. */
 bool detect_settings_are_default(void);
 /* The defaults with what the files say. Their problems are logged. -EINVAL: a broken file; s
  * holds the rest. */

@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../lib/sha1.h"
-#include "../lib/text.h"
+#include "../config/config.h"
 #include "internal.h"
 
 /* realpath of the longest part that exists, the rest appended as it is (but for "." and ".."). */
@@ -49,31 +48,13 @@ int store_canonical(const char *workspace, struct buf *ret)
 	}
 }
 
-enum { SHOWN_MAX = NAME_MAX - 13 };
-
 int store_place(const char *workspace, const char *override, const char *parent, struct buf *ret)
 {
-	const char *env = getenv("HOLDFAST_STORE"), *name = strrchr(workspace, '/');
-	const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-	uint8_t id[20];
-	char hex[41];
+	const char *env = getenv("HOLDFAST_STORE");
 
 	if (!override && env && *env)
 		override = env;
-	if (override)
-		return store_canonical(override, ret);
-	sha1_text(workspace, strlen(workspace), id);
-	text_hex(id, 20, hex);
-	name = name && name[1] ? name + 1 : "root";
-	/* Of the longest names only so much as leaves room for the id. */
-	if (parent)
-		return buf_printf(ret, "%s/%.*s-%.12s", parent, SHOWN_MAX, name, hex);
-	if (xdg && *xdg == '/')
-		return buf_printf(ret, "%s/holdfast/%.*s-%.12s", xdg, SHOWN_MAX, name, hex);
-	if (!home || *home != '/')
-		return -ENOENT;
-	return buf_printf(
-		ret, "%s/.local/share/holdfast/%.*s-%.12s", home, SHOWN_MAX, name, hex);
+	return override ? store_canonical(override, ret) : config_store_place(workspace, parent, ret);
 }
 
 static bool same_folder(const char *a, const char *b)

@@ -1,0 +1,121 @@
+/* detect/holders.c - see the header. */
+#include "detect/holders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "detect/fields.h"
+#include "lib/auto.h"
+
+enum { NAMES = 512 };
+
+struct walk {
+	int procfd;
+	const struct survey *s;
+	struct holder all[NAMES];
+	unsigned n;
+	struct proc proc;
+};
+
+/* statm: resident and shared (with a file behind them, or of a tmpfs) pages. */
+static uint64_t own_bytes(int procfd, pid_t pid)
+{
+	char name[32], text[128];
+	autoclose int fd = -1;
+	const char *p = text;
+	uint64_t v[3];
+	ssize_t n;
+
+	(void)snprintf(name, sizeof(name), "%d/statm", (int)pid);
+	fd = openat(procfd, name, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : fields_read(fd, text, sizeof(text));
+	if (n <= 0)
+		return 0;
+	for (unsigned i = 0; i < 3; i++) {
+		v[i] = fields_number(&p, text + n);
+		if (v[i] == MACHINE_NONE)
+			return 0;
+		p += p < text + n;
+	}
+	return v[1] < v[2] ? 0 : (v[1] - v[2]) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static const struct survey_proc *role_of(const struct survey *s, pid_t pid)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->proc[i].id.pid == pid)
+			return &s->proc[i];
+	return NULL;
+}
+
+static void add(struct walk *w, const char *name, enum kind kind, pid_t pid, uint64_t bytes)
+{
+	unsigned i = 0;
+
+	while (i < w->n && (w->all[i].kind != kind || strcmp(w->all[i].name, name) != 0))
+		i++;
+	if (i == NAMES)
+		return;
+	if (i == w->n) {
+		w->all[w->n++] = (struct holder){ .kind = kind, .pid = pid };
+		(void)snprintf(w->all[i].name, sizeof(w->all[i].name), "%s", name);
+	}
+	w->all[i].n++;
+	w->all[i].bytes += bytes;
+}
+
+static int look(pid_t pid, void *arg)
+{
+	struct walk *w = arg;
+	uint64_t bytes = own_bytes(w->procfd, pid);
+	const struct survey_proc *p;
+
+	if (!bytes || pid == getpid() || pid == getppid())
+		return 0;
+	p = role_of(w->s, pid);
+	if (p && p->role.kind == KIND_EDITOR)
+		add(w, family_name(p->role.family), KIND_EDITOR, w->s->proc[p->head].id.pid, bytes);
+	else if (p)
+		add(w, w->s->proc[p->head].name, KIND_TRAINING, w->s->proc[p->head].id.pid, bytes);
+	else if (proc_read(w->procfd, pid, PROC_STAT, &w->proc) == 0)
+		add(w, w->proc.comm, KIND_NONE, pid, bytes);
+	return 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct holder *x = a, *y = b;
+
+	return (y->bytes > x->bytes) - (y->bytes < x->bytes);
+}
+
+int holders_take(const struct roots *roots, const struct role_patterns *pat, struct holders *ret)
+{
+	autoclose int procfd = open(roots->proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofree struct walk *w = calloc(1, sizeof(*w));
+	struct survey s;
+	int r;
+
+	*ret = (struct holders){ 0 };
+	if (procfd < 0 || !w)
+		return procfd < 0 ? -errno : -ENOMEM;
+	r = survey_take(roots, pat, 0, &s);
+	if (r < 0)
+		return r;
+	w->procfd = procfd;
+	w->s = &s;
+	r = procs_each(procfd, look, w);
+	survey_release(&s);
+	qsort(w->all, w->n, sizeof(*w->all), by_bytes);
+	for (unsigned i = 0; i < w->n; i++) {
+		ret->editor += w->all[i].kind == KIND_EDITOR ? w->all[i].bytes : 0;
+		ret->training += w->all[i].kind == KIND_TRAINING ? w->all[i].bytes : 0;
+		if (ret->n < HOLDERS)
+			ret->h[ret->n++] = w->all[i];
+	}
+	return r;
+}
