@@ -238,3 +238,45 @@ int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t 
 	sqlite3_bind_int64(st, 4, (int64_t)ino);
 	return cat_run(c, st);
 }
+
+/* The folder's id and the name of a path that has a row. */
+static int row_of(struct catalogue *c, const char *path, int64_t *ret_dir, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+
+	*ret_name = slash ? slash + 1 : path;
+	*ret_dir = 0;
+	return *path ? cat_path_id(c, path, slash ? (size_t)(slash - path) : 0, ret_dir) : 0;
+}
+
+int cat_set_path(struct catalogue *c, const char *path, const struct store_entry *e)
+{
+	const char *name;
+	int64_t dir;
+	int r = row_of(c, path, &dir, &name);
+
+	return r < 0 ? r : update_path(c, dir, name, e->seq, e);
+}
+
+int cat_remove_path(struct catalogue *c, const char *path, int64_t id)
+{
+	sqlite3_stmt *st;
+	const char *name;
+	int64_t dir;
+	int r = row_of(c, path, &dir, &name);
+
+	if (r < 0)
+		return r;
+	/* Only after damage is something below it that was never said to have gone. */
+	r = cat_prepare(c, "DELETE FROM path WHERE dir=?1 AND name=?2 AND dir>0"
+		" AND NOT EXISTS (SELECT 1 FROM path WHERE dir=?3)", 0, &st);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(st, 1, dir);
+	sqlite3_bind_blob(st, 2, name, (int)strlen(name), SQLITE_STATIC);
+	sqlite3_bind_int64(st, 3, id);
+	r = cat_run(c, st);
+	sqlite3_finalize(st);
+	cat_forget_steps(c);
+	return r;
+}

@@ -7,6 +7,7 @@
  * path		the current entry of every path the store ever held, by folder and name
  * version	the entries before it
  * snapshot, mark, state (one row: how far the log is indexed)
+ * dropped, segment	what prune leaves behind (catalogue-dropped.c)
  *
  * SQLite does not notice a flipped bit inside a value. Rows that people are told or restored from
  * carry a sum (catalogue-sum.c); a row whose sum is wrong makes the catalogue damaged, and the log
@@ -21,7 +22,7 @@
 
 #include "catalogue.h"
 
-#define SCHEMA 5
+#define SCHEMA 6
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 
@@ -40,6 +41,8 @@ static const char schema[] =
 	" reason INTEGER, flags INTEGER, changed INTEGER, added INTEGER, loc INTEGER,"
 	" message TEXT, sum INTEGER);"
 	"CREATE TABLE mark(name TEXT PRIMARY KEY, seq INTEGER, sum INTEGER) WITHOUT ROWID;"
+	"CREATE TABLE dropped(seq INTEGER PRIMARY KEY, loc INTEGER, id BLOB);"
+	"CREATE TABLE segment(no INTEGER PRIMARY KEY, salt INTEGER);"
 	"CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one=1), store BLOB, seg INTEGER,"
 	" off INTEGER, next INTEGER, seq INTEGER, lossy INTEGER, sum INTEGER);"
 	"INSERT INTO path VALUES(0, x'', 1, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0);";
@@ -391,8 +394,10 @@ int cat_commit(struct catalogue *c, struct log_pos pos)
 {
 	sqlite3_stmt *st = cat_stmt(
 		c, CS_META_SET, "UPDATE state SET seg=?, off=?, next=?, seq=?, lossy=?, sum=?");
-	int r;
+	int r = cat_note_segments(c, pos);
 
+	if (r < 0)
+		return r;
 	if (st) {
 		sqlite3_bind_int64(st, 1, pos.seg);
 		sqlite3_bind_int64(st, 2, (int64_t)pos.off);
@@ -418,7 +423,13 @@ void cat_rollback(struct catalogue *c)
 	if (c->in_txn)
 		c->n_recent = -1;
 	c->in_txn = false;
+	c->noted = 0;
 	cat_forget_steps(c);
+}
+
+void cat_rewind(struct catalogue *c, struct log_pos pos)
+{
+	c->pos = pos;
 }
 
 int cat_savepoint(struct catalogue *c)

@@ -32,6 +32,7 @@ struct catalogue {
 	dev_t dev;			/* the file that is open */
 	ino_t ino;
 	int lossy;			/* LOSSY | ROWS_... */
+	uint32_t noted;			/* the table segment goes so far; 0 = ask */
 	uint64_t seq;			/* the next snapshot's */
 	uint64_t guess; /* so much of seq stands for snapshots that may have been lost */
 	struct buf dir;			/* the folder cat_path_id saw last */

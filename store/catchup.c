@@ -62,11 +62,11 @@ static int found_add(struct txn_found *t, const struct head *h)
 			o = &t->obj[t->n];
 			o->loc = loc_make(h->seg, h->off, fr->first + i);
 			memcpy(o->id.b, head_id(h, fr->first + i), 20);
-			if (fr->type == OBJ_SNAPSHOT || fr->type == OBJ_MARK) {
+			if (fr->type == OBJ_SNAPSHOT || fr->type == OBJ_MARK || fr->type == OBJ_DROPPED) {
 				t->last = o->loc;
 				t->type = fr->type;
 			}
-			if (fr->type != OBJ_MANIFEST && fr->type != OBJ_MARK)
+			if (fr->type != OBJ_MANIFEST && fr->type != OBJ_MARK && fr->type != OBJ_DROPPED)
 				t->n++;
 		}
 	}
@@ -105,6 +105,17 @@ static int next_record(
 	}
 	return 0;
 }
+
+struct follow {
+	struct store *s;
+	struct catalogue *c;		/* NULL: only where the end is */
+	struct txn_found prev, cur;	/* the last whole transaction, and what stands behind it */
+	struct log_pos end;
+	struct log_pos acked;		/* as log/acked says */
+	uint32_t last;			/* segment */
+	struct dropped dropped;
+	uint64_t known;			/* snapshots up to it are in the rows */
+};
 
 /* ---- into the catalogue ---- */
 
@@ -242,6 +253,45 @@ static int check_parent(struct catalogue *c, const struct snap *sn)
 	return 0;
 }
 
+/* The same with what dropped snapshots before it had changed (fold.c). */
+static int apply_folded(struct apply *a, const struct fold *f, struct snap *sn)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < f->n; i++) {
+		const char *path = fold_path(f, &f->x[i]);
+		const struct store_entry *e = &f->x[i].e;
+		struct store_entry was;
+		int64_t id;
+
+		if (e->kind == KIND_GONE) {
+			r = query_path_row(a->s, path, &id, &was);
+			if (r == -ENOENT || (r == 0 && was.kind == KIND_GONE)) {
+				r = 0;
+				continue;
+			}
+		}
+		sn->info.flags |= e->flags;
+		if (r == 0)
+			r = add_change(path, e, a);
+	}
+	return r;
+}
+
+static int apply_changes(struct apply *a, loc_t loc, struct snap *sn)
+{
+	autoput(fold_release) struct fold f = { .n = 0 };
+	uint64_t after;
+	size_t n = 0;
+	int r = cat_last_seq(a->c, &after);
+
+	if (r == 0)
+		r = fold_run(a->s, a->c, after, a->seq, loc, &f, &n);
+	if (r < 0)
+		return r;
+	return n ? apply_folded(a, &f, sn) : snap_each(a->s, loc, add_change, a);
+}
+
 /* with_changes false: its list of changes cannot be read, its tree may be. */
 static int apply_snapshot(
 	struct store *s, struct catalogue *c, const struct txn_found *t, bool with_changes)
@@ -256,7 +306,7 @@ static int apply_snapshot(
 	if (obj_read_id(s, &sn.info.tree, NULL, &a.root) == -ENOMEM)
 		return -ENOMEM;
 	if (with_changes)
-		r = snap_each(s, t->last, add_change, &a);
+		r = apply_changes(&a, t->last, &sn);
 	if (r == 0)
 		r = cat_add_snapshot(
 			c, &sn, t->last, a.changed, log_bytes_between(s, t->start, t->end));
@@ -330,14 +380,52 @@ static int apply_last(struct store *s, struct catalogue *c, const struct txn_fou
 	return r;
 }
 
-static int apply(struct store *s, struct catalogue *c, struct txn_found *t)
+/* A snapshot that counts no more: its changes wait for the next one. */
+static int apply_dropped(struct store *s, struct catalogue *c, struct txn_found *t, const struct snap *sn,
+	uint64_t known)
 {
-	struct catalogue *old = s->cat;
+	int r = sn->info.seq <= known ? 0 : check_parent(c, sn);
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->obj[i].loc == t->last)
+			t->obj[i--] = t->obj[--t->n];
+	if (r == 0)
+		r = cat_add_objects(s, c, t->obj, t->n);
+	return r == 0 ? cat_add_dropped(c, sn->info.seq, t->last, &sn->info.id) : r;
+}
+
+/* It is in the rows already: only where its objects are is new. */
+static int apply_known(struct store *s, struct catalogue *c, struct txn_found *t, const struct snap *sn)
+{
 	int r = cat_add_objects(s, c, t->obj, t->n);
 
-	s->cat = c;	/* trees of this transaction are found through it */
 	if (r == 0)
-		r = apply_last(s, c, t);
+		r = cat_move_snapshot(c, sn->info.seq, t->last);
+	return r == -ENOENT ? 0 : r;	/* dropped, said the rows */
+}
+
+static int apply_in(struct store *s, struct catalogue *c, const struct follow *f, struct txn_found *t)
+{
+	autoput(snap_release) struct snap sn = { .info = { 0 } };
+	int r = t->type == OBJ_MARK ? -ENOENT : snap_read(s, t->last, &sn, NULL);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r == 0 && (t->type == OBJ_DROPPED || dropped_has(&f->dropped, sn.info.seq)))
+		return apply_dropped(s, c, t, &sn, f->known);
+	if (r == 0 && sn.info.seq <= f->known)
+		return apply_known(s, c, t, &sn);
+	r = cat_add_objects(s, c, t->obj, t->n);
+	return r == 0 ? apply_last(s, c, t) : r;
+}
+
+static int apply(struct store *s, struct catalogue *c, const struct follow *f, struct txn_found *t)
+{
+	struct catalogue *old = s->cat;
+	int r;
+
+	s->cat = c;	/* trees of this transaction are found through it */
+	r = apply_in(s, c, f, t);
 	s->cat = old;
 	return r;
 }
@@ -398,19 +486,10 @@ static int apply_rest(struct store *s, struct catalogue *c, struct txn_found *t,
 	return r;
 }
 
-struct follow {
-	struct store *s;
-	struct catalogue *c;		/* NULL: only where the end is */
-	struct txn_found prev, cur;	/* the last whole transaction, and what stands behind it */
-	struct log_pos end;
-	struct log_pos acked;		/* as log/acked says */
-	uint32_t last;			/* segment */
-};
-
 /* Whatever follows a transaction was written after it was acknowledged. */
 static int take_prev(struct follow *f)
 {
-	int r = f->c ? apply(f->s, f->c, &f->prev) : 0;
+	int r = f->c ? apply(f->s, f->c, f, &f->prev) : 0;
 
 	f->end = f->prev.end;
 	f->prev.last = 0;
@@ -494,6 +573,23 @@ static int settle_rows(struct store *s, struct catalogue *c)
 	return r == -ENOENT ? 0 : r;
 }
 
+/* Which do not count. If nobody can say, all do, and those whose objects are gone show as damaged. */
+static int know_dropped(struct follow *f)
+{
+	int r = dropped_read(f->s, &f->dropped);
+
+	if (r == -EBADMSG) {
+		log_warn("%s/log/dropped: damaged; snapshots that were pruned may show again (" RECOVER
+			 " verify)", f->s->dir);
+		r = 0;
+	}
+	if (r == 0)
+		r = cat_last_seq(f->c, &f->known);
+	if (r == 0 && cat_is_empty(f->c))
+		r = cat_set_gen(f->c, f->dropped.gen);
+	return r;
+}
+
 int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, struct log_pos *ret_end)
 {
 	struct follow f = {
@@ -502,6 +598,8 @@ int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, stru
 	uint32_t first;
 	int r = seg_list(s, &first, &f.last);
 
+	if (r == 0 && c)
+		r = know_dropped(&f);
 	if (r == 0)
 		r = follow(&f, from.seg ? from : (struct log_pos){ first, SEG_HEADER });
 	if (r == 0)
@@ -510,6 +608,7 @@ int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from, stru
 		r = settle_rows(s, c);
 	found_release(&f.prev);
 	found_release(&f.cur);
+	dropped_release(&f.dropped);
 	if (r < 0)
 		return r;
 	*ret_end = f.end;
@@ -550,8 +649,9 @@ static int index_head(struct store *s, const struct head *h, size_t *cap)
 		*cap = n;
 	}
 	for (uint32_t i = 0; i < h->n_objs; i++)
-		s->found[s->n_found++] =
-			(struct found_loc){ key_of(head_id(h, i)), loc_make(h->seg, h->off, i) };
+		if (head_frame(h, i)->type != OBJ_DROPPED)
+			s->found[s->n_found++] = (struct found_loc){ key_of(head_id(h, i)),
+				loc_make(h->seg, h->off, i) };
 	return 0;
 }
 
@@ -602,7 +702,8 @@ int log_find(struct store *s, const struct oid *id, loc_t *ret)
 		loc_t loc = s->found[lo].loc;
 
 		if (head_get(s, loc_seg(loc), loc_off(loc), &h) == 0 && loc_idx(loc) < h->n_objs &&
-		    memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0) {
+		    memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0 &&
+		    (head_frame(h, loc_idx(loc))->type != OBJ_SNAPSHOT || !cat_is_dropped(s->cat, id))) {
 			*ret = loc;
 			r = 0;
 		}

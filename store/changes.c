@@ -130,15 +130,59 @@ static int changed(const char *path, const struct store_entry *e, void *arg)
 	return a->fn(path, &with, a->arg);
 }
 
+/* What went, and was not there in the kept snapshot before, came and went in dropped ones. */
+static int was_never(struct store *s, uint64_t before, const char *path)
+{
+	struct store_entry e;
+	int64_t id;
+	int r = before ? query_path_at(s, before, path, &id, &e) : -ENOENT;
+
+	return r == -ENOENT ? 1 : r;
+}
+
+static int folded_changes(struct changes_arg *a, const struct fold *f, uint64_t before)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < f->n; i++) {
+		const char *path = fold_path(f, &f->x[i]);
+
+		if (f->x[i].e.kind == KIND_GONE)
+			r = was_never(a->trail.s, before, path);
+		if (r == 0)
+			r = changed(path, &f->x[i].e, a);
+		else if (r == 1)
+			r = 0;
+	}
+	return r;
+}
+
+/* The kept snapshot before it; 0 = none. */
+static int seq_before(struct store *s, uint64_t seq, uint64_t *ret)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	int r = store_before(s, seq, &sn);
+
+	*ret = r == 0 ? sn.seq : 0;
+	return r == -ENOENT ? 0 : r;
+}
+
 int store_changes(struct store *s, uint64_t seq, store_entry_fn fn, void *arg)
 {
 	struct changes_arg a = { .trail = { .s = s }, .fn = fn, .arg = arg };
+	autoput(fold_release) struct fold f = { .n = 0 };
+	uint64_t before = 0;
+	size_t dropped = 0;
 	loc_t loc;
 	int r = query_snapshot(s, "seq=?", (int64_t)seq, &a.sn, &loc);
 
 	a.trail.root = a.sn.tree;
 	if (r == 0)
-		r = snap_each(s, loc, changed, &a);
+		r = seq_before(s, seq, &before);
+	if (r == 0)
+		r = fold_run(s, s->cat, before, seq, loc, &f, &dropped);
+	if (r == 0)
+		r = dropped ? folded_changes(&a, &f, before) : snap_each(s, loc, changed, &a);
 	trail_release(&a.trail);
 	store_snapshot_release(&a.sn);
 	return r;

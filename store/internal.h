@@ -24,7 +24,13 @@
  *	txn, build	a transaction; the trees of its state
  *	reconcile	making rows say what a tree says, after damage
  *	gitodb		libgit2's view
- *	verify		looking for damage */
+ *	verify, compare	looking for damage
+ *	retain		which snapshots stay, as a policy
+ *	dropped		log/dropped: those that count no more
+ *	fold		what happened in them, told of the next one that is kept
+ *	live		which objects the kept ones want
+ *	rewrite		one segment without the rest
+ *	prune		all of that in order */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
@@ -41,6 +47,7 @@
 #define SEG_HEADER	64
 #define SEG_SIZE_DEFAULT (64u << 20)
 #define SEG_SIZE_MAX	(192u << 20)	/* offsets have 28 bits in a loc */
+#define REWRITE_NAME	"rewrite"	/* log/: a segment in the making (rewrite.c) */
 #define RECORD_MARK	0xD7
 #define SNAPSHOT_MIN	64	/* no snapshot's record is shorter */
 #define HEAD_MAX	(4u << 20)	/* longest body we accept */
@@ -54,7 +61,7 @@
 #define CHAIN_BYTES	(8u << 20)	/* depth * raw size of a delta chain */
 
 enum obj_type {
-	OBJ_BLOB = 1, OBJ_TREE, OBJ_LARGE, OBJ_SNAPSHOT, OBJ_MANIFEST, OBJ_MARK,
+	OBJ_BLOB = 1, OBJ_TREE, OBJ_LARGE, OBJ_SNAPSHOT, OBJ_MANIFEST, OBJ_MARK, OBJ_DROPPED,
 };
 
 enum obj_enc { ENC_RAW, ENC_ZSTD, ENC_ZDELTA, ENC_SPLICE, ENC_ZIDS };
@@ -114,6 +121,11 @@ int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last);
 int seg_get(struct store *s, uint32_t no, struct segment **ret);
 int seg_size(struct store *s, uint32_t no, uint64_t *ret);
 int seg_create(struct store *s, uint32_t no);
+int seg_create_as(struct store *s, uint32_t no, const char *name);	/* not yet under its own name */
+/* s reads and writes this file as its segment from now on (prune), whatever has its name. */
+int seg_replace(struct store *s, const struct segment *by);
+void seg_forget(struct store *s, uint32_t no);		/* opened again by its name */
+int seg_rename(struct store *s, const char *from, uint32_t no);	/* durable */
 /* All of it or -EBADMSG. */
 int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);
 ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);
@@ -328,6 +340,7 @@ struct log_pos cat_pos(struct catalogue *c);
  * Begin may be said again. */
 int cat_begin(struct catalogue *c);
 int cat_commit(struct catalogue *c, struct log_pos pos);
+void cat_rewind(struct catalogue *c, struct log_pos pos);	/* the log is followed again from there */
 void cat_rollback(struct catalogue *c);
 /* Sorts o. */
 int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n);
@@ -377,6 +390,31 @@ int64_t cat_sum_snapshot(const struct store_snapshot *sn, loc_t loc);
 int64_t cat_sum_mark(const char *name, uint64_t seq);
 /* -ENOENT. */
 int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret);
+
+/* compare.c: 0 if both say the same of snapshots, marks and paths, 1 if not */
+int cat_compare(struct store *s, struct catalogue *a, struct catalogue *b);
+
+/* catalogue-dropped.c: what prune leaves behind */
+struct dropped_at { uint64_t seq; loc_t loc; };
+int cat_note_segments(struct catalogue *c, struct log_pos pos);	/* those up to pos; with each commit */
+int cat_set_segment(struct catalogue *c, uint32_t no);		/* what it is now */
+/* Those that can be opened; same: it is the one the places speak of. */
+int cat_each_segment(struct catalogue *c, int (*fn)(uint32_t no, bool same, void *arg), void *arg);
+int cat_gen(struct catalogue *c, uint64_t *ret);
+int cat_set_gen(struct catalogue *c, uint64_t gen);
+int cat_forget_segment(struct catalogue *c, uint32_t no);	/* all places in it */
+int cat_add_dropped(struct catalogue *c, uint64_t seq, loc_t loc, const struct oid *id);
+int cat_drop_snapshot(struct catalogue *c, uint64_t seq);	/* it becomes a dropped one */
+/* By seq; both ends excluded. *ret is malloced. */
+int cat_dropped_between(struct catalogue *c, uint64_t after, uint64_t before, struct dropped_at **ret,
+	size_t *ret_n);
+bool cat_is_dropped(struct catalogue *c, const struct oid *id);
+int cat_last_seq(struct catalogue *c, uint64_t *ret);		/* of the kept; 0 = none */
+int cat_move_snapshot(struct catalogue *c, uint64_t seq, loc_t loc);	/* its record is there now */
+int cat_drop_versions(struct catalogue *c, int64_t path, uint64_t after, uint64_t upto);
+int cat_put_version(struct catalogue *c, int64_t path, const struct store_entry *e);
+int cat_set_path(struct catalogue *c, const char *path, const struct store_entry *e);	/* as it is, no version kept */
+int cat_remove_path(struct catalogue *c, const char *path, int64_t id);
 
 enum {	/* slots of cat_stmt */
 	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_OBJ_INS,
@@ -483,6 +521,51 @@ int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from,
 /* An object by asking the log from end to end, the first time; -ENOENT. */
 int log_find(struct store *s, const struct oid *id, loc_t *ret);
 void log_forget_found(struct store *s);
+
+/* ---- dropped.c ---- */
+
+struct dropped {
+	uint64_t gen;		/* grows with each prune; 0: there was none */
+	uint64_t *seq;		/* ascending */
+	size_t n;
+};
+void dropped_release(struct dropped *d);
+int dropped_read(struct store *s, struct dropped *ret);		/* -EBADMSG: damaged */
+int dropped_write(struct store *s, const struct dropped *d);	/* durable */
+bool dropped_has(const struct dropped *d, uint64_t seq);
+
+/* ---- pruned.c ---- */
+
+/* 1: the catalogue speaks of a log that is no more: another generation, or other segments. */
+int log_was_pruned(struct store *s, struct catalogue *c);
+/* A writer, in a transaction of c: bring it to the log as it is. What must be read again is followed by
+ * log_catch_up, for which the position is set back. -EBADMSG: make a new one. */
+int log_follow_prune(struct store *s, struct catalogue *c);
+/* 1: since the segments were opened and the generation was this, something was replaced. */
+int log_changed_since(struct store *s, uint64_t gen);
+
+/* ---- fold.c ---- */
+
+struct fold_entry { size_t path; uint32_t order; struct store_entry e; };
+struct fold {			/* the last word on each path of several manifests; all zero is empty */
+	struct buf paths;
+	struct fold_entry *x;
+	size_t n, cap;
+	uint32_t order;
+};
+static inline const char *fold_path(const struct fold *f, const struct fold_entry *x)
+{
+	return f->paths.data + x->path;
+}
+void fold_release(struct fold *f);
+int fold_add(struct fold *f, struct store *s, loc_t loc);	/* the manifest of a snapshot, in their order */
+int fold_sort(struct fold *f);					/* by path, one each */
+/* Of a snapshot that follows dropped ones after the kept snapshot `after` (0 = none), all of it; *ret_n of them are
+ * there. n 0: there are none, f stays empty. */
+int fold_run(struct store *s, struct catalogue *c, uint64_t after, uint64_t seq, loc_t loc, struct fold *f,
+	size_t *ret_n);
+/* The rows of c learn that these count no more. */
+int fold_into_rows(struct store *s, struct catalogue *c, const struct dropped *d);
 
 /* ---- reconcile.c ---- */
 

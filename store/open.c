@@ -168,6 +168,8 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 {
 	int r = cat_open(s, true, false, &s->cat);
 
+	if (r == 0 && (r = cat_begin(s->cat)) == 0)
+		r = log_follow_prune(s, s->cat);
 	if (r == 0 && compare_log(s, cat_pos(s->cat)) == -ESTALE) {
 		log_warn("%s: the log is shorter than it was: snapshots are lost (" RECOVER " verify)",
 			s->dir);
@@ -208,12 +210,36 @@ static int reader_try(struct store *s)
 			? -EBADMSG
 			: cat_open(s, false, false, &s->cat);
 
+	if (r == 0)		/* opens all segments: what is there now stays readable */
+		r = log_was_pruned(s, s->cat);
 	if (r == 0)
 		r = compare_log(s, cat_pos(s->cat));
 	if (r == 0)
 		return 0;
 	cat_close(take_ptr(s->cat));
+	seg_forget_all(s);
 	return r < 0 ? r : -ESTALE;
+}
+
+/* An index in memory, of one state of the log: prune may be at work on it. */
+static int memory_catalogue(struct store *s)
+{
+	struct log_pos end;
+	uint64_t gen;
+	int r = 1;
+
+	for (int i = 0; r == 1 && i < 8; i++) {
+		cat_close(take_ptr(s->cat));
+		seg_forget_all(s);
+		r = cat_open(s, false, true, &s->cat);
+		if (r == 0)
+			r = catch_up(s, s->cat, &end);
+		if (r == 0)
+			r = cat_gen(s->cat, &gen);
+		if (r == 0)
+			r = log_changed_since(s, gen);
+	}
+	return r < 0 ? r : 0;
 }
 
 /* A reader needs a catalogue that covers the log. If it is behind, the writer is about to renew
@@ -249,25 +275,26 @@ static int reader_catalogue(struct store *s)
 	}
 	if (r == 0 && s->cat)
 		return 0;
-	if ((r = cat_open(s, false, true, &s->cat)) < 0)
-		return r;
-	return catch_up(s, s->cat, &end);
+	return memory_catalogue(s);
 }
 
 int store_refresh(struct store *s)
 {
 	struct log_pos was = cat_pos(s->cat), now;
+	uint64_t gen;
 	int r;
 
 	if (s->write)
 		return 0;
-	if (!s->cat_damaged && cat_is_there(s, s->cat) && cat_refresh(s, s->cat) == 0) {
+	if (!s->cat_damaged && cat_is_there(s, s->cat) && cat_gen(s->cat, &gen) == 0 &&
+	    log_changed_since(s, gen) == 0 && cat_refresh(s, s->cat) == 0) {
 		now = cat_pos(s->cat);
-		if (now.seg == was.seg && now.off == was.off && compare_log(s, now) == 0)
+		if (now.seg == was.seg && now.off == was.off && log_was_pruned(s, s->cat) == 0 &&
+		    compare_log(s, now) == 0)
 			return 0;
 		/* What stood behind the end before may have been cut off and written anew. */
 		seg_forget_all(s);
-		if (compare_log(s, now) == 0)
+		if (log_was_pruned(s, s->cat) == 0 && compare_log(s, now) == 0)
 			return 1;
 	}
 	s->cat_damaged = false;
@@ -378,6 +405,7 @@ int store_writer_ready(struct store *s)
 	seg_forget_all(s);
 	if (s->cat_damaged || faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0)
 		remove_catalogue(s);
+	(void)unlinkat(s->logfd, REWRITE_NAME, 0);	/* of a prune that died */
 	r = learn_id(s);
 	if (r == 0)
 		r = writer_catalogue(s, &end);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <zlib.h>
 
 #include "../lib/text.h"
@@ -148,14 +149,23 @@ static int seg_slot(struct store *s, uint32_t no, struct segment **ret)
 	return 0;
 }
 
-/* Keep descriptors few: a store of 5 GiB has eighty segments. */
+/* Keep descriptors few: a store of 5 GiB has eighty segments. A reader keeps those it has, as far as
+ * it may: prune puts others in their place, and what is open stays what it was. */
+static uint32_t most_open(const struct store *s)
+{
+	struct rlimit l;
+	rlim_t n = getrlimit(RLIMIT_NOFILE, &l) == 0 ? l.rlim_cur / 4 : 0;
+
+	return s->write || n < 32 ? 32 : n > 1024 ? 1024 : (uint32_t)n;
+}
+
 static void close_some(struct store *s, uint32_t keep)
 {
-	uint32_t open = 0;
+	uint32_t open = 0, most = most_open(s);
 
 	for (uint32_t i = 0; i < s->n_segs; i++)
 		open += s->segs[i].fd >= 0;
-	for (uint32_t i = 0; open > 32 && i < s->n_segs; i++) {
+	for (uint32_t i = 0; open > most && i < s->n_segs; i++) {
 		if (s->segs[i].fd < 0 || i == keep || i == s->end.seg)
 			continue;
 		close(s->segs[i].fd);
@@ -205,15 +215,17 @@ int seg_size(struct store *s, uint32_t no, uint64_t *ret)
 	seg_name(no, name);
 	if (fstatat(s->logfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno();
+	/* Another may be in its place: the size is that of the one we read. */
+	if (!s->write && no < s->n_segs && s->segs[no].fd >= 0 && fstat(s->segs[no].fd, &st) < 0)
+		return err_errno();
 	*ret = (uint64_t)st.st_size;
 	return 0;
 }
 
-int seg_create(struct store *s, uint32_t no)
+int seg_create_as(struct store *s, uint32_t no, const char *name)
 {
 	uint8_t h[SEG_HEADER] = { 0 };
 	struct segment *g;
-	char name[16];
 	int r;
 
 	if ((r = seg_slot(s, no, &g)) < 0)
@@ -233,7 +245,6 @@ int seg_create(struct store *s, uint32_t no)
 	put_u64(h + 48, (uint64_t)text_now_ns());
 	put_u32(h + 60, (uint32_t)crc32(0, h, 60));
 
-	seg_name(no, name);
 	g->fd = openat(s->logfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (g->fd < 0)
 		return errno == EDQUOT ? -ENOSPC : -errno;
@@ -251,6 +262,52 @@ int seg_create(struct store *s, uint32_t no)
 	}
 	s->end = (struct log_pos){ no, SEG_HEADER };
 	return 0;
+}
+
+int seg_create(struct store *s, uint32_t no)
+{
+	char name[16];
+
+	seg_name(no, name);
+	return seg_create_as(s, no, name);
+}
+
+int seg_replace(struct store *s, const struct segment *by)
+{
+	struct segment *g;
+	int fd = fcntl(by->fd, F_DUPFD_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return err_errno();
+	if ((r = seg_slot(s, by->no, &g)) < 0) {
+		close(fd);
+		return r;
+	}
+	if (g->fd >= 0)
+		close(g->fd);
+	*g = *by;
+	g->fd = fd;
+	obj_cache_clear(s);
+	return 0;
+}
+
+void seg_forget(struct store *s, uint32_t no)
+{
+	if (no < s->n_segs && s->segs[no].fd >= 0) {
+		close(s->segs[no].fd);
+		s->segs[no].fd = -1;
+	}
+	obj_cache_clear(s);
+}
+
+int seg_rename(struct store *s, const char *from, uint32_t no)
+{
+	char name[16];
+
+	seg_name(no, name);
+	if (renameat(s->logfd, from, s->logfd, name) < 0)
+		return err_errno();
+	return s->opt.no_sync ? 0 : io_sync_dir(s->logfd);
 }
 
 ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t off)

@@ -301,7 +301,7 @@ int snap_read(struct store *s, loc_t loc, struct snap *ret, struct rbuf **ret_ra
 
 	if (r < 0)
 		return r;
-	if (type != OBJ_SNAPSHOT)
+	if (type != OBJ_SNAPSHOT && type != OBJ_DROPPED)
 		return -EBADMSG;
 	if ((r = snap_parse(raw->data, raw->len, loc_seg(loc), loc_off(loc), ret)) < 0)
 		return r;

@@ -262,6 +262,61 @@ struct store_commit {
 int store_txn_commit(struct store_txn *t, const struct store_commit *how,
 	struct store_snapshot *ret);
 
+/* ---- thinning ------------------------------------------------------------------------ */
+
+/* How long snapshots stay, by age in seconds: all of them, then one of 10 minutes, of an hour, of a
+ * day, of a week (0: for ever). A step of 0 (or less than the one before) is left out. Nobody loses what is younger than the
+ * grace. tighter halves all of them but the grace so many times: when there is no room. */
+struct store_retention {
+	uint64_t all_s, ten_minutes_s, hourly_s, daily_s, weekly_s;
+	uint64_t grace_s;
+	unsigned tighter;
+};
+
+struct store_kept {
+	uint64_t seq;
+	int64_t time_ns;
+	bool pinned;		/* in: marked, or the last before a crash */
+	bool keep;		/* out */
+	bool odd;		/* out: its time is in the future, or before that of an older one */
+};
+/* The policy, without a store: x by seq. The newest always stays, so does what is pinned, younger
+ * than the grace, or odd. */
+void store_retain(const struct store_retention *k, struct store_kept *x, size_t n, int64_t now_ns);
+
+struct store_prune_options {
+	struct store_retention keep;
+	const int64_t *crash_ns;	/* the last snapshot not after each of these stays */
+	size_t n_crash;
+	int64_t now_ns;			/* 0 = now */
+	uint64_t target;		/* thin harder, until the log has no more bytes than this; 0 = do not */
+	unsigned min_dead;		/* a segment is written anew where so many percent of it are
+					 * wanted by nobody; 0 = 20 */
+};
+
+struct store_pruned {
+	uint64_t dropped, kept;		/* snapshots */
+	uint64_t freed;			/* bytes that came back, or would */
+	uint64_t moved;			/* bytes that were written for it, or would be */
+	uint32_t segments;		/* written anew */
+	unsigned tighter;		/* halvings the target took */
+	bool short_of;			/* all that may go does not reach the target */
+};
+
+/* What prune would do. Writes nothing, any handle. -EBADMSG: the store is damaged (verify names it);
+ * then nothing is pruned, for nobody can say what is still wanted. */
+int store_prune_plan(struct store *s, const struct store_prune_options *o, struct store_pruned *ret);
+
+/* Prune, a writer: begin drops the snapshots, which is one durable step (from then on nobody sees
+ * them); step writes segments anew without what only they had, and works for about budget_ms
+ * (0: to the end): 1 there is more to do, 0 done. Between steps the store may be used freely,
+ * transactions too. end says what was done, at any time, and frees p; what is left undone the next
+ * prune does. One segment of room is needed beside the log. -EBUSY: in a transaction. */
+struct store_prune;
+int store_prune_begin(struct store *s, const struct store_prune_options *o, struct store_prune **ret);
+int store_prune_step(struct store_prune *p, uint64_t budget_ms);
+void store_prune_end(struct store_prune *p, struct store_pruned *ret);	/* ret may be NULL */
+
 /* ---- trust ------------------------------------------------------------------------ */
 
 struct store_damage {

@@ -132,9 +132,9 @@ static void report_catalogue(struct check *c, const char *what)
 static const char *type_name(uint8_t t)
 {
 	static const char *const names[] = { "object", "blob", "tree", "large blob", "snapshot",
-		"manifest", "mark" };
+		"manifest", "mark", "dropped snapshots" };
 
-	return names[t <= OBJ_MARK ? t : 0];
+	return names[t <= OBJ_DROPPED ? t : 0];
 }
 
 static bool stopped(const struct check *c)
@@ -210,6 +210,14 @@ static int check_base(struct check *c, const struct head *h, const struct frame 
 	return 0;
 }
 
+/* Is it in the catalogue's objects? */
+static bool has_place(struct check *c, uint8_t type, const struct oid *id)
+{
+	if (type == OBJ_MANIFEST || type == OBJ_MARK || type == OBJ_DROPPED)
+		return false;
+	return type != OBJ_SNAPSHOT || !cat_is_dropped(c->s->cat, id);
+}
+
 static int check_frame(struct check *c, const struct head *h, const struct frame *f)
 {
 	int base = check_base(c, h, f);
@@ -234,7 +242,7 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 		if (r == 0 || idset_get(&c->ids, &id) == 0)
 			if (idset_put(&c->ids, &id, r < 0 ? BAD : SEEN) < 0)
 				return -ENOMEM;
-		if (f->type != OBJ_MANIFEST && f->type != OBJ_MARK) {
+		if (has_place(c, f->type, &id)) {
 			if ((r = type_at(c, &id)) < 0)
 				return r;
 			if (r == 0)
@@ -633,6 +641,7 @@ static int check_catalogue(struct check *c)
 	struct log_pos upto = cat_pos(c->s->cat), end = { 0, 0 };
 	struct catalogue *again = NULL;
 	int64_t have[8], want[8];
+	uint64_t gen = 0, now = 0;	/* prune may be at work beside us */
 	int r = sum_tables(c->s->cat, have);
 
 	if (r == 0 && (r = cat_open(c->s, false, true, &again)) == 0 &&
@@ -640,14 +649,28 @@ static int check_catalogue(struct check *c)
 		r = log_catch_up(c->s, again, (struct log_pos){ 0, 0 }, &end);
 		if (r == 0)
 			r = cat_commit(again, end);
+		if (r == 0 && (r = cat_gen(again, &now)) == 0)
+			r = cat_gen(c->s->cat, &gen);
 	}
 	/* Where the log has lost snapshots, one that was made before knows more. */
-	if (r == 0 && end.seg == upto.seg && end.off == upto.off && !cat_is_lossy(again) &&
-	    (r = sum_tables(again, want)) == 0 && memcmp(have, want, sizeof(have)) != 0)
+	if (r == 0 && gen == now && end.seg == upto.seg && end.off == upto.off && !cat_is_lossy(again) &&
+	    (r = sum_tables(again, want)) == 0 && memcmp(have, want, sizeof(have)) != 0 &&
+	    (r = cat_compare(c->s, c->s->cat, again)) == 1) {
 		report_catalogue(c, "does not say what the log says");
-	else if (r == -EBADMSG)
+		r = 0;
+	} else if (r == -EBADMSG)
 		report_catalogue(c, "damaged");
 	cat_close(again);
+	return r == -EBADMSG ? 0 : r;
+}
+
+static int check_dropped(struct check *c)
+{
+	autoput(dropped_release) struct dropped d = { 0 };
+	int r = dropped_read(c->s, &d);
+
+	if (r == -EBADMSG)
+		report(c, NULL, 0, 0, "log/dropped: damaged; pruned snapshots may show again");
 	return r == -EBADMSG ? 0 : r;
 }
 
@@ -661,6 +684,8 @@ int store_verify(struct store *s, struct store_verify *v)
 	r = check_log(&c);
 	if (r == 0)
 		r = check_tail(&c);
+	if (r == 0)
+		r = check_dropped(&c);
 	if (r == 0)
 		r = store_list(s, 0, check_snapshot, &c);
 	if (r == 0 && v->all)

@@ -356,7 +356,7 @@ END_TEST
 
 /* ---- out of descriptors ---- */
 
-/* Segment after segment, so that the one in question is not open yet. */
+/* So many segments that the one in question is not kept open. */
 START_TEST(store_read__without_descriptors_nothing_is_missing)
 {
 	struct rlimit was, few;
@@ -371,7 +371,7 @@ START_TEST(store_read__without_descriptors_nothing_is_missing)
 
 	new_dir("few");
 	s = open_with(STORE_WRITE, 4096);
-	for (int i = 1; i <= 8; i++) {
+	for (int i = 1; i <= 44; i++) {
 		char path[20];
 
 		for (size_t k = 0; k < sizeof(text) - 1; k++)
@@ -386,9 +386,11 @@ START_TEST(store_read__without_descriptors_nothing_is_missing)
 	ck_assert_int_eq(store_by_seq(s, 5, &sn), 0);
 	store_close(s);
 
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = (struct rlimit){ 100, was.rlim_max };	/* a fourth is 32 at least */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	s = open_store(STORE_READ);
 	ck_assert_int_eq(store_git(s, NULL, &odb), 0);
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
 	fd = dup(0);
 	close(fd);
 	few = (struct rlimit){ (rlim_t)fd, was.rlim_max };

@@ -23,8 +23,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 MAGIC = bytes.fromhex("8948465345470d0a")
 ZSTD_MAGIC = bytes.fromhex("28b52ffd")
-BLOB, TREE, LARGE, SNAPSHOT, MANIFEST, MARK = 1, 2, 3, 4, 5, 6
-TYPES = {1: "blob", 2: "tree", 3: "large", 4: "snapshot", 5: "manifest", 6: "mark"}
+DROPPED_MAGIC = bytes.fromhex("8948464452 0d0a01")
+BLOB, TREE, LARGE, SNAPSHOT, MANIFEST, MARK, DROPPED = 1, 2, 3, 4, 5, 6, 7
+TYPES = {1: "blob", 2: "tree", 3: "large", 4: "snapshot", 5: "manifest", 6: "mark",
+         7: "dropped"}
 NEAR = 4096             # of what is the same, on either side of a zdelta's middle
 RAW, ZSTD, ZDELTA, SPLICE, ZIDS = 0, 1, 2, 3, 4
 GONE, FILE, LINK, FOLDER, SKIPPED = 0, 1, 2, 3, 4
@@ -90,7 +92,7 @@ class Record:
     __slots__ = ("seg", "at", "end", "frames", "ids", "objs", "tx")
 
     def ends_transaction(self):
-        return self.frames[-1].type in (SNAPSHOT, MARK)
+        return self.frames[-1].type in (SNAPSHOT, MARK, DROPPED)
 
 
 class Segment:
@@ -462,10 +464,34 @@ class Store:
 
     # ---- snapshots
 
+    def read_dropped(self):
+        """The seqs that count no more."""
+        try:
+            with open(os.path.join(self.log, "dropped"), "rb") as f:
+                p = f.read()
+        except FileNotFoundError:
+            return set()
+        try:
+            if len(p) < 37 or p[:8] != DROPPED_MAGIC or zlib.crc32(p[:-4]) != struct.unpack("<I", p[-4:])[0]:
+                raise Bad("checksum mismatch")
+            if self.segments and p[8:24] != self.segments[0].store_id:
+                raise Bad("of another store")
+            c, out, seq = Cur(p, 32, len(p) - 4), set(), 0
+            for _ in range(c.varint()):
+                seq += c.varint()
+                out.add(seq)
+            if c.more():
+                raise Bad("bytes too many")
+            return out
+        except Bad as e:
+            self.damage.append("dropped: %s" % e)
+            return set()
+
     def read_snapshots(self):
         self.snapshots, self.marks = {}, {}
+        self.dropped, gone = {}, self.read_dropped()
         want = [(r, i) for s in self.segments for r in s.records
-                for i in range(len(r.objs)) if r.objs[i][0].type in (SNAPSHOT, MARK)]
+                for i in range(len(r.objs)) if r.objs[i][0].type in (SNAPSHOT, MARK, DROPPED)]
         got = self.decode(want)
         for rec, i in want:
             try:
@@ -475,7 +501,8 @@ class Store:
                     self.read_mark(got[rec, i])
                 else:
                     sn = Snapshot(got[rec, i], rec, i)
-                    self.snapshots[sn.seq] = sn
+                    away = rec.objs[i][0].type == DROPPED or sn.seq in gone
+                    (self.dropped if away else self.snapshots)[sn.seq] = sn
             except Bad as e:
                 self.damage.append("%s at %d: %s: %s" % (
                     rec.seg.name, rec.at, TYPES[rec.objs[i][0].type], e))
@@ -489,8 +516,8 @@ class Store:
         else:
             self.marks.pop(name, None)
 
-    def manifest(self, sn):
-        """The entries of one snapshot, in order."""
+    def own_manifest(self, sn):
+        """The entries of one record, in order."""
         out = []
         for dist, number, off, index in sn.manifests:
             seg = sn.rec.seg if dist else next((s for s in self.segments if s.number == number), None)
@@ -507,14 +534,25 @@ class Store:
                 out.append(e)
         return out + sn.entries
 
+    def manifest(self, sn):
+        """The same with what happened in dropped ones between the kept one before it and itself."""
+        before = max((n for n in self.snapshots if n < sn.seq), default=0)
+        run = [self.dropped[n] for n in sorted(self.dropped) if before < n < sn.seq]
+        if not run:
+            return self.own_manifest(sn)
+        last = {e.path: e for d in run + [sn] for e in self.own_manifest(d)}
+        was = self.state(before)
+        return [e for _, e in sorted(last.items()) if e.kind != GONE or e.path in was]
+
     def state(self, seq):
         """Every path's last entry up to a snapshot, what is gone left out."""
         paths = {}
         kids = {}               # folder -> its names, to drop what lay below
-        for n in sorted(self.snapshots):
+        told = {**self.snapshots, **self.dropped}
+        for n in sorted(told):
             if n > seq:
                 break
-            for e in self.manifest(self.snapshots[n]):
+            for e in self.own_manifest(told[n]):
                 if e.kind != FOLDER and not (e.flags & KEPT):
                     drop_below(paths, kids, e.path)
                 if e.kind == GONE:
@@ -791,12 +829,14 @@ def cmd_check(st):
         except Bad as e:
             bad.append("%s: %s" % (what, e))
     prev, seen = None, {}
-    for seq in sorted(st.snapshots):
-        sn = st.snapshots[seq]
+    told = {**st.snapshots, **st.dropped}
+    for seq in sorted(told):
+        sn = told[seq]
         try:
             if sn.parent != (prev.id if prev else None):
                 raise Bad("its parent is another")
-            check_tree(st, sn.tree, seen)
+            if seq in st.snapshots:
+                check_tree(st, sn.tree, seen)
         except Bad as e:
             bad.append("snapshot %d: %s" % (seq, e))
         prev = sn
@@ -815,6 +855,9 @@ def own_id(st, kind, p, rec, i):
         return git_id(b"tree", p)
     if kind == LARGE:
         return git_id(b"blob", st.large(p))
+    if kind == DROPPED:         # nobody can compute it any more
+        Snapshot(p, rec, i)
+        return rec.ids[i]
     if kind == SNAPSHOT:
         return git_id(b"commit", Snapshot(p, rec, i).commit())
     return hashlib.sha1(p).digest()

@@ -1,0 +1,227 @@
+/* Marking what is wanted (live.h). */
+#include <string.h>
+
+#include "live.h"
+
+void live_release(struct live *v)
+{
+	free(v->key);
+	free(v->tree);
+	*v = (struct live){ .n_key = 0 };
+}
+
+static uint64_t key_of(const struct oid *id)
+{
+	uint64_t k;
+
+	memcpy(&k, id->b, 8);
+	return k ? k : 1;
+}
+
+static size_t key_slot(const struct live *v, uint64_t k)
+{
+	size_t i = (size_t)k & (v->cap_key - 1);
+
+	while (v->key[i] && v->key[i] != k)
+		i = (i + 1) & (v->cap_key - 1);
+	return i;
+}
+
+/* 1: it was not there. */
+static int add_key(struct live *v, uint64_t k)
+{
+	size_t i;
+
+	if (v->n_key * 3 >= v->cap_key * 2) {
+		struct live big = { .cap_key = v->cap_key ? v->cap_key * 2 : 4096 };
+
+		if (!(big.key = calloc(big.cap_key, sizeof(*big.key))))
+			return -ENOMEM;
+		for (i = 0; i < v->cap_key; i++)
+			if (v->key[i])
+				big.key[key_slot(&big, v->key[i])] = v->key[i];
+		free(v->key);
+		v->key = big.key;
+		v->cap_key = big.cap_key;
+	}
+	i = key_slot(v, k);
+	if (v->key[i])
+		return 0;
+	v->key[i] = k;
+	v->n_key++;
+	return 1;
+}
+
+static size_t tree_slot(const struct live *v, const struct oid *id)
+{
+	size_t i = (size_t)key_of(id) & (v->cap_tree - 1);
+
+	while (!oid_zero(&v->tree[i]) && !oid_eq(&v->tree[i], id))
+		i = (i + 1) & (v->cap_tree - 1);
+	return i;
+}
+
+static int add_tree(struct live *v, const struct oid *id)
+{
+	size_t i;
+
+	if (v->n_tree * 3 >= v->cap_tree * 2) {
+		struct live big = { .cap_tree = v->cap_tree ? v->cap_tree * 2 : 1024 };
+
+		if (!(big.tree = calloc(big.cap_tree, sizeof(*big.tree))))
+			return -ENOMEM;
+		for (i = 0; i < v->cap_tree; i++)
+			if (!oid_zero(&v->tree[i]))
+				big.tree[tree_slot(&big, &v->tree[i])] = v->tree[i];
+		free(v->tree);
+		v->tree = big.tree;
+		v->cap_tree = big.cap_tree;
+	}
+	i = tree_slot(v, id);
+	if (!oid_zero(&v->tree[i]))
+		return 0;
+	v->tree[i] = *id;
+	v->n_tree++;
+	return 1;
+}
+
+bool live_has(const struct live *v, const struct oid *id, uint8_t type)
+{
+	if (type == OBJ_TREE)
+		return v->cap_tree && !oid_zero(&v->tree[tree_slot(v, id)]);
+	return v->cap_key && v->key[key_slot(v, key_of(id))];
+}
+
+struct todo {			/* trees that are marked and not read yet */
+	struct oid *id;
+	size_t n, cap;
+};
+
+static int push(struct todo *t, const struct oid *id)
+{
+	if (t->n == t->cap) {
+		size_t cap = t->cap * 2 + 64;
+		void *p = realloc(t->id, cap * sizeof(*t->id));
+
+		if (!p)
+			return -ENOMEM;
+		t->id = p;
+		t->cap = cap;
+	}
+	t->id[t->n++] = *id;
+	return 0;
+}
+
+static int mark_entries(struct live *v, struct todo *t, const struct rbuf *raw)
+{
+	const uint8_t *p = raw->data, *end = p + raw->len;
+	struct tree_entry e;
+	int r, fresh;
+
+	while ((r = tree_next(&p, end, &e)) == 1) {
+		if (e.mode == 040000) {
+			fresh = add_tree(v, &e.oid);
+			if (fresh == 1 && (fresh = push(t, &e.oid)) == 0 && v->fresh)
+				fresh = v->fresh(&e.oid, v->arg);
+		} else {
+			fresh = add_key(v, key_of(&e.oid));
+			if (fresh == 1 && v->fresh)
+				fresh = v->fresh(&e.oid, v->arg);
+		}
+		if (fresh < 0)
+			return fresh;
+	}
+	return r;
+}
+
+int live_mark_tree(struct live *v, struct store *s, const struct oid *root)
+{
+	struct todo t = { NULL, 0, 0 };
+	int r = add_tree(v, root);
+
+	if (r == 1 && (r = push(&t, root)) == 0 && v->fresh)
+		r = v->fresh(root, v->arg);
+	while (r == 0 && t.n) {
+		autorbuf struct rbuf *raw = NULL;
+		struct oid id = t.id[--t.n];
+		uint8_t type;
+
+		r = obj_read_id(s, &id, &type, &raw);
+		if (r == 0)
+			r = type == OBJ_TREE ? mark_entries(v, &t, raw) : -EBADMSG;
+	}
+	free(t.id);
+	return r;
+}
+
+int live_mark_list(struct live *v, struct store *s, loc_t loc)
+{
+	autorbuf struct rbuf *raw = NULL;
+	struct cursor c;
+	uint8_t type;
+	int r = obj_read(s, loc, &type, NULL, &raw);
+
+	if (r < 0 || type != OBJ_LARGE)
+		return r < 0 ? r : -EBADMSG;
+	c = (struct cursor){ raw->data, raw->data + raw->len, 0 };
+	(void)cur_varint(&c);
+	while (c.p < c.end && !c.bad) {
+		const uint8_t *p;
+		struct oid id;
+
+		(void)cur_varint(&c);
+		if (!(p = cur_bytes(&c, 20)))
+			return -EBADMSG;
+		memcpy(id.b, p, 20);
+		r = add_key(v, key_of(&id));
+		if (r == 1 && v->fresh)
+			r = v->fresh(&id, v->arg);
+		if (r < 0)
+			return r;
+	}
+	return c.bad ? -EBADMSG : 0;
+}
+
+static int mark_in_head(struct live *v, struct store *s, const struct head *h)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < h->n_frames; i++) {
+		const struct frame *f = &h->frames[i];
+
+		for (uint32_t k = f->first; f->type == OBJ_LARGE && r == 0 && k < f->first + f->n; k++) {
+			struct oid id;
+
+			memcpy(id.b, head_id(h, k), 20);
+			if (live_has(v, &id, OBJ_LARGE))
+				r = live_mark_list(v, s, loc_make(h->seg, h->off, k));
+		}
+	}
+	return r;
+}
+
+int live_mark_chunks(struct live *v, struct store *s)
+{
+	uint32_t first, last;
+	int r = seg_list(s, &first, &last);
+
+	for (uint32_t no = first; r == 0 && no && no <= last; no++) {
+		uint64_t size, off = SEG_HEADER;
+
+		r = seg_size(s, no, &size);
+		while (r == 0 && off < size) {
+			autohead struct head *h = NULL;
+
+			r = head_get(s, no, off, &h);
+			if (r == -EBADMSG)
+				r = head_resync(s, no, off + 1, &h);
+			if (r < 0)
+				break;
+			r = mark_in_head(v, s, h);
+			off = h->end;
+		}
+		if (r == -ENOENT)	/* the rest of it, or all, is no record */
+			r = 0;
+	}
+	return r;
+}

@@ -1,0 +1,30 @@
+/* store/live.h - the objects that snapshots want: a mark phase. Trees are told apart by their whole
+ * id; of everything else the first 8 bytes are kept, so that two objects that share them live or die
+ * together: what is dead may be taken for alive, never the other way round. Memory: about 16 bytes
+ * for a blob or chunk, 48 for a tree. */
+#ifndef STORE_LIVE_H
+#define STORE_LIVE_H
+
+#include "internal.h"
+
+struct live {
+	uint64_t *key;		/* open addressing; 0 = free */
+	size_t n_key, cap_key;
+	struct oid *tree;	/* likewise, all zero = free */
+	size_t n_tree, cap_tree;
+	/* Called for each object that was not marked before; 0 or negative. NULL: nobody wants to know. */
+	int (*fresh)(const struct oid *id, void *arg);
+	void *arg;
+};
+
+void live_release(struct live *v);
+/* All that a tree holds. -EBADMSG, -ENOENT: it cannot be read; then nobody can say what is dead. */
+int live_mark_tree(struct live *v, struct store *s, const struct oid *root);
+/* The chunks of the large blobs among them, wherever in the log they are. */
+int live_mark_chunks(struct live *v, struct store *s);
+/* The chunks of this one, a list at loc. */
+int live_mark_list(struct live *v, struct store *s, loc_t loc);
+/* Trees and blobs, chunks too. */
+bool live_has(const struct live *v, const struct oid *id, uint8_t type);
+
+#endif

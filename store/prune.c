@@ -1,0 +1,588 @@
+/* Thinning a store: which snapshots go (retain.c), which objects only they want (live.c), which
+ * segments are worth writing anew without them, and doing it (rewrite.c). docs/format.md says what a
+ * reader makes of each state on the way. */
+#include <string.h>
+#include <time.h>
+
+#include "../lib/names.h"
+#include "../lib/text.h"
+#include "rewrite.h"
+
+#define MIN_DEAD 20		/* percent */
+#define MIN_GAIN (64u << 10)	/* bytes: less is not worth a segment's work */
+#define TIGHTER_MAX 40
+
+struct part {			/* a segment */
+	uint32_t no;
+	uint64_t size, live;
+};
+
+struct store_prune {
+	struct store *s;
+	struct store_prune_options o;
+	struct store_pruned done;
+	struct store_kept *x;	/* by seq */
+	size_t n;
+	struct live live;
+	struct dropped dropped;
+	struct part *part;	/* those to be written anew */
+	size_t n_part, at;
+	uint64_t planned;	/* bytes of the log after it */
+	uint64_t marked;	/* snapshots up to this one are in live */
+	struct rewrite *rw;
+	bool revived;		/* something that rw has left behind is wanted again */
+};
+
+/* ---- which snapshots ---- */
+
+struct collect {
+	struct store_kept *x;
+	size_t n, cap;
+};
+
+static int add_kept(const struct store_snapshot *sn, void *arg)
+{
+	struct collect *c = arg;
+
+	if (c->n == c->cap) {
+		size_t cap = c->cap * 2 + 256;
+		void *p = realloc(c->x, cap * sizeof(*c->x));
+
+		if (!p)
+			return -ENOMEM;
+		c->x = p;
+		c->cap = cap;
+	}
+	c->x[c->n++] = (struct store_kept){ .seq = sn->seq, .time_ns = sn->time_ns };
+	return 0;
+}
+
+static struct store_kept *find_kept(struct store_prune *p, uint64_t seq)
+{
+	size_t lo = 0, hi = p->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (p->x[mid].seq < seq)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < p->n && p->x[lo].seq == seq ? &p->x[lo] : NULL;
+}
+
+static int pin_mark(const char *name, uint64_t seq, void *arg)
+{
+	struct store_kept *x = find_kept(arg, seq);
+
+	(void)name;
+	if (x)
+		x->pinned = true;
+	return 0;
+}
+
+static void pin_crash(struct store_prune *p, int64_t at_ns)
+{
+	for (size_t i = p->n; i-- > 0;)
+		if (p->x[i].time_ns <= at_ns) {
+			p->x[i].pinned = true;
+			return;
+		}
+}
+
+static int load_snapshots(struct store_prune *p)
+{
+	struct collect c = { NULL, 0, 0 };
+	int r = store_list(p->s, 0, add_kept, &c);
+
+	for (size_t i = 0; i < c.n / 2; i++) {
+		struct store_kept t = c.x[i];
+
+		c.x[i] = c.x[c.n - 1 - i];
+		c.x[c.n - 1 - i] = t;
+	}
+	p->x = c.x;
+	p->n = c.n;
+	if (r == 0)
+		r = store_marks(p->s, pin_mark, p);
+	for (size_t i = 0; i < p->o.n_crash; i++)
+		pin_crash(p, p->o.crash_ns[i]);
+	return r;
+}
+
+static int nothing(const char *path, const struct store_entry *e, void *arg)
+{
+	(void)path, (void)e, (void)arg;
+	return 0;
+}
+
+/* Its changes must be told by the one that follows: of one whose list cannot be read nothing can be
+ * told. Such snapshots stay, and verify names them. */
+static int is_readable(struct store_prune *p, uint64_t seq)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	loc_t loc;
+	int r = query_snapshot(p->s, "seq=?", (int64_t)seq, &sn, &loc);
+
+	if (r == 0)
+		r = snap_each(p->s, loc, nothing, NULL);
+	return r == -EBADMSG || r == -ENOENT || r == -ENOTSUP ? 0 : r < 0 ? r : 1;
+}
+
+static int spare_damaged(struct store_prune *p)
+{
+	for (size_t i = p->n; i-- > 0;) {
+		int r;
+
+		/* And the one that is to tell of those before it. */
+		if (p->x[i].keep && (!i || p->x[i - 1].keep))
+			continue;
+		if ((r = is_readable(p, p->x[i].seq)) < 0)
+			return r;
+		if (r)
+			continue;
+		p->x[i].keep = true;
+		for (size_t k = i; k > 0 && !p->x[k - 1].keep; k--)
+			p->x[k - 1].keep = true;
+	}
+	return 0;
+}
+
+/* ---- what that makes of the log ---- */
+
+static int mark_snapshot(struct store_prune *p, uint64_t seq)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	int r = store_by_seq(p->s, seq, &sn);
+
+	if (r == 0)
+		r = live_mark_tree(&p->live, p->s, &sn.tree);
+	return r == -ENOENT ? -EBADMSG : r;
+}
+
+static int mark_all(struct store_prune *p)
+{
+	int r = 0;
+
+	live_release(&p->live);
+	p->marked = 0;
+	for (size_t i = 0; r == 0 && i < p->n; i++) {
+		if (p->x[i].keep)
+			r = mark_snapshot(p, p->x[i].seq);
+		p->marked = p->x[i].seq;
+	}
+	return r == 0 ? live_mark_chunks(&p->live, p->s) : r;
+}
+
+static bool goes(struct store_prune *p, struct store *s, loc_t loc)
+{
+	autoput(snap_release) struct snap sn = { .info = { 0 } };
+	const struct store_kept *x;
+
+	if (snap_read(s, loc, &sn, NULL) < 0)
+		return false;
+	x = find_kept(p, sn.info.seq);
+	return x ? !x->keep : true;
+}
+
+/* Bytes of a record that stay, about: of a solid frame its share. */
+static uint64_t live_of(struct store_prune *p, const struct head *h)
+{
+	uint64_t stay = 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < h->n_frames; i++) {
+		const struct frame *f = &h->frames[i];
+		uint64_t raw = 0, want = 0;
+
+		for (uint32_t k = f->first; k < f->first + f->n; k++) {
+			bool keep = f->type > OBJ_LARGE;
+			struct oid id;
+
+			memcpy(id.b, head_id(h, k), 20);
+			if (!keep)
+				keep = live_has(&p->live, &id, f->type);
+			else if (f->type == OBJ_SNAPSHOT)
+				keep = !goes(p, p->s, loc_make(h->seg, h->off, k));
+			raw += h->raw[k] + 1;
+			want += keep ? h->raw[k] + 1 : 0;
+			n += keep;
+		}
+		stay += f->stored * want / raw;
+	}
+	/* What is left of a dropped snapshot is a list of its changes. */
+	return n ? stay + (h->end - h->off - (h->n_frames ? h->end - h->frames[0].off : 0)) * n / h->n_objs : 0;
+}
+
+static int weigh(struct store_prune *p, uint32_t no, uint64_t size, struct part *ret)
+{
+	uint64_t off = SEG_HEADER, live = SEG_HEADER;
+	int r = 0;
+
+	while (r == 0 && off < size) {
+		autohead struct head *h = NULL;
+
+		if ((r = head_get(p->s, no, off, &h)) < 0)
+			break;
+		live += live_of(p, h);
+		off = h->end;
+	}
+	if (r == -EBADMSG) {	/* damaged: it stays as it is */
+		live = size;
+		r = 0;
+	}
+	*ret = (struct part){ no, size, live < size ? live : size };
+	return r;
+}
+
+static bool is_worth(const struct store_prune *p, const struct part *x, unsigned min)
+{
+	uint64_t dead = x->size - x->live;
+
+	return dead * 100 >= x->size * min && (dead >= MIN_GAIN || p->o.min_dead == 1);
+}
+
+static int part_cmp(const void *pa, const void *pb)
+{
+	const struct part *a = pa, *b = pb;
+
+	return a->live < b->live ? -1 : a->live > b->live;
+}
+
+/* The segments that are to be written anew, those that need the least room first. */
+static int weigh_all(struct store_prune *p, unsigned min)
+{
+	uint32_t first, last;
+	int r = seg_list(p->s, &first, &last);
+
+	free(take_ptr(p->part));
+	p->n_part = 0;
+	p->planned = 0;
+	if (r < 0 || !last)
+		return r;
+	if (!(p->part = calloc(last - first + 1, sizeof(*p->part))))
+		return -ENOMEM;
+	for (uint32_t no = first; r == 0 && no <= last; no++) {
+		struct part *x = &p->part[p->n_part];
+		uint64_t size;
+
+		r = seg_size(p->s, no, &size);
+		if (r == 0 && p->s->write && no == p->s->end.seg)
+			size = p->s->end.off;
+		if (r == 0)
+			r = weigh(p, no, size, x);
+		if (r == 0 && is_worth(p, x, min)) {
+			p->planned += x->live;
+			p->n_part++;
+		} else if (r == 0) {
+			p->planned += size;
+		} else if (r == -ENOENT) {
+			r = 0;
+		}
+	}
+	qsort(p->part, p->n_part, sizeof(*p->part), part_cmp);
+	return r;
+}
+
+static void count(struct store_prune *p)
+{
+	p->done.kept = p->done.dropped = 0;
+	for (size_t i = 0; i < p->n; i++)
+		*(p->x[i].keep ? &p->done.kept : &p->done.dropped) += 1;
+}
+
+static int plan_once(struct store_prune *p, unsigned min)
+{
+	int r;
+
+	store_retain(&p->o.keep, p->x, p->n, p->o.now_ns);
+	if ((r = spare_damaged(p)) < 0 || (r = mark_all(p)) < 0)
+		return r;
+	count(p);
+	return weigh_all(p, min);
+}
+
+/* Halve the ages until it fits, or until nothing more may go. */
+static int plan(struct store_prune *p)
+{
+	unsigned min = p->o.min_dead ? p->o.min_dead : MIN_DEAD;
+	uint64_t before;
+	int r = load_snapshots(p);
+
+	if (r == 0)
+		r = plan_once(p, min);
+	if (r == 0 && p->o.target && p->planned > p->o.target && min > 5)
+		r = weigh_all(p, 5);
+	for (before = p->done.kept + 1; r == 0 && p->o.target && p->planned > p->o.target;) {
+		if (p->o.keep.tighter >= TIGHTER_MAX) {
+			p->done.short_of = true;
+			break;
+		}
+		p->o.keep.tighter++;
+		store_retain(&p->o.keep, p->x, p->n, p->o.now_ns);
+		count(p);
+		if (p->done.kept == before && p->o.keep.tighter < TIGHTER_MAX)
+			continue;	/* no snapshot less: no need to look again */
+		before = p->done.kept;
+		r = plan_once(p, 5);
+	}
+	p->done.tighter = p->o.keep.tighter;
+	return r;
+}
+
+static int start(struct store *s, const struct store_prune_options *o, struct store_prune **ret)
+{
+	struct store_prune *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->s = s;
+	p->o = *o;
+	if (!p->o.now_ns)
+		p->o.now_ns = text_now_ns();
+	if ((r = plan(p)) < 0) {
+		store_prune_end(p, NULL);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+int store_prune_plan(struct store *s, const struct store_prune_options *o, struct store_pruned *ret)
+{
+	struct store_prune *p;
+	int r = start(s, o, &p);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < p->n_part; i++) {
+		p->done.freed += p->part[i].size - p->part[i].live;
+		p->done.moved += p->part[i].live;
+	}
+	p->done.segments = (uint32_t)p->n_part;
+	store_prune_end(p, ret);
+	return 0;
+}
+
+/* ---- doing it ---- */
+
+/* What the file says now is still to be said as long as records of theirs stand in the log. */
+static int merge_dropped(struct store_prune *p, struct dropped *ret)
+{
+	autoput(dropped_release) struct dropped old = { 0 };
+	autofree struct dropped_at *at = NULL;
+	size_t n_at = 0, i = 0, k = 0;
+	int r = dropped_read(p->s, &old);
+
+	if (r == -EBADMSG)	/* the catalogue knows them too */
+		r = 0;
+	if (r == 0)
+		r = cat_gen(p->s->cat, &ret->gen);
+	if (r == 0)
+		r = cat_dropped_between(p->s->cat, 0, ~0ull, &at, &n_at);
+	if (r < 0)
+		return r;
+	ret->gen = (old.gen > ret->gen ? old.gen : ret->gen) + 1;
+	if (!(ret->seq = calloc(n_at + p->n + 1, sizeof(*ret->seq))))
+		return -ENOMEM;
+	while (i < n_at || k < p->n) {
+		if (k < p->n && p->x[k].keep)
+			k++;
+		else if (k == p->n || (i < n_at && at[i].seq < p->x[k].seq))
+			ret->seq[ret->n++] = at[i++].seq;
+		else
+			ret->seq[ret->n++] = p->x[k++].seq;
+	}
+	return 0;
+}
+
+/* The one step at which they go. */
+static int drop_snapshots(struct store_prune *p)
+{
+	struct store *s = p->s;
+	int r = merge_dropped(p, &p->dropped);
+
+	if (r < 0 || !p->done.dropped)
+		return r;
+	if ((r = dropped_write(s, &p->dropped)) < 0) {
+		s->broken = 1;	/* it may be there all the same: look before going on */
+		return r;
+	}
+	if ((r = cat_begin(s->cat)) == 0 && (r = fold_into_rows(s, s->cat, &p->dropped)) == 0)
+		r = cat_commit(s->cat, cat_pos(s->cat));
+	if (r < 0) {
+		cat_rollback(s->cat);
+		s->broken = 1;
+		return r;
+	}
+	/* Places in segments that are about to go must not come back with a power cut. */
+	(void)sqlite3_wal_checkpoint_v2(cat_db(s->cat), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return 0;
+}
+
+static int fresh_object(const struct oid *id, void *arg)
+{
+	struct store_prune *p = arg;
+	autohead struct head *h = NULL;
+	loc_t loc;
+	int r = cat_find(p->s, p->s->cat, id, &loc);
+
+	if (r == 0)
+		r = head_get(p->s, loc_seg(loc), loc_off(loc), &h);
+	if (r < 0)
+		return r == -ENOENT || r == -ESTALE ? -EBADMSG : r;
+	if (loc_idx(loc) >= h->n_objs)
+		return -EBADMSG;
+	/* Between two steps a snapshot has taken up what nobody wanted: begin again with it. */
+	if (p->rw && loc_seg(loc) == p->part[p->at].no && loc_off(loc) < rewrite_at(p->rw))
+		p->revived = true;
+	return head_frame(h, loc_idx(loc))->type == OBJ_LARGE ? live_mark_list(&p->live, p->s, loc) : 0;
+}
+
+/* Snapshots that came since the last step. */
+static int mark_new(struct store_prune *p)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	int r = store_newest(p->s, &sn);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	p->live.fresh = fresh_object;
+	p->live.arg = p;
+	while (r == 0 && sn.seq > p->marked) {
+		struct store_snapshot before = { 0 };
+
+		r = live_mark_tree(&p->live, p->s, &sn.tree);
+		if (r == 0)
+			r = store_before(p->s, sn.seq, &before);
+		store_snapshot_release(&sn);
+		sn = before;
+	}
+	if (r == 0 || r == -ENOENT) {
+		store_snapshot_release(&sn);
+		sn = (struct store_snapshot){ 0 };
+		r = store_newest(p->s, &sn);
+		p->marked = sn.seq;
+	}
+	return r;
+}
+
+static void give_up(struct store_prune *p, int r)
+{
+	log_warn("%s: segment %u stays as it is: %s%s", p->s->dir, p->part[p->at].no, err_str(r),
+		r == -EBADMSG ? " (" RECOVER " verify)" : "");
+}
+
+static int finish_segment(struct store_prune *p)
+{
+	const struct part *x = &p->part[p->at];
+	uint64_t size, old = x->size;
+	int r;
+
+	(void)seg_size(p->s, x->no, &old);
+	r = rewrite_finish(take_ptr(p->rw), &size);
+	if (r < 0)
+		return r;
+	p->done.segments++;
+	p->done.freed += old > size ? old - size : 0;
+	p->done.moved += size;
+	return 0;
+}
+
+/* One segment, or what of it the deadline allows. 1: not at its end yet. */
+static int step_segment(struct store_prune *p, uint64_t deadline)
+{
+	int r;
+
+	if (p->rw && p->revived)
+		rewrite_drop(take_ptr(p->rw));
+	p->revived = false;
+	r = p->rw ? 0 : rewrite_begin(p->s, p->part[p->at].no, &p->live, &p->dropped, &p->rw);
+	if (r == 0)
+		r = rewrite_step(p->rw, deadline);
+	if (r == 0)
+		r = finish_segment(p);
+	if (r < 0)
+		rewrite_drop(take_ptr(p->rw));
+	return r;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int store_prune_begin(struct store *s, const struct store_prune_options *o, struct store_prune **ret)
+{
+	struct store_prune *p;
+	int r;
+
+	if (!s->write)
+		return -EROFS;
+	if (s->txn)
+		return -EBUSY;
+	if (!cat_is_there(s, s->cat))
+		s->broken = 1;
+	if (s->broken && (r = store_writer_ready(s)) < 0)
+		return r;
+	if ((r = start(s, o, &p)) < 0)
+		return r;
+	p->live.fresh = NULL;
+	if ((r = drop_snapshots(p)) < 0) {
+		store_prune_end(p, NULL);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+int store_prune_step(struct store_prune *p, uint64_t budget_ms)
+{
+	struct store *s = p->s;
+	uint64_t deadline = budget_ms ? now_ms() + budget_ms : 0;
+	int r = 0;
+
+	if (s->txn)
+		return -EBUSY;
+	if (s->broken && (r = store_writer_ready(s)) < 0)
+		return r;
+	if ((r = mark_new(p)) < 0)
+		return r;
+	while (p->at < p->n_part) {
+		r = step_segment(p, deadline);
+		if (r == 1)
+			return 1;
+		if (r < 0 && s->broken) {
+			int e = store_writer_ready(s);
+
+			return e < 0 ? e : r;
+		}
+		if (r == -EBADMSG || r == -ENOTSUP)
+			give_up(p, r);
+		else if (r < 0)
+			return r;
+		p->at++;
+		if (deadline && p->at < p->n_part && now_ms() >= deadline)
+			return 1;
+	}
+	return 0;
+}
+
+void store_prune_end(struct store_prune *p, struct store_pruned *ret)
+{
+	if (!p)
+		return;
+	rewrite_drop(p->rw);
+	if (ret)
+		*ret = p->done;
+	live_release(&p->live);
+	dropped_release(&p->dropped);
+	free(p->x);
+	free(p->part);
+	free(p);
+}

@@ -1,0 +1,28 @@
+/* store/rewrite.h - one segment written anew: what is wanted stays, in its order, under the same
+ * number.
+ *
+ *	begin, step until it says 0, then finish; or drop at any time.
+ *
+ * The new file is made beside the log (REWRITE_NAME), synced, and renamed into the place of the old
+ * one; who has that open goes on reading it. Between steps the store may be written, also this very
+ * segment, if only what is wanted is told before the next step. */
+#ifndef STORE_REWRITE_H
+#define STORE_REWRITE_H
+
+#include "live.h"
+
+struct rewrite;
+
+/* live and dropped stay the caller's and must live as long. */
+int rewrite_begin(struct store *s, uint32_t no, const struct live *live, const struct dropped *dropped,
+	struct rewrite **ret);
+/* 1: stopped at the deadline (0: none; else CLOCK_MONOTONIC ms), 0: all of it is done. -EBADMSG,
+ * -ENOTSUP: damaged, or not understood: leave it as it is. */
+int rewrite_step(struct rewrite *w, uint64_t deadline_ms);
+/* How far it has come in the old one. */
+uint64_t rewrite_at(const struct rewrite *w);
+/* In its place. Frees w whatever it returns. *ret: the size of the new one. */
+int rewrite_finish(struct rewrite *w, uint64_t *ret);
+void rewrite_drop(struct rewrite *w);		/* NULL is fine */
+
+#endif

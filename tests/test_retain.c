@@ -1,0 +1,187 @@
+/* The policy of thinning: laws over random histories, and the cases that have names. */
+#include "check_main.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store.h"
+
+#define S INT64_C(1000000000)
+#define MINUTE (60 * S)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static const struct store_retention usual = {
+	.all_s = 86400, .ten_minutes_s = 7 * 86400, .hourly_s = 30 * 86400, .daily_s = 365 * 86400, .grace_s = 7200,
+};
+
+static const int64_t now = 1764000000 * S;	/* a Monday in November 2025 */
+
+static size_t count(const struct store_kept *x, size_t n)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		k += x[i].keep;
+	return k;
+}
+
+/* One every step, the last at `at`. */
+static struct store_kept *history(size_t n, int64_t step, int64_t at)
+{
+	struct store_kept *x = calloc(n + 1, sizeof(*x));
+
+	ck_assert_ptr_nonnull(x);
+	for (size_t i = 0; i < n; i++)
+		x[i] = (struct store_kept){ .seq = i + 1, .time_ns = at - (int64_t)(n - 1 - i) * step };
+	return x;
+}
+
+START_TEST(levels_have_their_density)
+{
+	size_t n = 2 * 366 * 24 * 12, all = 0, ten = 0, hourly = 0, daily = 0, weekly = 0;
+	struct store_kept *x = history(n, 5 * MINUTE, now);
+
+	store_retain(&usual, x, n, now);
+	for (size_t i = 0; i < n; i++) {
+		int64_t age = now - x[i].time_ns;
+
+		if (!x[i].keep)
+			continue;
+		all += age <= DAY;
+		ten += age > DAY && age <= 7 * DAY;
+		hourly += age > 7 * DAY && age <= 30 * DAY;
+		daily += age > 30 * DAY && age <= 365 * DAY;
+		weekly += age > 365 * DAY;
+	}
+	ck_assert_uint_eq(all, 24 * 12 + 1);
+	ck_assert_uint_eq(ten, 6 * 24 * 6);
+	ck_assert(hourly >= 23 * 24 && hourly <= 23 * 24 + 1);
+	ck_assert(daily >= 335 && daily <= 336);
+	ck_assert(weekly >= 52 && weekly <= 54);
+	free(x);
+}
+END_TEST
+
+START_TEST(thinning_again_changes_nothing_and_time_only_takes)
+{
+	for (int round = 0; round < 50; round++) {
+		size_t n = 1 + check_below(3000), k = 0;
+		struct store_kept *x = history(n, 1 + (int64_t)check_below(40) * MINUTE, now), *y;
+		int64_t later = now + (int64_t)check_below(400) * DAY / 10;
+
+		for (size_t i = 0; i < n; i++) {
+			x[i].time_ns += (int64_t)check_below(10) * S;
+			x[i].pinned = !check_below(50);
+		}
+		store_retain(&usual, x, n, now);
+		y = calloc(n, sizeof(*y));
+		ck_assert_ptr_nonnull(y);
+		for (size_t i = 0; i < n; i++)
+			if (x[i].keep)
+				y[k++] = x[i];
+		store_retain(&usual, y, k, now);
+		ck_assert_uint_eq(count(y, k), k);
+		/* Thinned now and later is no more than thinned later alone would have kept of these. */
+		store_retain(&usual, y, k, later);
+		for (size_t i = 0; i < k; i++)
+			ck_assert(!y[i].pinned || y[i].keep);
+		ck_assert(y[k - 1].keep);
+		free(x);
+		free(y);
+	}
+}
+END_TEST
+
+/* However often it is thinned on the way: every box that had a snapshot still has one. */
+START_TEST(no_box_is_ever_emptied)
+{
+	size_t n = 40 * 24 * 6, k = n;
+	struct store_kept *x = history(n, 10 * MINUTE, now);
+	bool day[64] = { false };
+
+	for (int64_t t = now; t < now + 300 * DAY; t += DAY / 2 + (int64_t)check_below(20) * HOUR) {
+		size_t m = 0;
+
+		store_retain(&usual, x, k, t);
+		for (size_t i = 0; i < k; i++)
+			if (x[i].keep)
+				x[m++] = x[i];
+		k = m;
+	}
+	for (size_t i = 0; i < k; i++)
+		day[(now - x[i].time_ns) / DAY] = true;
+	for (int d = 0; d < 39; d++)
+		ck_assert_msg(day[d], "day %d has no snapshot left", d);
+	ck_assert_uint_le(k, 43);
+	free(x);
+}
+END_TEST
+
+START_TEST(newest_pinned_and_young_stay)
+{
+	struct store_kept x[] = {
+		{ .seq = 1, .time_ns = now - 900 * DAY },
+		{ .seq = 2, .time_ns = now - 900 * DAY + S, .pinned = true },
+		{ .seq = 3, .time_ns = now - 900 * DAY + 2 * S },
+		{ .seq = 4, .time_ns = now - 900 * DAY + 3 * S },
+	};
+	struct store_retention none = { .grace_s = 7200, .weekly_s = 1 };
+	struct store_kept y[] = {
+		{ .seq = 1, .time_ns = now - 3 * HOUR }, { .seq = 2, .time_ns = now - HOUR },
+		{ .seq = 3, .time_ns = now - MINUTE },
+	};
+
+	store_retain(&usual, x, 4, now);
+	ck_assert(!x[0].keep && x[1].keep && !x[2].keep && x[3].keep);
+	store_retain(&none, y, 3, now);
+	ck_assert(!y[0].keep && y[1].keep && y[2].keep);
+}
+END_TEST
+
+START_TEST(clocks_that_lie_cost_nothing)
+{
+	/* The third was written by a clock in 2030, the fifth by one that had gone back. */
+	struct store_kept x[] = {
+		{ .seq = 1, .time_ns = now - 500 * DAY }, { .seq = 2, .time_ns = now - 400 * DAY },
+		{ .seq = 3, .time_ns = now + 1500 * DAY }, { .seq = 4, .time_ns = now - 399 * DAY },
+		{ .seq = 5, .time_ns = now - 410 * DAY }, { .seq = 6, .time_ns = now - 399 * DAY + MINUTE },
+		{ .seq = 7, .time_ns = now - 399 * DAY + 2 * MINUTE }, { .seq = 8, .time_ns = now - 2 * DAY },
+	};
+
+	store_retain(&usual, x, 8, now);
+	ck_assert(x[2].keep && x[4].keep);
+	ck_assert(!x[3].keep && !x[5].keep && x[6].keep && x[7].keep);
+	/* All in the future: the clock is wrong now, not then. */
+	store_retain(&usual, x, 8, now - 3000 * DAY);
+	ck_assert_uint_eq(count(x, 8), 8);
+	x[0].time_ns = INT64_MIN;
+	store_retain(&usual, x, 8, INT64_MAX);
+	ck_assert(x[0].keep && x[7].keep);
+}
+END_TEST
+
+START_TEST(tighter_keeps_less_and_at_last_only_what_must_stay)
+{
+	size_t n = 5000, last = n;
+	struct store_kept *x = history(n, 30 * MINUTE, now);
+	struct store_retention k = usual;
+
+	x[17].pinned = true;
+	for (k.tighter = 0; k.tighter < 40; k.tighter++) {
+		size_t c;
+
+		store_retain(&k, x, n, now);
+		c = count(x, n);
+		ck_assert_uint_le(c, last);
+		ck_assert(x[17].keep && x[n - 1].keep && x[n - 4].keep);
+		last = c;
+	}
+	ck_assert_uint_eq(last, 1 + 5);
+	free(x);
+}
+END_TEST
+
+CHECK_MAIN("retain", levels_have_their_density, thinning_again_changes_nothing_and_time_only_takes,
+	no_box_is_ever_emptied, newest_pinned_and_young_stay, clocks_that_lie_cost_nothing,
+	tighter_keeps_less_and_at_last_only_what_must_stay)
