@@ -206,8 +206,11 @@ cover:
 	@cd build-cover && find . -name '*.gcda' ! -path './tests/*' | sort | xargs -r gcov -n 2>/dev/null | \
 	awk -F"'" '/^File/ { f = $$2 } /^Lines executed/ && f ~ /\.c$$/ { sub(/Lines executed:/, ""); print $$0 "\t" f; f = "" }'
 
+# The lines changed since the commit SINCE, and only those: a tree without changes stays as it is, and a change is not
+# buried under others' lines.
+SINCE	?= HEAD
 format:
-	clang-format -i $(SOURCES) $(foreach r,$(ROOMS) tests,$(wildcard $r/*.h))
+	@git clang-format --force --quiet --extensions c,h '$(SINCE)'; case $$? in 0|1) ;; *) exit 1;; esac
 tags:
 	ctags -R $(ROOMS) tests
 
@@ -252,5 +255,6 @@ help:
 	@echo 'make cover               line coverage per file'
 	@echo 'make deps                install the packages to build and to test'
 	@echo 'make install             DESTDIR= PREFIX=/usr/local NAME_PREFIX=hf- (hf-snapd, ...); uninstall'
-	@echo 'make format tags clean'
+	@echo 'make format              the lines changed since SINCE=HEAD, by clang-format'
+	@echo 'make tags | clean'
 	@echo 'Variables: CC, DEV=1 (-Werror), V=1 (show commands), BUILD=dir, config.mk'
