@@ -333,7 +333,9 @@ int cmd_restore(struct recover *r, const struct args *a)
 		return rc;
 	rev_short(&sn, hex);
 	x.rev = sn.id;
-	x.title = title = xasprintf("restore %s of %s", hex, text_local_time(sn.time_ns, when));
-	x.what = what = xasprintf("restore of %s", hex);
+	title = xasprintf("restore %s of %s", hex, text_local_time(sn.time_ns, when));
+	what = xasprintf("restore of %s", hex);
+	x.title = title;
+	x.what = what;
 	return a->on[R_TO] ? restore_elsewhere(&x, a->value[R_TO]) : restore_run(&x);
 }
