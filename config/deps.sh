@@ -12,20 +12,21 @@ group=${1:?usage: deps.sh build|test|fuzz OUT}
 out=${2:?usage: deps.sh build|test|fuzz OUT}
 
 # pkg-config module:Debian package, command:Debian package, header:Debian package
-headers=
+build='libgit2:libgit2-dev libzstd:libzstd-dev sqlite3:libsqlite3-dev libcrypto:libssl-dev
+	zlib:zlib1g-dev libcjson:libcjson-dev ncursesw:libncurses-dev'
+headers='jsmn.h:libjsmn-dev'
+commands='ar:binutils'
+# Tests need what the build needs: the one line names all of it.
 case $group in
 build)
-	modules='libgit2:libgit2-dev libzstd:libzstd-dev sqlite3:libsqlite3-dev libcrypto:libssl-dev
-		zlib:zlib1g-dev libcjson:libcjson-dev ncursesw:libncurses-dev'
-	commands='ar:binutils'
-	headers='jsmn.h:libjsmn-dev'
+	modules=$build
 	prefix=PKG;;
 test)
 	modules='check:check'
-	commands='git:git python3:python3 zstd:zstd'
+	commands="$commands git:git python3:python3 zstd:zstd"
 	prefix=CHECK;;
 fuzz)
-	modules=
+	modules= build= headers=
 	commands='clang:clang clang:libclang-rt-dev'
 	prefix=FUZZ;;
 *)
@@ -40,13 +41,15 @@ missing()
 	if ! echo '#include <stdio.h>' | "${CC:-cc}" -E - >/dev/null 2>&1; then
 		echo libc6-dev
 	fi
+	set -- $modules
+	[ "$group" = build ] || set -- $build "$@"
 	if ! command -v pkg-config >/dev/null 2>&1; then
 		echo pkg-config
-		for m in $modules; do
+		for m; do
 			echo "${m#*:}"
 		done
-	elif [ -n "$modules" ] && ! pkg-config --exists $(names $modules); then
-		for m in $modules; do
+	elif [ $# -gt 0 ] && ! pkg-config --exists $(names "$@"); then
+		for m; do
 			pkg-config --exists "${m%:*}" || echo "${m#*:}"
 		done
 	fi
