@@ -12,6 +12,7 @@
 
 #include "lib/auto.h"
 #include "lib/names.h"
+#include "lib/names.h"
 #include "lib/text.h"
 
 #define AT(field) offsetof(struct config, field)
@@ -145,12 +146,12 @@ const struct config_key config_keys[] = {
 		.help = "The gate says yes to everything, as with --force; what it would have\n"
 			"refused stands in the journal." },
 	{ "gate.snapshot", KEY_BOOL, AT(gate_snapshot), "true", .user_only = true,
-		.help = "Ask the snapd of this folder for a snapshot before saying yes." },
+		.help = "Ask the " SNAPD " of this folder for a snapshot before saying yes." },
 	{ "gate.snapshotWait", KEY_TIME, AT(gate_wait_ms), "30s", 0, 600000, .user_only = true,
 		.help = "How long that may take; then the launch goes on, with a warning. At most 10m." },
 
 	{ "run.nice", KEY_INT, AT(run_nice), "10", 0, 19, .user_only = true,
-		.help = "The niceness of what `detect run` starts." },
+		.help = "The niceness of what `" DETECT " run` starts." },
 	{ "run.oomScoreAdj", KEY_INT, AT(run_oom_score_adj), "1000", 0, 1000, .user_only = true,
 		.help = "Its oom_score_adj: the kernel takes it before an editor's helpers (300)." },
 	{ "run.threads", KEY_INT, AT(run_threads), "0", 0, 4096, .user_only = true,
@@ -174,7 +175,7 @@ const struct config_key config_keys[] = {
 
 	{ "training.command", KEY_STRING, AT(training_command),
 		.example = "python train.py --config {config} --epochs {epochs}", .user_only = true,
-		.help = "What `detect run` starts when it is given no command. Words as in a shell,\n"
+		.help = "What `" DETECT " run` starts when it is given no command. Words as in a shell,\n"
 			"but there is none; {config}, {epochs}, {val_batches}, {tier} are filled in." },
 	{ "training.configs", KEY_STRING, AT(training_configs), "config/memory_optimized",
 		.user_only = true,

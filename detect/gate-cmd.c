@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/names.h"
+#include "lib/names.h"
 #include "lib/text.h"
 
 enum { CPU_FRESH_MS = 15000 };
@@ -48,7 +49,7 @@ static void snapshot(const struct gate_limits *lim, struct gate_answer *a)
 
 	if (r <= 0) {
 		(void)snprintf(
-			a->snapshot_why, sizeof(a->snapshot_why), "no snapd keeps this folder");
+			a->snapshot_why, sizeof(a->snapshot_why), "no " SNAPD " keeps this folder");
 		return;
 	}
 	(void)snprintf(a->workspace, sizeof(a->workspace), "%s", workspace.data);
@@ -64,9 +65,9 @@ static void snapshot(const struct gate_limits *lim, struct gate_answer *a)
 			a->snapshot_why, sizeof(a->snapshot_why));
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		(void)snprintf(a->snapshot_why, sizeof(a->snapshot_why),
-			"the snapd of this folder does not run");
+			"the " SNAPD " of this folder does not run");
 	else if (r == -ETIMEDOUT)
-		(void)snprintf(a->snapshot_why, sizeof(a->snapshot_why), "snapd is still at it");
+		(void)snprintf(a->snapshot_why, sizeof(a->snapshot_why), SNAPD " is still at it");
 	else if (r < 0 && !a->snapshot_why[0])
 		(void)snprintf(a->snapshot_why, sizeof(a->snapshot_why), "%s", err_str(r));
 	else if (r == 0 && !a->snapshot[0])

@@ -17,6 +17,7 @@
 
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 #define TOKEN "HOLDFAST_GATE" /* the number of the descriptor; survives becoming detect-core */
 
@@ -33,8 +34,8 @@ static void on_signal(int signo)
 {
 	if (checker > 0)
 		(void)kill(checker, SIGKILL);
-	say(signo == SIGALRM ? "detect: gate: no answer in 15 minutes: refused\n"
-			     : "detect: gate: interrupted: refused\n");
+	say(signo == SIGALRM ? DETECT ": gate: no answer in 15 minutes: refused\n"
+			     : DETECT ": gate: interrupted: refused\n");
 	_exit(EXIT_NO);
 }
 

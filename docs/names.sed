@@ -9,4 +9,7 @@ s/^\(    \)\(snapd\|recover\|detect\)\( \|$\)/\1PREFIX\2\3/
 s/`\(snapd\|recover\|detect\)\([ `]\)/`PREFIX\1\2/g
 }
 # holdfast.conf: its comments.
-s/^\(\t\?# \)snapd starts the monitor (detect watch)/\1PREFIXsnapd starts the monitor (PREFIXdetect watch)/
+/^\t\?# /{
+s/\(^\|[ (]\)snapd\([ .,;:]\|$\)/\1PREFIXsnapd\2/g
+s/(detect watch)/(PREFIXdetect watch)/
+}
