@@ -15,13 +15,13 @@
 
 struct parse {
 	struct jsonc *j;
-	char *blank;			/* the text without comments and trailing commas */
-	size_t *comma;			/* those, ascending */
+	char *blank;   /* the text without comments and trailing commas */
+	size_t *comma; /* those, ascending */
 	size_t n_comma, cap_comma;
-	size_t pos;			/* what stands before is accounted for */
-	int open;			/* the innermost container; -1: none */
+	size_t pos; /* what stands before is accounted for */
+	int open;   /* the innermost container; -1: none */
 	int depth;
-	bool value_next;		/* in an object: behind a key */
+	bool value_next; /* in an object: behind a key */
 	size_t key, key_end;
 };
 
@@ -40,7 +40,8 @@ static int broken(struct parse *p, size_t at, const char *why)
 			begin = i + 1;
 		}
 	}
-	(void)snprintf(p->j->error, sizeof(p->j->error), "line %zu, column %zu: %s", line, at - begin + 1, why);
+	(void)snprintf(p->j->error, sizeof(p->j->error), "line %zu, column %zu: %s", line,
+		at - begin + 1, why);
 	return -EINVAL;
 }
 
@@ -106,7 +107,8 @@ static int blank_comments(struct parse *p)
 static int note_comma(struct parse *p, size_t at)
 {
 	if (p->n_comma == p->cap_comma) {
-		size_t cap = p->cap_comma ? 2 * p->cap_comma : 64, *a = realloc(p->comma, cap * sizeof(*a));
+		size_t cap = p->cap_comma ? 2 * p->cap_comma : 64,
+		       *a = realloc(p->comma, cap * sizeof(*a));
 
 		if (!a)
 			return -ENOMEM;
@@ -234,7 +236,7 @@ static bool is_number(const char *s, size_t n)
 static bool is_word(const char *s, size_t n)
 {
 	return (n == 4 && (memcmp(s, "true", 4) == 0 || memcmp(s, "null", 4) == 0)) ||
-		(n == 5 && memcmp(s, "false", 5) == 0) || is_number(s, n);
+	       (n == 5 && memcmp(s, "false", 5) == 0) || is_number(s, n);
 }
 
 /* What libjsmn lets pass inside a token. */
@@ -247,7 +249,8 @@ static int check_token(struct parse *p, const jsmntok_t *t)
 		return broken(p, (size_t)t->start, "neither a value nor quoted");
 	for (size_t i = 0; t->type == JSMN_STRING && i < n; i++)
 		if ((unsigned char)s[i] < 0x20)
-			return broken(p, (size_t)t->start + i, "a string has a control character or no end");
+			return broken(p, (size_t)t->start + i,
+				"a string has a control character or no end");
 	return 0;
 }
 
@@ -276,7 +279,10 @@ static int add_token(struct parse *p, const jsmntok_t *t)
 	in_object = p->open >= 0 && j->node[p->open].type == JSONC_OBJECT;
 	if (p->open < 0 && j->n)
 		return broken(p, start, "more than one value");
-	r = check_gap(p, start, p->value_next ? ':' : p->open >= 0 && j->node[p->open].last >= 0 ? ',' : 0);
+	r = check_gap(p, start,
+		p->value_next                                ? ':'
+		: p->open >= 0 && j->node[p->open].last >= 0 ? ','
+							     : 0);
 	if (r == 0)
 		r = check_token(p, t);
 	if (r < 0)
@@ -292,10 +298,18 @@ static int add_token(struct parse *p, const jsmntok_t *t)
 	}
 	n = &j->node[j->n];
 	*n = (struct jsonc_node){
-		.type = t->type == JSMN_OBJECT ? JSONC_OBJECT : t->type == JSMN_ARRAY ? JSONC_ARRAY :
-			quoted ? JSONC_STRING : JSONC_OTHER,
-		.start = start, .end = end, .key = p->key, .key_end = in_object ? p->key_end : 0,
-		.parent = p->open, .next = -1, .first = -1, .last = -1,
+		.type = t->type == JSMN_OBJECT  ? JSONC_OBJECT
+			: t->type == JSMN_ARRAY ? JSONC_ARRAY
+			: quoted                ? JSONC_STRING
+						: JSONC_OTHER,
+		.start = start,
+		.end = end,
+		.key = p->key,
+		.key_end = in_object ? p->key_end : 0,
+		.parent = p->open,
+		.next = -1,
+		.first = -1,
+		.last = -1,
 	};
 	if (p->open >= 0)
 		add_child(j, p->open, j->n);
@@ -319,7 +333,8 @@ static int read_tokens(struct parse *p)
 	jsmn_init(&parser);
 	n = jsmn_parse(&parser, p->blank, p->j->len, NULL, 0);
 	if (n < 0)
-		return broken(p, parser.pos < p->j->len ? parser.pos : p->j->len, "a string is broken");
+		return broken(
+			p, parser.pos < p->j->len ? parser.pos : p->j->len, "a string is broken");
 	tok = calloc((size_t)n + 1, sizeof(*tok));
 	p->j->node = calloc((size_t)n + 1, sizeof(*p->j->node));
 	if (!tok || !p->j->node)
@@ -411,8 +426,10 @@ static int add_utf8(struct buf *b, int c)
 	if (c < 0x800)
 		return buf_printf(b, "%c%c", 0xc0 | c >> 6, 0x80 | (c & 0x3f));
 	if (c < 0x10000)
-		return buf_printf(b, "%c%c%c", 0xe0 | c >> 12, 0x80 | (c >> 6 & 0x3f), 0x80 | (c & 0x3f));
-	return buf_printf(b, "%c%c%c%c", 0xf0 | c >> 18, 0x80 | (c >> 12 & 0x3f), 0x80 | (c >> 6 & 0x3f), 0x80 | (c & 0x3f));
+		return buf_printf(
+			b, "%c%c%c", 0xe0 | c >> 12, 0x80 | (c >> 6 & 0x3f), 0x80 | (c & 0x3f));
+	return buf_printf(b, "%c%c%c%c", 0xf0 | c >> 18, 0x80 | (c >> 12 & 0x3f),
+		0x80 | (c >> 6 & 0x3f), 0x80 | (c & 0x3f));
 }
 
 /* s..end: behind a backslash. Its bytes go to b; how many letters were read, 0: a NUL. */
@@ -472,7 +489,7 @@ bool jsonc_string(const struct jsonc *j, int node, struct buf *ret)
 bool jsonc_key(const struct jsonc *j, int node, struct buf *ret)
 {
 	return node >= 0 && j->node[node].key_end &&
-		decode(j->text + j->node[node].key + 1, j->text + j->node[node].key_end - 1, ret);
+	       decode(j->text + j->node[node].key + 1, j->text + j->node[node].key_end - 1, ret);
 }
 
 bool jsonc_is(const struct jsonc *j, int node, const char *string)
@@ -490,7 +507,8 @@ bool jsonc_number(const struct jsonc *j, int node, double *ret)
 	if (node < 0 || j->node[node].type != JSONC_OTHER)
 		return false;
 	n = j->node[node].end - j->node[node].start;
-	if (n >= sizeof(s) || j->text[j->node[node].start] < '0' || j->text[j->node[node].start] > '9')
+	if (n >= sizeof(s) || j->text[j->node[node].start] < '0' ||
+		j->text[j->node[node].start] > '9')
 		return false;
 	memcpy(s, j->text + j->node[node].start, n);
 	s[n] = '\0';
@@ -511,12 +529,14 @@ int jsonc_member(const struct jsonc *j, int object, const char *key)
 	return found;
 }
 
-static bool same_bytes(const struct jsonc *a, size_t s, size_t e, const struct jsonc *b, size_t t, size_t f)
+static bool same_bytes(
+	const struct jsonc *a, size_t s, size_t e, const struct jsonc *b, size_t t, size_t f)
 {
 	return e - s == f - t && memcmp(a->text + s, b->text + t, e - s) == 0;
 }
 
-/* Nodes stand in the order of the text, a container before what is in it: so two subtrees are compared side by side. */
+/* Nodes stand in the order of the text, a container before what is in it: so two subtrees are
+ * compared side by side. */
 bool jsonc_same(const struct jsonc *a, int x, const struct jsonc *b, int y)
 {
 	size_t end, other_end;
@@ -537,9 +557,10 @@ bool jsonc_same(const struct jsonc *a, int x, const struct jsonc *b, int y)
 		if (x != from && n->parent - from != m->parent - other)
 			return false;
 		if (x != from && !same_bytes(a, n->key, n->key_end ? n->key_end : n->key, b, m->key,
-			m->key_end ? m->key_end : m->key))
+					 m->key_end ? m->key_end : m->key))
 			return false;
-		if (n->type != JSONC_OBJECT && n->type != JSONC_ARRAY && !same_bytes(a, n->start, n->end, b, m->start, m->end))
+		if (n->type != JSONC_OBJECT && n->type != JSONC_ARRAY &&
+			!same_bytes(a, n->start, n->end, b, m->start, m->end))
 			return false;
 	}
 	return y >= b->n || b->node[y].start >= other_end;

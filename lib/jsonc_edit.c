@@ -1,11 +1,12 @@
 /* lib/jsonc_edit.c - the edits of jsonc.h.
  *
- * A new last child stands behind everything in its container, comments too, and before the blanks that lead to the
- * closing bracket; the comma it needs goes directly behind the value before it:
+ * A new last child stands behind everything in its container, comments too, and before the
+ * blanks that lead to the closing bracket; the comma it needs goes directly behind the value
+ * before it:
  *
- *	"a": 1 // keep		"a": 1, // keep
- * }			->	"b": 2
- *			      }
+ * 	"a": 1 // keep		"a": 1, // keep
+ * }                       ->      "b": 2
+ * 			      }
  *
  * A container whose list ends in a comma keeps ending in one. */
 #include "jsonc.h"
@@ -58,7 +59,8 @@ static size_t node_begin(const struct jsonc_node *n)
 	return n->key_end ? n->key : n->start;
 }
 
-/* By how much a child stands deeper than the line its parent begins on: of the first that shows it. */
+/* By how much a child stands deeper than the line its parent begins on: of the first that shows
+ * it. */
 static void find_unit(const struct jsonc *j, struct layout *l)
 {
 	for (int i = 1; i < j->n; i++) {
@@ -82,7 +84,8 @@ static void find_layout(const struct jsonc *j, struct layout *l)
 	const char *nl = j->len ? memchr(j->text, '\n', j->len) : NULL;
 
 	*l = (struct layout){ .eol = nl && nl > j->text && nl[-1] == '\r' ? "\r\n" : "\n",
-		.unit = "    ", .unit_len = 4 };
+		.unit = "    ",
+		.unit_len = 4 };
 	if (!nl && j->len && memchr(j->text, '\r', j->len))
 		l->eol = "\r";
 	find_unit(j, l);
@@ -96,7 +99,8 @@ static int new_line(struct buf *b, const struct layout *l, const char *indent, s
 }
 
 /* value: lines with one tab a level. */
-static int add_value(struct buf *b, const struct layout *l, const char *indent, size_t n, const char *value)
+static int add_value(
+	struct buf *b, const struct layout *l, const char *indent, size_t n, const char *value)
 {
 	int r = 0;
 
@@ -129,7 +133,8 @@ int jsonc_quote(struct buf *b, const char *s)
 	return r < 0 ? r : buf_addch(b, '"');
 }
 
-static int add_child(struct buf *b, const struct layout *l, const char *indent, size_t n, const char *key, const char *value)
+static int add_child(struct buf *b, const struct layout *l, const char *indent, size_t n,
+	const char *key, const char *value)
 {
 	int r = 0;
 
@@ -180,8 +185,10 @@ static int add_root(struct buf *text, const struct jsonc *j, const char *key, co
 	return r < 0 ? r : splice(text, j->end, 0, &b);
 }
 
-/* Where a child's line begins: as its last sibling does, else one level deeper than the container. */
-static int child_indent(const struct jsonc *j, const struct jsonc_node *c, const struct layout *l, struct buf *ret)
+/* Where a child's line begins: as its last sibling does, else one level deeper than the
+ * container. */
+static int child_indent(
+	const struct jsonc *j, const struct jsonc_node *c, const struct layout *l, struct buf *ret)
 {
 	const char *s;
 	size_t n;
@@ -205,7 +212,8 @@ static bool has_newline(const struct jsonc *j, size_t from, size_t to)
 	return false;
 }
 
-int jsonc_add(struct buf *text, const struct jsonc *j, int container, const char *key, const char *value)
+int jsonc_add(
+	struct buf *text, const struct jsonc *j, int container, const char *key, const char *value)
 {
 	autoput(buf_release) struct buf in = BUF_INIT, indent = BUF_INIT;
 	const struct buf comma = { (char *)",", 1, 0 };
@@ -249,7 +257,10 @@ static size_t comma_after(const struct jsonc *j, int node)
 			while (i < j->len && j->text[i] != '\n' && j->text[i] != '\r')
 				i++;
 		else if (j->text[i] == '/')
-			i = (size_t)((const char *)memmem(j->text + i + 2, j->len - i - 2, "*/", 2) - j->text) + 2;
+			i = (size_t)((const char *)memmem(
+					     j->text + i + 2, j->len - i - 2, "*/", 2) -
+				     j->text) +
+			    2;
 		else
 			i++;
 	}

@@ -49,6 +49,8 @@ const struct command commands[] = {
 		false, NEEDS_STORE, cmd_status },
 	{ "report", "[--json] [--event ID]", "what happened: the last crash, why, and what is safe",
 		report_opts, 0, 0, false, NEEDS_STORE, cmd_report },
+	{ "news", "[--once]", "the last crash in one line; a shell that starts asks with --once",
+		news_opts, 0, 0, false, ALONE_ON_JOURNAL, cmd_news },
 	{ "mark", "REV NAME | --remove NAME", "name a snapshot; a named one is never thinned out",
 		mark_opts, 1, 2, false, NEEDS_STORE, cmd_mark },
 	{ "verify", "[--all] [--json]", "check the store; --all reads every byte", verify_opts, 0,

@@ -73,7 +73,7 @@ int args_number(const char *what, const char *s, uint64_t max, uint64_t *ret);
 
 /* ---- commands -------------------------------------------------------- */
 
-enum { NEEDS_STORE = 1, ALONE_ON_JOURNAL = 2 /* handles an interrupted restore itself */ };
+enum { NEEDS_STORE = 1, ALONE_ON_JOURNAL = 2 /* handles an interrupted restore itself, or has no store */ };
 
 struct command {
 	const char *name;
@@ -110,11 +110,12 @@ COMMAND(report);
 COMMAND(verify);
 COMMAND(export);
 COMMAND(mark);
+COMMAND(news);
 COMMAND(summary);
 
 extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restore_opts[],
 	undo_opts[], history_opts[], find_opts[], deleted_opts[], status_opts[], report_opts[],
-	verify_opts[], mark_opts[];
+	verify_opts[], mark_opts[], news_opts[];
 
 /* ---- context ----------------------------------------------------------- */
 

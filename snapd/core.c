@@ -5,6 +5,7 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "daemon.h"
+#include "install.h"
 #include "options.h"
 
 int main(int argc, char **argv)
@@ -20,7 +21,12 @@ int main(int argc, char **argv)
 		log_set_level(LOG_DEBUG);
 	else if (opt.verbose || (opt.mode == MODE_RUN && !opt.quiet))
 		log_set_level(LOG_INFO);
-	r = opt.mode == MODE_RUN ? daemon_run(&opt) : alone_run(&opt);
+	if (opt.mode == MODE_RUN)
+		r = daemon_run(&opt);
+	else if (install_is(opt.mode))
+		r = install_run(&opt, argv[0]);
+	else
+		r = alone_run(&opt);
 	options_release(&opt);
 	return r;
 }

@@ -13,7 +13,7 @@
 static const struct row {
 	const char *name;
 	char letter;		/* 0 = none */
-	const char *value;	/* NULL = takes none */
+	const char *value;	/* NULL = takes none; "[=X]" = may take one */
 	const char *help;
 } table[] = {
 	{ "workspace", 'w', "DIR", "the folder to protect; may be given several times" },
@@ -26,6 +26,11 @@ static const struct row {
 	{ "status", 0, NULL, "what the running " SNAPD " does" },
 	{ "json", 0, NULL, "with --status: as JSON" },
 	{ "stop", 0, NULL, "ask the running " SNAPD " for a last snapshot, and to end" },
+	{ "start", 0, NULL, "run it in the background; nothing to do when one runs" },
+	{ "install", 0, "[=PARTS]", "login start, VSCode's tasks, .env, shells; shows it and asks" },
+	{ "uninstall", 0, "[=PARTS]", "take away what --install added" },
+	{ "yes", 'y', NULL, "with --install, --uninstall: do not ask" },
+	{ "completion", 0, "SHELL", "print the completion for bash, zsh or fish" },
 	{ "force", 0, NULL, "also a workspace that is refused, as your home folder" },
 	{ "quiet", 'q', NULL, "say only what goes wrong" },
 	{ "verbose", 'v', NULL, "say more; twice: everything" },
@@ -38,13 +43,18 @@ void options_help(void)
 {
 	puts("usage: " SNAPD " --workspace DIR [--interval TIME] [--store DIR]\n"
 		"       " SNAPD " --workspace DIR --once [-m TEXT] [--reason REASON]\n"
-		"       " SNAPD " --workspace DIR --status [--json] | --stop\n");
+		"       " SNAPD " --workspace DIR --status [--json] | --stop | --start\n"
+		"       " SNAPD " --workspace DIR --install[=PARTS] | --uninstall[=PARTS] [--yes]\n"
+		"       " SNAPD " --completion bash|zsh|fish\n\n"
+		"PARTS: login,vscode,env,shell unless named; autosave and launches only when "
+		"named\n");
 	for (size_t i = 0; i < N_ROWS; i++) {
 		char left[40];
 
 		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", table[i].letter ? "-" : "  ",
 			table[i].letter ? table[i].letter : ' ', table[i].letter ? ", " : " ",
-			table[i].name, table[i].value ? " " : "",
+			table[i].name,
+			table[i].value && *table[i].value != '[' ? " " : "",
 			table[i].value ? table[i].value : "");
 		printf("  %-24s %s\n", left, table[i].help);
 	}
@@ -60,7 +70,8 @@ static int usage(const char *what, const char *why)
 static int set_mode(struct options *o, enum mode m, const char *name)
 {
 	if (o->mode != MODE_RUN && o->mode != m)
-		return usage(name, "only one of --once, --status, --stop");
+		return usage(name, "only one of --once, --status, --stop, --start, --install, "
+				   "--uninstall");
 	o->mode = m;
 	return 0;
 }
@@ -86,6 +97,26 @@ static int take_interval(struct options *o, const char *text)
 	if (text_parse_duration_ms(text, &o->interval_ms) < 0 || o->interval_ms < 100)
 		return usage(text, "not an interval; 30s, 500ms (at least 100ms), 2min are");
 	return 0;
+}
+
+static int take_hooks(struct options *o, const char *name, char *value)
+{
+	enum mode mode;
+
+	if (strcmp(name, "yes") == 0)
+		o->yes = true;
+	if (strcmp(name, "start") == 0)
+		return set_mode(o, MODE_START, "--start");
+	if (strcmp(name, "install") == 0)
+		mode = MODE_INSTALL;
+	else if (strcmp(name, "uninstall") == 0)
+		mode = MODE_UNINSTALL;
+	else if (strcmp(name, "completion") == 0)
+		mode = MODE_COMPLETION;
+	else
+		return 0;
+	o->parts = value;
+	return set_mode(o, mode, name);
 }
 
 static int take(struct options *o, const char *name, char *value)
@@ -118,13 +149,17 @@ static int take(struct options *o, const char *name, char *value)
 		return set_mode(o, MODE_STATUS, "--status");
 	else if (strcmp(name, "stop") == 0)
 		return set_mode(o, MODE_STOP, "--stop");
+	else
+		return take_hooks(o, name, value);
 	return 0;
 }
 
 static int check(const struct options *o)
 {
-	if (!o->n_workspaces)
+	if (!o->n_workspaces && o->mode != MODE_COMPLETION)
 		return usage("--workspace", "which folder?");
+	if (o->yes && o->mode != MODE_INSTALL && o->mode != MODE_UNINSTALL)
+		return usage("--yes", "only with --install or --uninstall");
 	if (o->n_workspaces > 1 && (o->mode != MODE_RUN || o->store))
 		return usage("--workspace", "only one of them here");
 	if ((o->message || o->reason) && o->mode != MODE_ONCE)
@@ -144,8 +179,11 @@ int options_parse(int argc, char **argv, struct options *ret)
 	*ret = (struct options){ 0 };
 	memset(longs, 0, sizeof(longs));
 	for (size_t i = 0; i < N_ROWS; i++) {
+		const char *v = table[i].value;
+
 		longs[i] = (struct option){ table[i].name,
-			table[i].value ? required_argument : no_argument, NULL, 1000 + (int)i };
+			!v ? no_argument : *v == '[' ? optional_argument : required_argument, NULL,
+			1000 + (int)i };
 		if (table[i].letter)
 			shorts[n++] = table[i].letter;
 		if (table[i].letter && table[i].value)

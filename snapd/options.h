@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mode { MODE_RUN, MODE_ONCE, MODE_STATUS, MODE_STOP };
+enum mode {
+	MODE_RUN, MODE_ONCE, MODE_STATUS, MODE_STOP, MODE_START, MODE_INSTALL, MODE_UNINSTALL,
+	MODE_COMPLETION
+};
 
 struct options {
 	enum mode mode;
@@ -16,7 +19,8 @@ struct options {
 	const char *store;
 	const char *message;
 	const char *reason;		/* a name; NULL = not given */
-	bool json, force, quiet, help, version;
+	const char *parts;		/* of --install, --uninstall; the shell of --completion */
+	bool yes, json, force, quiet, help, version;
 	int verbose;
 };
 

@@ -54,7 +54,7 @@ static int ask(const struct options *opt, int *ret_exit)
 	autoput(buf_release) struct buf path = BUF_INIT, dir = BUF_INIT;
 	const char *env = getenv("HOLDFAST_STORE");
 
-	if (opt->mode == MODE_RUN)
+	if (opt->mode != MODE_ONCE && opt->mode != MODE_STATUS && opt->mode != MODE_STOP)
 		return -ENOENT;
 	if (!opt->store && !(env && *env) && !place_is_usual())
 		return -ENOENT;

@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "../hooks/hooks.h"
 #include "../lib/auto.h"
 #include "../lib/text.h"
 #include "parts.h"
@@ -113,6 +114,23 @@ static int name_one(const char *dir, void *arg)
 	return r;
 }
 
+static int hook_one(const char *line, void *arg)
+{
+	struct named *x = arg;
+	int r;
+
+	if (x->json) {
+		r = x->n ? buf_addch(x->b, ',') : 0;
+		r = r < 0 ? r : json_string(x->b, line);
+	} else {
+		r = buf_addstr(x->b, x->n ? "            " : "hooks       ");
+		r = r < 0 ? r : buf_addstr(x->b, line);
+		r = r < 0 ? r : buf_addch(x->b, '\n');
+	}
+	x->n++;
+	return r;
+}
+
 #define OR_FAIL(call) do { int r_ = (call); if (r_ < 0) return r_; } while (0)
 
 static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
@@ -159,6 +177,10 @@ static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
 		OR_FAIL(json_string(b, w->last_error.data));
 	else
 		OR_FAIL(buf_addstr(b, "null"));
+	names = (struct named){ .b = b, .json = true };
+	OR_FAIL(buf_addstr(b, ",\"hooks\":["));
+	(void)hooks_check(w->path, hook_one, &names);
+	OR_FAIL(buf_addch(b, ']'));
 	if (w->looking)
 		OR_FAIL(buf_printf(b, ",\"scanning\":{\"files\":%llu,\"bytes\":%llu}",
 			(unsigned long long)(w->progress_files - w->look_files),
@@ -201,6 +223,8 @@ static int as_text(struct workspace *w, const struct facts *f, struct buf *b)
 			watch_count(w->watch) == 1 ? "" : "s", watch_unwatched(w->watch)));
 	if (w->watch)
 		OR_FAIL(watch_each(w->watch, false, name_one, &names));
+	names = (struct named){ .b = b };
+	(void)hooks_check(w->path, hook_one, &names);
 	if (!is_running(w))
 		return buf_addstr(b, "daemon      not running\n");
 	OR_FAIL(buf_printf(b, "daemon      process %ld, %llu wake-ups, %llu overflows\n",

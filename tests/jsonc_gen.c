@@ -8,7 +8,7 @@ struct gen {
 	const struct jsonc_gen *g;
 	struct buf *b;
 	const char *eol, *unit;
-	unsigned comments, trailing;	/* percent */
+	unsigned comments, trailing; /* percent */
 	bool compact;
 };
 
@@ -37,7 +37,8 @@ static void put_eol(struct gen *x, unsigned depth)
 
 static void comment(struct gen *x, unsigned depth)
 {
-	static const char *const text[] = { "keep", "\"quoted\": [1, 2,", "}, ]", "// twice", "a * b", "\xc3\xa9\xe2\x82\xac", "http://x/y" };
+	static const char *const text[] = { "keep", "\"quoted\": [1, 2,", "}, ]", "// twice",
+		"a * b", "\xc3\xa9\xe2\x82\xac", "http://x/y" };
 	const char *t = text[x->g->below(sizeof(text) / sizeof(*text))];
 
 	while (chance(x, x->comments)) {
@@ -68,8 +69,8 @@ static void space(struct gen *x, unsigned depth)
 
 static void string(struct gen *x)
 {
-	static const char *const part[] = { "train", " ", "\\\"", "\\u00e9", "\\ud83d\\ude00", "/* no */", "// no", "\xf0\x9f\x98\x80",
-		"**/data/**", "\\\\", "\\n", ",]", "x" };
+	static const char *const part[] = { "train", " ", "\\\"", "\\u00e9", "\\ud83d\\ude00",
+		"/* no */", "// no", "\xf0\x9f\x98\x80", "**/data/**", "\\\\", "\\n", ",]", "x" };
 
 	put(x, "\"");
 	for (uint64_t n = x->g->below(4); n > 0; n--)
@@ -170,7 +171,8 @@ static void ids(struct gen *x, unsigned depth)
 
 static void value(struct gen *x, unsigned depth)
 {
-	static const char *const other[] = { "true", "false", "null", "0", "-1.5e+3", "12345", "0.25", "1E9" };
+	static const char *const other[] = { "true", "false", "null", "0", "-1.5e+3", "12345",
+		"0.25", "1E9" };
 
 	switch (depth > 4 ? 2 + x->g->below(3) : x->g->below(5)) {
 	case 0:

@@ -16,9 +16,11 @@ static int parse(const char *s)
 
 START_TEST(parse__takes_what_vscode_takes)
 {
-	static const char *const good[] = { "", " \n", "// only\n", "/* a */", "{}", "[]", "1", "\xef\xbb\xbf{}", "{\"a\":1,}", "[1,2,]",
-		"{ // c\n \"a\" /* k */ : /* v */ 1 /* e */ , // d\n }", "[[],{},\"\"]", "{\"a\":1,\"a\":2}", "[-0, 1e5, 0.5, true, false, null]",
-		"[1 /* , */ , // ]\n]", "\"\\u00e9\\n\"", "{\"//\":\"/*\"}", "\r\n{\r\n}\r\n" };
+	static const char *const good[] = { "", " \n", "// only\n", "/* a */", "{}", "[]", "1",
+		"\xef\xbb\xbf{}", "{\"a\":1,}", "[1,2,]",
+		"{ // c\n \"a\" /* k */ : /* v */ 1 /* e */ , // d\n }", "[[],{},\"\"]",
+		"{\"a\":1,\"a\":2}", "[-0, 1e5, 0.5, true, false, null]", "[1 /* , */ , // ]\n]",
+		"\"\\u00e9\\n\"", "{\"//\":\"/*\"}", "\r\n{\r\n}\r\n" };
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
 		ck_assert_msg(parse(good[i]) == 0, "%s", good[i]);
@@ -27,10 +29,12 @@ END_TEST
 
 START_TEST(parse__refuses_what_vscode_refuses)
 {
-	static const char *const bad[] = { "{", "}", "[1", "[1}", "{\"a\"}", "{\"a\":}", "{a:1}", "{1:2}", "[1 2]", "{\"a\":1 \"b\":2}", "[,]", "{,}",
-		"[1,,2]", "[1,,]", "{\"a\",1}", "[1]]", "{} {}", "1 2", "[01]", "[1.]", "[.5]", "[+1]", "[tru]", "[\"a]", "[\"a\nb\"]", "[\"\\x\"]",
-		"[\"\\u12\"]", "/* open", "[/ 1]", "{\"a\":1:2}", "[1:2]", "'a'", "{\"a\" 1}", "[1]//\n,", "[\"\\\"]", "{\"a\":[1,{\"b\":2]}", "\xc2\xa0{}", ",",
-		"[1e]", "[\"\t\"]", "nul", "{\"a\":1,\"b\"}" };
+	static const char *const bad[] = { "{", "}", "[1", "[1}", "{\"a\"}", "{\"a\":}", "{a:1}",
+		"{1:2}", "[1 2]", "{\"a\":1 \"b\":2}", "[,]", "{,}", "[1,,2]", "[1,,]", "{\"a\",1}",
+		"[1]]", "{} {}", "1 2", "[01]", "[1.]", "[.5]", "[+1]", "[tru]", "[\"a]",
+		"[\"a\nb\"]", "[\"\\x\"]", "[\"\\u12\"]", "/* open", "[/ 1]", "{\"a\":1:2}",
+		"[1:2]", "'a'", "{\"a\" 1}", "[1]//\n,", "[\"\\\"]", "{\"a\":[1,{\"b\":2]}",
+		"\xc2\xa0{}", ",", "[1e]", "[\"\t\"]", "nul", "{\"a\":1,\"b\"}" };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		ck_assert_msg(parse(bad[i]) == -EINVAL, "%s", bad[i]);
@@ -67,7 +71,8 @@ START_TEST(strings__lose_their_escapes)
 {
 	autoput(jsonc_release) struct jsonc j;
 	autoput(buf_release) struct buf b = BUF_INIT;
-	const char *s = "{\"a\\/\\u00e9\": \"\\ud83d\\ude00\\n\\\\\", \"b\": \"\\u0000\", \"c\": \"\\ud800x\", \"d\": \"\", \"d\": 7}";
+	const char *s = "{\"a\\/\\u00e9\": \"\\ud83d\\ude00\\n\\\\\", \"b\": \"\\u0000\", \"c\": "
+			"\"\\ud800x\", \"d\": \"\", \"d\": 7}";
 	double n;
 
 	ck_assert_int_eq(jsonc_parse(s, strlen(s), &j), 0);
@@ -75,7 +80,8 @@ START_TEST(strings__lose_their_escapes)
 	ck_assert_str_eq(b.data, "\xf0\x9f\x98\x80\n\\");
 	ck_assert(!jsonc_string(&j, jsonc_member(&j, 0, "b"), &b));
 	ck_assert(jsonc_is(&j, jsonc_member(&j, 0, "c"), "\xef\xbf\xbdx"));
-	ck_assert(jsonc_number(&j, jsonc_member(&j, 0, "d"), &n) && n == 7);	/* the last one counts */
+	ck_assert(
+		jsonc_number(&j, jsonc_member(&j, 0, "d"), &n) && n == 7); /* the last one counts */
 	ck_assert_int_eq(jsonc_member(&j, 0, "e"), -1);
 }
 END_TEST
@@ -102,13 +108,18 @@ START_TEST(add__touches_no_other_byte)
 		{ "{}", "", "z", "1", "{\n    \"z\": 1\n}" },
 		{ "", "", "z", "1", "{\n    \"z\": 1\n}\n" },
 		{ "// hi\n", "", "z", "1", "// hi\n{\n    \"z\": 1\n}\n" },
-		{ "{\n  \"a\": 1, // keep\n}\n", "", "z", "2", "{\n  \"a\": 1, // keep\n  \"z\": 2,\n}\n" },
-		{ "{\n  \"a\": 1 // keep\n}\n", "", "z", "2", "{\n  \"a\": 1, // keep\n  \"z\": 2\n}\n" },
-		{ "{\r\n\t\"a\": [1, 2,]\r\n}", "", "z", "[\n\t3\n]", "{\r\n\t\"a\": [1, 2,],\r\n\t\"z\": [\r\n\t\t3\r\n\t]\r\n}" },
+		{ "{\n  \"a\": 1, // keep\n}\n", "", "z", "2",
+			"{\n  \"a\": 1, // keep\n  \"z\": 2,\n}\n" },
+		{ "{\n  \"a\": 1 // keep\n}\n", "", "z", "2",
+			"{\n  \"a\": 1, // keep\n  \"z\": 2\n}\n" },
+		{ "{\r\n\t\"a\": [1, 2,]\r\n}", "", "z", "[\n\t3\n]",
+			"{\r\n\t\"a\": [1, 2,],\r\n\t\"z\": [\r\n\t\t3\r\n\t]\r\n}" },
 		{ "{\"tasks\": []}", "tasks", NULL, "{\n\t\"label\": \"x\"\n}",
 			"{\"tasks\": [\n    {\n        \"label\": \"x\"\n    }\n]}" },
-		{ "{\n  \"tasks\": [\n    {}\n    /* end */\n  ]\n}", "tasks", NULL, "1", "{\n  \"tasks\": [\n    {},\n    /* end */\n    1\n  ]\n}" },
-		{ "{\n \"a\": 1, \"a\": [0]\n}", "a", NULL, "1", "{\n \"a\": 1, \"a\": [0,\n  1\n ]\n}" },
+		{ "{\n  \"tasks\": [\n    {}\n    /* end */\n  ]\n}", "tasks", NULL, "1",
+			"{\n  \"tasks\": [\n    {},\n    /* end */\n    1\n  ]\n}" },
+		{ "{\n \"a\": 1, \"a\": [0]\n}", "a", NULL, "1",
+			"{\n \"a\": 1, \"a\": [0,\n  1\n ]\n}" },
 		{ "\xef\xbb\xbf{}", "", "z", "1", "\xef\xbb\xbf{\n    \"z\": 1\n}" },
 	};
 
@@ -176,22 +187,31 @@ START_TEST(add_and_remove__give_back_what_was)
 		jsonc_generate(&g, &before);
 		ck_assert_int_eq(buf_reserve(&b, before.len + 1), 0);
 		ck_assert_int_eq(before.len ? buf_add(&b, before.data, before.len) : 0, 0);
-		ck_assert_msg(jsonc_parse(before.data, before.len, &j) == 0, "%s in:\n%s", j.error, before.data);
+		ck_assert_msg(jsonc_parse(before.data, before.len, &j) == 0, "%s in:\n%s", j.error,
+			before.data);
 		c = some_container(&j);
 		object = c < 0 || j.node[c].type == JSONC_OBJECT;
 		same = c >= 0 && keeps_its_bytes(&j, c);
-		ck_assert_int_eq(jsonc_add(&b, &j, c, object ? "holdfast" : NULL, "{\n\t\"a\": [\n\t\t1\n\t]\n}"), 0);
-		ck_assert_msg(is_within(&before, &b), "bytes were lost:\n%s\n->\n%s", before.data, b.data);
-		ck_assert_msg(jsonc_parse(b.data, b.len, &k) == 0, "%s:\n%s\n->\n%s", k.error, before.data, b.data);
+		ck_assert_int_eq(jsonc_add(&b, &j, c, object ? "holdfast" : NULL,
+					 "{\n\t\"a\": [\n\t\t1\n\t]\n}"),
+			0);
+		ck_assert_msg(is_within(&before, &b), "bytes were lost:\n%s\n->\n%s", before.data,
+			b.data);
+		ck_assert_msg(jsonc_parse(b.data, b.len, &k) == 0, "%s:\n%s\n->\n%s", k.error,
+			before.data, b.data);
 		ck_assert_int_eq(k.n, (j.n ? j.n : 1) + 3);
 		if (c < 0)
 			continue;
 		ck_assert_int_eq(buf_add(&mid, b.data, b.len), 0);
 		ck_assert_int_eq(jsonc_remove(&b, &k, added(&k, c)), 0);
 		jsonc_release(&k);
-		ck_assert_msg(jsonc_parse(b.data, b.len, &k) == 0, "%s:\n%s\n->\n%s\n->\n%s", k.error, before.data, mid.data, b.data);
-		ck_assert_msg(jsonc_same(&j, 0, &k, 0), "%s\n->\n%s\n->\n%s", before.data, mid.data, b.data);
-		ck_assert_msg(!same || (b.len == before.len && memcmp(b.data, before.data, b.len) == 0), "%s\n->\n%s\n->\n%s", before.data, mid.data, b.data);
+		ck_assert_msg(jsonc_parse(b.data, b.len, &k) == 0, "%s:\n%s\n->\n%s\n->\n%s",
+			k.error, before.data, mid.data, b.data);
+		ck_assert_msg(jsonc_same(&j, 0, &k, 0), "%s\n->\n%s\n->\n%s", before.data, mid.data,
+			b.data);
+		ck_assert_msg(
+			!same || (b.len == before.len && memcmp(b.data, before.data, b.len) == 0),
+			"%s\n->\n%s\n->\n%s", before.data, mid.data, b.data);
 		exact += same;
 	}
 	ck_assert_uint_gt(exact, 20);
@@ -216,8 +236,10 @@ START_TEST(remove__of_any_node_leaves_the_others)
 			gone++;
 		ck_assert_int_eq(buf_add(&b, before.data, before.len), 0);
 		ck_assert_int_eq(jsonc_remove(&b, &j, x), 0);
-		ck_assert_msg(jsonc_parse(b.data, b.len, &k) == 0, "%s:\n%s\n->\n%s", k.error, before.data, b.data);
-		ck_assert_msg(k.n == j.n - gone, "%d %d %d:\n%s\n->\n%s", k.n, j.n, gone, before.data, b.data);
+		ck_assert_msg(jsonc_parse(b.data, b.len, &k) == 0, "%s:\n%s\n->\n%s", k.error,
+			before.data, b.data);
+		ck_assert_msg(k.n == j.n - gone, "%d %d %d:\n%s\n->\n%s", k.n, j.n, gone,
+			before.data, b.data);
 		ck_assert(is_within(&b, &before));
 	}
 }
@@ -229,8 +251,13 @@ START_TEST(same__is_about_tokens)
 		const char *a, *b;
 		bool same;
 	} t[] = {
-		{ "{\"a\":[1,2]}", "{ \"a\" : [ 1, /* x */ 2, ] }", true }, { "[[],1]", "[[1]]", false }, { "[]", "{}", false },
-		{ "{\"a\":1}", "{\"b\":1}", false }, { "[1]", "[1,1]", false }, { "[[1],2]", "[[1,2]]", false }, { "[\"1\"]", "[1]", false },
+		{ "{\"a\":[1,2]}", "{ \"a\" : [ 1, /* x */ 2, ] }", true },
+		{ "[[],1]", "[[1]]", false },
+		{ "[]", "{}", false },
+		{ "{\"a\":1}", "{\"b\":1}", false },
+		{ "[1]", "[1,1]", false },
+		{ "[[1],2]", "[[1,2]]", false },
+		{ "[\"1\"]", "[1]", false },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
@@ -244,6 +271,7 @@ START_TEST(same__is_about_tokens)
 }
 END_TEST
 
-CHECK_MAIN("jsonc", parse__takes_what_vscode_takes, parse__refuses_what_vscode_refuses, parse__says_where, parse__is_bounded_in_depth,
-	strings__lose_their_escapes, add__touches_no_other_byte, add_and_remove__give_back_what_was, remove__of_any_node_leaves_the_others,
-	same__is_about_tokens)
+CHECK_MAIN("jsonc", parse__takes_what_vscode_takes, parse__refuses_what_vscode_refuses,
+	parse__says_where, parse__is_bounded_in_depth, strings__lose_their_escapes,
+	add__touches_no_other_byte, add_and_remove__give_back_what_was,
+	remove__of_any_node_leaves_the_others, same__is_about_tokens)

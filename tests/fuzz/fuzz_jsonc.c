@@ -1,4 +1,5 @@
-/* Any bytes as a JSON file with comments: what is read can be edited, stays readable, and an addition is taken out again. */
+/* Any bytes as a JSON file with comments: what is read can be edited, stays readable, and an
+ * addition is taken out again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
