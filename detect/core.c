@@ -10,6 +10,7 @@
 #include "detect/judge.h"
 #include "detect/note.h"
 #include "detect/report.h"
+#include "detect/run.h"
 #include "detect/settings.h"
 #include "detect/tiers_cmd.h"
 #include "lib/err.h"
@@ -32,6 +33,10 @@ static const struct command {
 	{ "gate", cmd_gate,
 		"gate [--need SIZE] [--tier T] [--config FILE] [--force] [--json] [-- COMMAND...]",
 		"is there room for a launch? With a snapshot before the yes", false },
+	{ "run", cmd_run, "run [--mode light|safe|normal|auto] [--limit SIZE] [-- COMMAND...]",
+		"training that outlives its terminal and spares the editor", false },
+	{ "runs", cmd_runs, "runs [--json] [-n N] [RUN]", "what ran, and how it ended", false },
+	{ "attach", cmd_attach, "attach [RUN]", "back to a run that goes on", false },
 	{ "tiers", cmd_tiers, "tiers [--json | --write DIR]",
 		"the sizes of a training, and which fit now", false },
 	{ "judge", cmd_judge, "judge [--once]", "from the spool to the journal; the monitor starts it",

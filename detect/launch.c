@@ -5,16 +5,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "detect/detect.h"
 #include "detect/gate.h"
+#include "detect/run.h"
 #include "lib/auto.h"
 #include "lib/become.h"
+#include "lib/ctl.h"
 #include "lib/io.h"
 #include "lib/text.h"
 
+enum { STATUS_MS = 1000 };
+
 struct words {
-	char *w[24];
+	char *w[28];
 	unsigned n;
 };
 
@@ -69,27 +75,84 @@ static void fill(const struct gate_answer *a, const char *what, const char *id, 
 	add(w, "snapshot", a->snapshot);
 }
 
-void launch_note(const struct gate_answer *a, const char *what, const char *id, const char *more)
+/* True in the process that goes on: nobody's child, neither we nor the parent waits for it. */
+static bool detach(void)
 {
-	struct words w = { .n = 2 };
-	char name[] = "detect-core", note[] = "note";
+	pid_t pid = fork();
 	int null;
 
-	/* The grandchild is nobody's: neither we nor the parent waits for it. */
-	switch (fork()) {
-	case 0:
-		break;
-	default:
-		return;
+	if (pid != 0) {
+		if (pid > 0)
+			(void)waitpid(pid, NULL, 0);
+		return false;
 	}
+	if (fork() != 0)
+		_exit(0);
 	(void)setsid();
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3 && null >= 0; i++)
 		(void)dup2(null, i);
 	(void)close_range(3, ~0U, 0);
+	return true;
+}
+
+void launch_note(const struct gate_answer *a, const char *what, const char *id, const char *more)
+{
+	struct words w = { .n = 2 };
+	char name[] = "detect-core", note[] = "note";
+
+	if (!detach())
+		return;
 	w.w[0] = name;
 	w.w[1] = note;
 	fill(a, what, id, more, &w);
+	w.w[w.n] = NULL;
+	(void)become("detect-core", w.w);
+	_exit(0);
+}
+
+static void add_number(struct words *w, const char *name, int64_t v)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%lld", (long long)v);
+	if (v >= 0)
+		add(w, name, text);
+}
+
+/* The journal's row of a run's end where no monitor writes one. */
+void run_note_end(const struct run_start *s, const struct run *r, bool unwanted)
+{
+	struct words w = { .n = 2 };
+	char name[] = "detect-core", note[] = "note", number[32], text[512], peak[16];
+	autoclose int dir = detect_run_dir();
+	autoput(buf_release) struct buf answer = BUF_INIT;
+
+	if (dir >= 0 && ctl_call(dir, DETECT_SOCKET, "status", STATUS_MS, &answer) == 0)
+		return;
+	if (!detach())
+		return;
+	w.w[0] = name;
+	w.w[1] = note;
+	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)r->ended_ms);
+	add(&w, "time", number);
+	add(&w, "cause", r->cause);
+	add(&w, "confidence", "certain");
+	add(&w, "run", r->id);
+	add(&w, "command", r->command);
+	add(&w, "name", "run");
+	add(&w, "unwanted", unwanted ? "1" : NULL);
+	(void)snprintf(text, sizeof(text), "run %s: %.300s, at most %s", r->id,
+		r->how ? r->how : "?", text_size(r->peak.ram, peak));
+	add(&w, "text", text);
+	add(&w, "evidence", r->how);
+	add_number(&w, "pid", r->pid.pid);
+	add_number(&w, "peak", (int64_t)r->peak.ram);
+	add_number(&w, "code", r->code);
+	add_number(&w, "signal", r->signal);
+	add(&w, "workspace", r->workspace);
+	add(&w, "store", s->gate->store);
+	add(&w, "snapshot", r->snapshot);
 	w.w[w.n] = NULL;
 	(void)become("detect-core", w.w);
 	_exit(0);
