@@ -222,7 +222,7 @@ static int compare(struct diff *d, const char *dir, int dirfd, const struct list
 		buf_reset(&path);
 		if (buf_printf(&path, "%s%s%s", dir, *dir ? "/" : "", name) < 0)
 			return -ENOMEM;
-		r = look(d, order <= 0 ? dirfd : -1, name, path.data, seek(cur, &c, name), &is);
+		r = look(d, dirfd, name, path.data, seek(cur, &c, name), &is);
 		if (r == 0)
 			r = tell(d, path.data, order >= 0 ? &was->at[k].e : &nothing, &is);
 		i += order <= 0;

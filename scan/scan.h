@@ -85,6 +85,9 @@ struct scan_options {
 	void *arg;
 	/* Called for every file that is looked at and has more than one name (hard links). */
 	void (*linked)(const char *path, const struct stat *st, void *arg);
+	/* Called for every path that is not in the snapshot as it is now (counts.unreadable), with
+	 * -errno. Nobody tells when an error of the disk is over: who goes by events asks again. */
+	void (*not_taken)(const char *path, int why, void *arg);
 	/* name what cannot be read also when it could not last time */
 	bool name_known;
 	bool replaced_ok;		/* scan_snapshot does not mind what scan_replaced finds */

@@ -4,8 +4,8 @@
  * the workspace, without following links, so neither depth nor the limit of open
  * files matters, and a folder that becomes a link meanwhile is met as a link.
  *
- * The one rule behind all of it: only a listing read to its end, or ENOENT for the path itself in a
- * folder that is there, says that something is gone. Every other failure keeps what the store
+ * The one rule behind all of it: only ENOENT for the path itself in a folder that is there says
+ * that something is gone. Every other failure keeps what the store
  * has. */
 #include <dirent.h>
 #include <errno.h>
@@ -85,9 +85,17 @@ static int gone(struct walk *w, const struct spot *at)
 	return at->was->kind == KIND_GONE ? 0 : store_txn_gone(w->t, at->path);
 }
 
-static int keep(struct walk *w, const struct spot *at, const struct stat *st, int why)
+/* It is not in the snapshot as it is now. */
+static void not_taken(struct walk *w, const char *path, int why)
 {
 	w->s->counts.unreadable++;
+	if (w->s->opt.not_taken)
+		w->s->opt.not_taken(path, why, w->s->opt.arg);
+}
+
+static int keep(struct walk *w, const struct spot *at, const struct stat *st, int why)
+{
+	not_taken(w, at->path, why);
 	/* Said once: as long as it stays so, the manifest has it. */
 	if (w->s->opt.name_known ||
 		(!(at->was->flags & ENTRY_KEPT) && at->was->why != WHY_UNREADABLE))
@@ -229,7 +237,7 @@ static int unsure(struct walk *w, const struct spot *at, const struct stat *st)
 		w->s->counts.skipped++;
 		return 1;
 	}
-	w->s->counts.unreadable++;
+	not_taken(w, at->path, -EACCES);
 	r = store_txn_keep(w->t, at->path, st ? st : &now, WHY_UNREADABLE);
 	return r < 0 ? r : 1;
 }
@@ -297,6 +305,17 @@ static int look(struct walk *w, const struct spot *at, unsigned char type, enum 
 	}
 }
 
+/* A path that no store can hold: it is named, and what is beside it goes on. */
+static int too_long(struct walk *w, const struct spot *at)
+{
+	size_t n = strlen(at->path);
+
+	not_taken(w, at->path, -ENAMETOOLONG);
+	log_warn("%.60s...: the path is too long (%zu bytes), not in the snapshot, nor what is below it",
+		at->path, n);
+	return 0;
+}
+
 static int look_until_settled(
 	struct walk *w, const struct spot *at, unsigned char type, enum scan_depth depth)
 {
@@ -304,7 +323,9 @@ static int look_until_settled(
 
 	for (int i = 1; r == -EAGAIN && i < TRIES; i++)
 		r = look(w, at, DT_UNKNOWN, depth);
-	return r == -EAGAIN ? keep(w, at, NULL, r) : r;
+	if (r == -ENAMETOOLONG)
+		return too_long(w, at);
+	return r == -EAGAIN || r == -EFBIG || r == -EEXIST ? keep(w, at, NULL, r) : r;
 }
 
 static int full_path(struct walk *w, const char *dir, const char *name)
@@ -337,9 +358,11 @@ static int compare(struct walk *w, int dirfd, const char *dir, enum scan_depth d
 			strcmp(listing_name(&w->names, i), known_name(&w->known, k));
 
 		if (c > 0) {
-			r = full_path(w, dir, known_name(&w->known, k++));
-			if (r == 0)
-				r = store_txn_gone(w->t, w->path.data);
+			/* A listing may miss a name that is replaced by rename(2) while it is read
+			 * (POSIX leaves it open; tmpfs and btrfs do): the name itself tells. */
+			r = child(w, dirfd, dir, known_name(&w->known, k), DT_UNKNOWN,
+				&w->known.at[k].e, depth);
+			k++;
 			continue;
 		}
 		r = child(w, dirfd, dir, listing_name(&w->names, i), w->names.at[i].type,

@@ -34,6 +34,8 @@ int workspace_new_store(struct workspace *w);		/* in its place; everything is di
 /* take.c */
 /* from when on a look at everything may cost what it costs */
 uint64_t workspace_look_ms(const struct workspace *w);
+/* what could not be read becomes dirty, too */
+void workspace_look_again(struct workspace *w, struct dirty *busy);
 
 /* when.c */
 void workspace_arm(struct workspace *w);		/* the timers for the state we are in */

@@ -139,6 +139,25 @@ static void succeeded(
 		(void)malloc_trim(0);
 }
 
+/* What could not be read, once more. */
+void workspace_look_again(struct workspace *w, struct dirty *busy)
+{
+	dirty_merge(busy, &w->not_taken);
+	w->passing = false;
+}
+
+/* How long a look at everything takes that finds nothing to read: the first one, which read all of
+ * it, says nothing about the next. */
+static void note_look(struct workspace *w, uint64_t start_ms, const struct scan_counts *before,
+	const struct scan_counts *after)
+{
+	uint64_t took = w->last_take_ms - start_ms, files = after->files - before->files,
+		 most = files / 50 + 10;
+
+	w->look_end_ms = w->last_take_ms;
+	w->look_took_ms = after->read_files == before->read_files || took < most ? took : most;
+}
+
 static int try_take(struct workspace *w, const struct store_commit *how, struct store_snapshot *ret)
 {
 	struct dirty busy = w->dirty;
@@ -151,6 +170,8 @@ static int try_take(struct workspace *w, const struct store_commit *how, struct 
 	if (must_look_at_all(w, &busy, how->reason))
 		dirty_add_all(&busy);
 	w->dirty.unseen = busy.unseen;
+	if (how->reason != REASON_INTERVAL || busy.all)
+		workspace_look_again(w, &busy);
 	scan_counts(w->scan, &before);
 	w->looking = true;
 	w->look_files = before.files;
@@ -158,11 +179,9 @@ static int try_take(struct workspace *w, const struct store_commit *how, struct 
 	r = write_snapshot(w, &busy, how, ret);
 	w->looking = false;
 	w->last_take_ms = loop_now_ms(w->loop);
-	if (busy.all) {
-		w->look_end_ms = w->last_take_ms;
-		w->look_took_ms = w->last_take_ms - start;
-	}
 	scan_counts(w->scan, &after);
+	if (busy.all)
+		note_look(w, start, &before, &after);
 	w->unreadable = after.unreadable - before.unreadable;
 	if (r < 0)
 		dirty_merge(&w->dirty, &busy);
@@ -228,7 +247,8 @@ static int take_once(
 		dirty_add_all(&w->dirty);
 	}
 	links_look(w->links, scan_rootfd(w->scan), &w->dirty);
-	if (dirty_is_empty(&w->dirty) && !w->dirty.unseen && !how->force)
+	if (dirty_is_empty(&w->dirty) && !w->dirty.unseen && !how->force &&
+		(how->reason == REASON_INTERVAL || dirty_is_empty(&w->not_taken)))
 		return newest(w, ret);
 	r = try_take(w, how, ret);
 	if (r < 0 && (gone = scan_present(w->scan)) < 0) {

@@ -12,6 +12,16 @@
 #include "mounts.h"
 #include "notify.h"
 
+/* chmod and the like are told by events; a disk or a server that answers again is not. */
+static void on_not_taken(const char *path, int why, void *arg)
+{
+	struct workspace *w = arg;
+
+	dirty_add(&w->not_taken, path, SCAN_TREE, true);
+	if (why != -EACCES && why != -EPERM && why != -ENAMETOOLONG)
+		w->passing = true;
+}
+
 static int before_list(const char *dir, int dirfd, void *arg)
 {
 	struct workspace *w = arg;
@@ -104,7 +114,8 @@ void workspace_mark_unwatched(struct workspace *w)
 int workspace_watch(struct workspace *w)
 {
 	struct scan_options so = {
-		.cfg = &w->cfg, .before_list = before_list, .linked = on_linked, .arg = w,
+		.cfg = &w->cfg, .before_list = before_list, .linked = on_linked,
+		.not_taken = on_not_taken, .arg = w,
 		.stop = daemon_abort_flag(), .progress = on_progress,
 	};
 	bool fresh = !w->watch;
@@ -180,6 +191,7 @@ void workspace_unwatch(struct workspace *w)
 	w->watch = NULL;
 	w->scan = NULL;
 	dirty_release(&w->dirty);
+	dirty_release(&w->not_taken);
 }
 
 static void wait_for_it(struct workspace *w, const char *why)

@@ -8,6 +8,8 @@
 enum {
 	REST_MS = 100,			/* between two looks at a busy queue */
 	REST_MAX_MS = 500,
+	RETRY_MS = 1000,		/* for what could not be read */
+	RETRY_MAX_MS = 600000,
 };
 
 static void set_timer(struct workspace *w, struct loop_timer **t, uint64_t ms, loop_timer_fn fn)
@@ -16,6 +18,15 @@ static void set_timer(struct workspace *w, struct loop_timer **t, uint64_t ms, l
 	*t = NULL;
 	if (loop_add_timer(w->loop, ms, fn, w, t) < 0)
 		(void)log_oom();
+}
+
+/* `due` at that time; a later one than is set already would only put it off. */
+static void set_due(struct workspace *w, uint64_t now, uint64_t at, bool later_too, loop_timer_fn fn)
+{
+	if (w->due && w->due_ms <= at && !later_too)
+		return;
+	w->due_ms = at;
+	set_timer(w, &w->due, at > now ? at - now : 0, fn);
 }
 
 static uint64_t interval(const struct workspace *w)
@@ -45,12 +56,42 @@ static void on_due(struct loop *l, void *arg)
 	quiet = last + w->cfg.settle_ms;
 	end = w->first_event_ms + interval(w);
 	if (!w->backoff_ms && quiet > now && end > now)
-		set_timer(w, &w->due, (quiet < end ? quiet : end) - now, on_due);
+		set_due(w, now, quiet < end ? quiet : end, true, on_due);
 	else
 		take_due(w);
 }
 
 static void on_poll(struct loop *l, void *arg);
+
+static void on_retry(struct loop *l, void *arg)
+{
+	struct workspace *w = arg;
+
+	(void)l;
+	w->retry = NULL;
+	if (w->scan && w->passing && !w->backoff_ms) {
+		workspace_look_again(w, &w->dirty);
+		take_due(w);
+	}
+	workspace_arm(w);
+}
+
+/* Twice as long each time, as long as something stays so. */
+static void arm_retry(struct workspace *w)
+{
+	if (!w->passing || !w->scan) {
+		loop_del_timer(w->loop, w->retry);
+		w->retry = NULL;
+		w->retry_ms = 0;
+		return;
+	}
+	if (w->retry)
+		return;
+	w->retry_ms = w->retry_ms ? w->retry_ms * 2 : RETRY_MS;
+	if (w->retry_ms > RETRY_MAX_MS)
+		w->retry_ms = RETRY_MAX_MS;
+	set_timer(w, &w->retry, w->retry_ms, on_retry);
+}
 
 /* Timers for the state we are in. */
 void workspace_arm(struct workspace *w)
@@ -61,11 +102,12 @@ void workspace_arm(struct workspace *w)
 		return;
 	if (!w->poll && (!w->scan || watch_unwatched(w->watch)))
 		set_timer(w, &w->poll, w->cfg.poll_ms, on_poll);
-	if (w->scan && dirty_is_empty(&w->dirty) && w->dirty.unseen && !w->due && !w->backoff_ms) {
+	arm_retry(w);
+	if (w->scan && dirty_is_empty(&w->dirty) && w->dirty.unseen && !w->backoff_ms) {
 		at = w->last_take_ms + interval(w);
 		if (at < workspace_look_ms(w))
 			at = workspace_look_ms(w);
-		set_timer(w, &w->due, at > now ? at - now : 0, on_due);
+		set_due(w, now, at, false, on_due);
 		return;
 	}
 	if (!w->scan || (dirty_is_empty(&w->dirty) && !w->dirty.unseen)) {
@@ -74,15 +116,13 @@ void workspace_arm(struct workspace *w)
 		return;
 	}
 	if (w->backoff_ms) {
-		set_timer(w, &w->due, w->backoff_ms, on_due);
+		set_due(w, now, now + w->backoff_ms, false, on_due);
 		return;
 	}
-	if (w->due)
-		return;
 	at = w->last_take_ms ? w->last_take_ms + interval(w) : now;
 	if (at < now + w->cfg.settle_ms)
 		at = now + w->cfg.settle_ms;
-	set_timer(w, &w->due, at - now, on_due);
+	set_due(w, now, at, false, on_due);
 }
 
 static void on_poll(struct loop *l, void *arg)

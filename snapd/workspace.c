@@ -120,6 +120,7 @@ void workspace_close(struct workspace *w)
 	loop_del_timer(w->loop, w->due);
 	loop_del_timer(w->loop, w->rest);
 	loop_del_timer(w->loop, w->poll);
+	loop_del_timer(w->loop, w->retry);
 	if (w->watch && watch_fd(w->watch) >= 0)
 		loop_del_fd(w->loop, watch_fd(w->watch));
 	watch_free(w->watch);
@@ -129,6 +130,7 @@ void workspace_close(struct workspace *w)
 	store_close(w->store);
 	control_close(w);
 	dirty_release(&w->dirty);
+	dirty_release(&w->not_taken);
 	config_release(&w->cfg);
 	buf_release(&w->last_error);
 	free(w->path);

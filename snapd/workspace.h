@@ -44,7 +44,8 @@ struct workspace {
 	struct ctl_server *ctl;
 	struct dirty dirty;
 	struct links *links;
-	struct loop_timer *due, *rest, *poll;
+	struct loop_timer *due, *rest, *poll, *retry;
+	uint64_t due_ms;		/* when `due` fires */
 	uint64_t rest_ms;
 	uint64_t first_event_ms, last_event_ms;	/* of what is dirty now */
 	uint64_t last_take_ms;		/* 0 = none yet */
@@ -52,6 +53,9 @@ struct workspace {
 	uint64_t backoff_ms;		/* after a failure; 0 = none */
 	uint64_t overflows;
 	uint64_t unreadable;		/* what the last attempt could not read */
+	struct dirty not_taken;		/* and which: looked at again when somebody asks, or */
+	bool passing;			/* by itself, if an error may be over by then */
+	uint64_t retry_ms;
 	bool rules_changed;		/* watches of folders that are skipped now must go */
 	/* an empty folder in its place is the workspace all the same */
 	bool replaced_ok;
