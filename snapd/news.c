@@ -28,6 +28,7 @@ enum {
 	LINKS_MAX = 256, /* waiting to be answered */
 	LINE = 4096,
 	FRESH_MS = 60000, /* older news are history: no snapshot for them */
+	FEW = 3, WINDOW_MS = 10000, /* so many snapshots in which nothing changed, in that time */
 };
 
 struct link {
@@ -46,6 +47,8 @@ struct news {
 	struct loop_timer *retry;
 	uint64_t retry_ms;
 	uint64_t seq; /* the newest we know; 0 none */
+	uint64_t window_ms; /* when the count of those began */
+	unsigned forced;
 	struct link *first, **end;
 	unsigned n_links;
 	pid_t child;
@@ -276,7 +279,15 @@ struct batch {
 static void snapshot_all(struct news *n, const struct batch *b)
 {
 	char message[256] = "";
+	uint64_t now = loop_now_ms(n->loop);
+	/* A script whose processes fail one after the other must not fill the list. */
+	bool force;
 
+	if (now - n->window_ms >= WINDOW_MS) {
+		n->window_ms = now;
+		n->forced = 0;
+	}
+	force = b->first && n->forced++ < FEW;
 	if (b->first)
 		describe(b->first, message, sizeof(message));
 	for (struct workspace *w = daemon_first(n->d); w; w = w->next) {
@@ -288,7 +299,7 @@ static void snapshot_all(struct news *n, const struct batch *b)
 		if (b->first)
 			r = workspace_take(w,
 				b->first->kind == FACT_RISK ? REASON_RISK : REASON_EXIT, message,
-				true, &sn);
+				force, &sn);
 		for (unsigned i = 0; i < b->n; i++)
 			link_one(n, w, &b->fact[i], r >= 0 ? &sn : NULL);
 		if (r >= 0)

@@ -12,7 +12,7 @@ limit_test()
 	pid=$!
 	n=0
 	until "$snapd" -w "$w" --store "$s" --status --json 2>/dev/null | grep -q '"running":true'; do
-		n=$((n + 1)); [ $n -lt 400 ] || exit 1; sleep 0.05
+		n=$((n + 1)); [ $n -lt 400 ] || exit 4; sleep 0.05
 	done
 	"$snapd" -w "$w" --store "$s" --status --json | grep -q '"unwatched":\["' || exit 2
 	grep -q 'fs.inotify.max_user_watches' "$d/log" || exit 3
@@ -144,10 +144,12 @@ stop
 
 rm -rf "$w" "$s"; mkdir "$w"
 for i in $(seq 20); do mkdir -p "$w/d$i/e"; done
-BUILD_DIR=$build unshare -Ur "$0" --limit "$here" "$d" "$w" "$s"
-case $? in
+limited=1
+unshare -Ur true 2>/dev/null || limited=
+[ -z "$limited" ] || BUILD_DIR=$build unshare -Ur "$0" --limit "$here" "$d" "$w" "$s"
+case ${limited:+$?} in
 0) echo "ok without watches folders are polled, and the sysctl is named";;
-77 | 1) echo "skip watch limit: no user namespace with a limit of its own";;
+"" | 77) echo "skip watch limit: no user namespace with a limit of its own";;
 *) echo "not ok without watches folders are polled"; cat "$d/log";;
 esac
 check "what was polled is whole" same
