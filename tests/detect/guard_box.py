@@ -168,7 +168,11 @@ class Pinger(threading.Thread):
             self.failed = True
 
 
-def command(pattern, box, rng):
+def command(pattern, box, editor, rng):
+    # What was killed last may still be giving its memory back.
+    end, mine = time.time() + 20, set(editor.pids) | {editor.helper.pid}
+    while time.time() < end and any(os.path.realpath("/proc/%d/exe" % p) == box.python and p not in mine for p in box.pids()):
+        time.sleep(0.02)
     left = box.left()
     if pattern == "leak":
         return ["grow", box.d + "/data", 2 * RAM, int(RAM * rng.uniform(0.05, 0.12))]
@@ -195,7 +199,7 @@ def ledger(m):
 def one(box, m, editor, pattern, rng):
     before, ooms = len(ledger(m)), box.oom_kills()
     pinger, lowest = Pinger(editor), RAM
-    p = box.popen(box.python, box.d + "/train_box.py", *[str(x) for x in command(pattern, box, rng)])
+    p = box.popen(box.python, box.d + "/train_box.py", *[str(x) for x in command(pattern, box, editor, rng)])
     start = time.monotonic()
     while p.poll() is None and time.monotonic() - start < 180:
         lowest = min(lowest, box.left())
