@@ -52,7 +52,7 @@ static uint64_t part(const struct guard *g, unsigned hundredths)
 
 static uint64_t threshold(const struct guard *g)
 {
-	static const unsigned step[LEVELS + 1] = { 100, 70, 50, 35 };
+	static const unsigned step[LEVELS + 1] = { 100, 70, 50, 25 };
 
 	return part(g, step[g->level < LEVELS ? g->level : LEVELS]);
 }
@@ -205,7 +205,7 @@ static struct guard_run *overdue(struct guard *g)
 
 		if (x->here && x->ending_ms && !x->killed_ms &&
 			(g->r.now_ms - x->ending_ms >= g->lim.grace_ms ||
-				(g->r.now_ms > x->ending_ms && g->r.available < part(g, 20))))
+				(g->r.now_ms > x->ending_ms && g->r.available < part(g, 15))))
 			return x;
 	}
 	return NULL;
@@ -244,7 +244,7 @@ static struct guard_run *to_end(struct guard *g, const char **what)
 
 	if (!x || !is_target(g, x) || g->r.now_ms < x->frozen_ms + EFFECT_MS / 4)
 		return NULL;
-	if (g->r.available < part(g, 35)) {
+	if (g->r.available < part(g, 25)) {
 		*what = ", the last of it";
 		return x;
 	}
@@ -281,7 +281,7 @@ static struct guard_run *to_thaw(struct guard *g, const char **what)
 		return x;
 	}
 	if (g->r.now_ms - x->frozen_ms < hold_ms(g) || g->r.now_ms - g->last_ms < hold_ms(g) ||
-		g->r.available < part(g, 35) || g->r.now_ms - g->paged_ms < FAULTS_MS)
+		g->r.available < part(g, 25) || g->r.now_ms - g->paged_ms < FAULTS_MS)
 		return NULL;
 	*what = ": it may still fit";
 	return x;
@@ -305,7 +305,7 @@ enum guard_action guard_next(struct guard *g, struct guard_run **ret, char why[s
 	*why = '\0';
 	*ret = overdue(g);
 	if (*ret) {
-		explain(g, g->r.available < part(g, 20) ? ", and no time" : ", it did not end when asked to", why);
+		explain(g, g->r.available < part(g, 15) ? ", and no time" : ", it did not end when asked to", why);
 		return GUARD_KILL;
 	}
 	*ret = to_freeze(g);

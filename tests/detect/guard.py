@@ -22,7 +22,7 @@ HUGE = 1 << 60
 # Short of memory, but not so that anything must end: less than all is left, and more than the lower lines.
 ON = ["guard=on", "guard_min=1", "guard_most=%d" % HUGE, "guard_hold=300", "guard_ask=0"]
 FREEZE = ON + ["guard_freeze=9990"]
-END = ON + ["guard_freeze=30000"]     # the last line lies above all there is, the one for no grace below what is left
+END = ON + ["guard_freeze=45000"]     # the last line lies above all there is, the one for no grace below what is left
 bad, monitors, procs = 0, [], []
 
 

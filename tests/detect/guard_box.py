@@ -168,10 +168,17 @@ class Pinger(threading.Thread):
             self.failed = True
 
 
+def runs(pid, exe):
+    try:
+        return os.readlink("/proc/%d/exe" % pid) == exe
+    except OSError:
+        return False
+
+
 def command(pattern, box, editor, rng):
     # What was killed last may still be giving its memory back.
     end, mine = time.time() + 20, set(editor.pids) | {editor.helper.pid}
-    while time.time() < end and any(os.path.realpath("/proc/%d/exe" % p) == box.python and p not in mine for p in box.pids()):
+    while time.time() < end and any(p not in mine and runs(p, box.python) for p in box.pids()):
         time.sleep(0.02)
     left = box.left()
     if pattern == "leak":
