@@ -164,6 +164,10 @@ static int read_state(struct store *s, struct catalogue *c)
 		   (s->have_id && memcmp(sqlite3_column_blob(st, 0), s->id, 16) != 0)) {
 		r = -EBADMSG;
 	} else {
+		if (s->write && !s->have_id) {	/* no segment says it */
+			memcpy(s->id, sqlite3_column_blob(st, 0), 16);
+			s->have_id = true;
+		}
 		c->pos.seg = (uint32_t)sqlite3_column_int64(st, 1);
 		c->pos.off = (uint64_t)sqlite3_column_int64(st, 2);
 		c->next = sqlite3_column_int64(st, 3);

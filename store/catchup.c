@@ -431,16 +431,20 @@ static int apply(struct store *s, struct catalogue *c, const struct follow *f, s
 }
 
 /* Does a record follow at once? At the end of a segment, or at the start of the log, it is the
- * next one's first. */
+ * next one's first. Of segments that are lost nobody can say that they did not hold what is missing. */
 static bool follows(struct store *s, struct log_pos before, struct log_pos rec)
 {
 	uint64_t size;
 
 	if (before.seg == rec.seg)
 		return before.off == rec.off;
-	if (rec.off != SEG_HEADER || before.seg + 1 != rec.seg)
+	if (rec.off != SEG_HEADER || before.seg > rec.seg)
 		return false;
-	return !before.seg || (seg_size(s, before.seg, &size) == 0 && size == before.off);
+	for (uint32_t no = before.seg + 1; before.seg && no < rec.seg; no++)
+		if (!seg_is_lost(s, no))
+			return false;
+	return !before.seg || seg_is_lost(s, before.seg) ||
+	       (seg_size(s, before.seg, &size) == 0 && size == before.off);
 }
 
 /* Is the last transaction all there? Its sectors may have reached the disk in any order: a frame
@@ -478,9 +482,9 @@ static int apply_rest(struct store *s, struct catalogue *c, struct txn_found *t,
 					      loc_off(t->obj[t->n - 1].loc) }))
 		t->n--;		/* of a transaction that was begun after it */
 	r = cat_add_objects(s, c, t->obj, t->n);
-	log_warn("segment %u: the last snapshot's record is damaged; it is left out (" RECOVER " "
-		 "verify)",
-		end.seg);
+	log_warn("segment %u: %s (" RECOVER " verify)", end.seg, seg_is_lost(s, end.seg) ?
+		"its header is damaged; the snapshots in it are left out" :
+		"the last snapshot's record is damaged; it is left out");
 	cat_set_lossy(c, true);
 	cat_lost_seqs(c, 1 + t->gap / SNAPSHOT_MIN);
 	return r;
@@ -526,21 +530,36 @@ static int follow(struct follow *f, struct log_pos pos)
 	return r < 0 ? r : 0;
 }
 
+/* What cannot be read is no tear. */
+static void keep_unread(struct follow *f)
+{
+	uint64_t size;
+
+	for (uint32_t no = f->end.seg ? f->end.seg : 1; no <= f->last; no++)
+		if (seg_is_hurt(f->s, no, &size) && is_after((struct log_pos){ no, size }, f->acked))
+			f->acked = (struct log_pos){ no, size };
+}
+
 /* The last transaction may be torn: unless the log says that it was acknowledged, its frames are
  * checked. */
 static int follow_end(struct follow *f)
 {
-	struct log_pos acked = f->acked;
+	struct log_pos acked;
 	uint64_t size;
 	int r = 0;
 
 	if (f->prev.last) {
-		r = is_after(f->prev.end, acked) ? all_there(f->s, &f->prev) : 0;
-		if (r == -EBADMSG)
+		r = is_after(f->prev.end, f->acked) ? all_there(f->s, &f->prev) : 0;
+		keep_unread(f);		/* now that it was looked at */
+		if (r == -EBADMSG && is_after(f->prev.end, f->acked))
 			return 0;	/* torn: it was never acknowledged */
+		if (r == -EBADMSG)
+			r = 0;
 		if (r < 0 || (r = take_prev(f)) < 0)
 			return r;
 	}
+	keep_unread(f);
+	acked = f->acked;
 	if (!is_after(acked, f->end) || acked.seg > f->last)
 		return 0;
 	if (seg_size(f->s, acked.seg, &size) < 0 || size < acked.off) {

@@ -3,6 +3,7 @@
  *	place		where a store is
  *	open		open, catch up, close
  *	segment		files of records: append, read, cut
+ *	headers		a second copy of their headers
  *	record		one record's head: parse and build (docs/format.md)
  *	object		reading one object: frame, base chain
  *	cache		objects and frames kept in memory
@@ -106,7 +107,10 @@ struct segment {
 	uint32_t no;		/* 0 = unused slot */
 	int fd;			/* -1 = not open */
 	bool mended;		/* its header had a flipped bit */
+	bool copied;		/* its header is damaged: this one is from log/headers */
+	bool unread;		/* some of it the disk cannot read */
 	uint8_t salt[16];
+	uint8_t header[SEG_HEADER];	/* as it should be */
 };
 
 /* A stretch of the log: what a reader may look at, where a writer goes on. */
@@ -126,6 +130,14 @@ int seg_create_as(struct store *s, uint32_t no, const char *name);	/* not yet un
 int seg_replace(struct store *s, const struct segment *by);
 void seg_forget(struct store *s, uint32_t no);		/* opened again by its name */
 int seg_rename(struct store *s, const char *from, uint32_t no);	/* durable */
+/* The salt cannot be had (-EBADMSG of seg_get), or it is not there. */
+bool seg_is_lost(struct store *s, uint32_t no);
+/* Nothing in it may be taken for a tear: not all of it could be read as it was written. A segment that
+ * has a header at most holds nothing. */
+bool seg_is_hurt(struct store *s, uint32_t no, uint64_t *ret_size);
+bool seg_header_is(const uint8_t *h, uint32_t no);	/* a whole one, of this number */
+/* As io_pread_full; sectors that cannot be read are -EBADMSG. */
+ssize_t seg_read(struct segment *g, void *p, size_t n, uint64_t off);
 /* All of it or -EBADMSG. */
 int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);
 ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);
@@ -137,6 +149,13 @@ void seg_forget_all(struct store *s);
 struct log_pos seg_acked(struct store *s);
 void seg_set_acked(struct store *s);	/* up to s->end */
 uint32_t seg_seed(const struct segment *g, uint64_t off);
+
+/* ---- headers.c ---- */
+
+int headers_get(struct store *s, uint32_t no, uint8_t h[SEG_HEADER]);	/* -ENOENT, -EBADMSG: none that is right */
+void headers_put(struct store *s, uint32_t no, const uint8_t h[SEG_HEADER]);
+int headers_fill(struct store *s, bool again);
+void headers_mend(struct store *s);
 
 /* ---- record.c ---- */
 

@@ -380,11 +380,14 @@ static int cut_tail(struct store *s, struct log_pos end)
 	}
 	if ((r = seg_cut(s, end)) < 0 || !end.seg)
 		return r;
-	if (!s->opt.no_sync && ((r = seg_get(s, end.seg, &g)) < 0 || (r = io_datasync(g->fd)) < 0 ||
-	    (r = io_sync_dir(s->logfd)) < 0))
-		return r;
-	seg_set_acked(s);
-	return 0;
+	r = s->opt.no_sync ? 0 : seg_get(s, end.seg, &g);
+	if (r == -EBADMSG)	/* its header is lost: nothing will be added to it */
+		return 0;
+	if (r == 0 && !s->opt.no_sync && (r = io_datasync(g->fd)) == 0)
+		r = io_sync_dir(s->logfd);
+	if (r == 0)
+		seg_set_acked(s);
+	return r;
 }
 
 bool store_forgot(struct store *s)
@@ -399,13 +402,14 @@ bool store_forgot(struct store *s)
 int store_writer_ready(struct store *s)
 {
 	struct log_pos end;
+	bool died;
 	int r;
 
 	cat_close(take_ptr(s->cat));
 	seg_forget_all(s);
 	if (s->cat_damaged || faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0)
 		remove_catalogue(s);
-	(void)unlinkat(s->logfd, REWRITE_NAME, 0);	/* of a prune that died */
+	died = unlinkat(s->logfd, REWRITE_NAME, 0) == 0;	/* a prune did */
 	r = learn_id(s);
 	if (r == 0)
 		r = writer_catalogue(s, &end);
@@ -418,6 +422,8 @@ int store_writer_ready(struct store *s)
 		s->broken = 1;
 		return r;
 	}
+	headers_mend(s);
+	(void)headers_fill(s, died);
 	s->broken = 0;
 	return 0;
 }

@@ -102,16 +102,22 @@ static int sync_segment(struct store *s)
 	if (s->opt.no_sync || !s->end.seg)
 		return 0;
 	r = seg_get(s, s->end.seg, &g);
+	if (r == -EBADMSG)	/* nothing was added to it */
+		return 0;
 	return r < 0 ? r : io_datasync(g->fd);
 }
 
 int put_ready(struct store_txn *t)
 {
 	struct store *s = t->s;
-	int r;
+	struct segment *g;
+	int r = s->end.seg && s->end.off < s->opt.segment_size ? seg_get(s, s->end.seg, &g) : -EBADMSG;
 
-	if (s->end.seg && s->end.off < s->opt.segment_size)
+	/* To write into a page of which a sector is lost, it would have to be read. */
+	if (r == 0 && !g->unread)
 		return 0;
+	if (r < 0 && r != -EBADMSG)
+		return r;
 	if ((r = sync_segment(s)) < 0 || (r = seg_create(s, s->end.seg + 1)) < 0)
 		return r;
 	/* Bases are in the same segment only. */

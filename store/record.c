@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #define FIRST_READ 4096
+#define SECTOR 512		/* the least that a disk loses */
 
 void head_unref(struct head *h)
 {
@@ -126,14 +127,16 @@ static int head_load(struct store *s, uint32_t seg, uint64_t off, struct head **
 	autofree uint8_t *big = NULL;
 	struct head *h;
 	struct segment *g;
-	size_t need = 0;
+	size_t need = 0, first = sizeof(small);
 	struct stat st;
 	ssize_t n;
 	int r = seg_get(s, seg, &g);
 
 	if (r < 0)
 		return r;
-	n = io_pread_full(g->fd, small, sizeof(small), (off_t)off);
+	n = seg_read(g, small, sizeof(small), off);
+	if (n == -EBADMSG)		/* only what follows it may be lost */
+		n = seg_read(g, small, first = SECTOR - off % SECTOR, off);
 	if (n < 0)
 		return (int)n;
 	h = calloc(1, sizeof(*h));
@@ -141,10 +144,10 @@ static int head_load(struct store *s, uint32_t seg, uint64_t off, struct head **
 		return -ENOMEM;
 	*h = (struct head){ .refs = 1, .seg = seg, .off = off };
 	r = parse_head(h, seg_seed(g, off), small, (size_t)n, &need);
-	if (r == 1 && n == sizeof(small)) {
+	if (r == 1 && (size_t)n == first) {
 		big = malloc(need);
 		r = big ? 0 : -ENOMEM;
-		n = r == 0 ? io_pread_full(g->fd, big, need, (off_t)off) : 0;
+		n = r == 0 ? seg_read(g, big, need, off) : 0;
 		if (n < 0)
 			r = (int)n;
 		else if (r == 0)
@@ -253,26 +256,38 @@ int head_check_frames(struct store *s, const struct head *h)
 int head_resync(struct store *s, uint32_t seg, uint64_t off, struct head **ret)
 {
 	uint8_t block[65536];
+	uint64_t slow = 0;		/* up to here sector by sector */
+	struct segment *g;
+	int r = seg_get(s, seg, &g);
 
-	for (;;) {
-		ssize_t n = seg_pread_some(s, seg, block, sizeof(block), off);
+	while (r == 0) {
+		size_t want = off < slow ? SECTOR - off % SECTOR : sizeof(block);
+		ssize_t n = seg_pread_some(s, seg, block, want, off);
 		const uint8_t *p = block, *end;
 
+		if (n == -EBADMSG) {
+			if (want <= SECTOR)
+				off += want;
+			else
+				slow = off + want;
+			continue;
+		}
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
 			return -ENOENT;
 		end = block + n;
 		while ((p = memchr(p, RECORD_MARK, (size_t)(end - p)))) {
-			int r = head_load(s, seg, off + (uint64_t)(p - block), ret);
+			int e = head_load(s, seg, off + (uint64_t)(p - block), ret);
 
-			if (r != -EBADMSG)
-				return r;
+			if (e != -EBADMSG)
+				return e;
 			if (++p == end)
 				break;
 		}
 		off += (uint64_t)n;
 	}
+	return r;
 }
 
 int head_build(const struct frame *f, uint32_t n_frames, const uint32_t *raw, const uint8_t *ids,

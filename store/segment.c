@@ -1,12 +1,15 @@
 /* Segments: files of records, appended to by one writer, read by anybody. */
 #include <ctype.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <zlib.h>
 
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "internal.h"
 
@@ -109,11 +112,21 @@ static int mend_header(uint8_t *h)
 	return -EBADMSG;
 }
 
+bool seg_header_is(const uint8_t *h, uint32_t no)
+{
+	return header_right(h) && get_u32(h + 12) == no;
+}
+
 static int check_header(struct store *s, struct segment *g, uint8_t *h)
 {
+	g->copied = false;
 	g->mended = !header_right(h);
-	if (g->mended && mend_header(h) < 0)
-		return -EBADMSG;
+	if (g->mended && mend_header(h) < 0) {
+		g->mended = false;
+		if (headers_get(s, g->no, h) < 0)
+			return -EBADMSG;
+		g->copied = true;
+	}
 	if ((h[8] | h[9] << 8) != 1)
 		return -ENOTSUP;
 	if (get_u32(h + 12) != g->no)
@@ -124,6 +137,7 @@ static int check_header(struct store *s, struct segment *g, uint8_t *h)
 	} else if (memcmp(s->id, h + 16, 16) != 0) {
 		return -EBADMSG;
 	}
+	memcpy(g->header, h, SEG_HEADER);
 	memcpy(g->salt, h + 32, 16);
 	return 0;
 }
@@ -174,6 +188,40 @@ static void close_some(struct store *s, uint32_t keep)
 	}
 }
 
+/* What a disk cannot read is damage, and costs what it hits: -EBADMSG. Once more first: some only
+ * stumble. */
+ssize_t seg_read(struct segment *g, void *p, size_t n, uint64_t off)
+{
+	ssize_t r = io_pread_full(g->fd, p, n, (off_t)off);
+
+	if (r == -EIO)
+		r = io_pread_full(g->fd, p, n, (off_t)off);
+	if (r != -EIO)
+		return r;
+	if (!g->unread)
+		log_warn("segment %u, offset %llu: the disk cannot read it (" RECOVER " verify --all)",
+			g->no, (unsigned long long)off);
+	g->unread = true;
+	return -EBADMSG;
+}
+
+bool seg_is_lost(struct store *s, uint32_t no)
+{
+	struct segment *g;
+	int r = seg_get(s, no, &g);
+
+	return r == -EBADMSG || r == -ENOENT;
+}
+
+bool seg_is_hurt(struct store *s, uint32_t no, uint64_t *ret_size)
+{
+	struct segment *g;
+	int r = seg_get(s, no, &g);
+
+	return (r == -EBADMSG || (r == 0 && (g->copied || g->unread))) &&
+	       seg_size(s, no, ret_size) == 0 && *ret_size > SEG_HEADER;
+}
+
 int seg_get(struct store *s, uint32_t no, struct segment **ret)
 {
 	struct segment *g;
@@ -195,7 +243,9 @@ int seg_get(struct store *s, uint32_t no, struct segment **ret)
 	if (g->fd < 0)
 		return err_errno();
 	g->no = no;
-	n = io_pread_full(g->fd, h, sizeof(h), 0);
+	n = seg_read(g, h, sizeof(h), 0);
+	if (n == -EBADMSG)		/* a sector is lost */
+		memset(h, 0, (size_t)(n = sizeof(h)));
 	r = n < 0 ? (int)n : n < (ssize_t)sizeof(h) ? -EBADMSG : check_header(s, g, h);
 	if (r < 0) {
 		close(g->fd);
@@ -249,10 +299,12 @@ int seg_create_as(struct store *s, uint32_t no, const char *name)
 	if (g->fd < 0)
 		return errno == EDQUOT ? -ENOSPC : -errno;
 	g->no = no;
-	/* The name must survive a power cut before anything in the file is
-	 * acknowledged; the header goes to disk with the first record. */
+	g->mended = g->copied = g->unread = false;
+	memcpy(g->header, h, sizeof(h));
+	/* Name and header must survive a power cut before the first record is written: so a segment
+	 * with records and without a header is damaged, never torn. */
 	r = io_pwrite_all(g->fd, h, sizeof(h), 0);
-	if (r == 0 && !s->opt.no_sync)
+	if (r == 0 && !s->opt.no_sync && (r = io_datasync(g->fd)) == 0)
 		r = io_sync_dir(s->logfd);
 	if (r < 0) {
 		close(g->fd);
@@ -267,9 +319,12 @@ int seg_create_as(struct store *s, uint32_t no, const char *name)
 int seg_create(struct store *s, uint32_t no)
 {
 	char name[16];
+	int r;
 
 	seg_name(no, name);
-	return seg_create_as(s, no, name);
+	if ((r = seg_create_as(s, no, name)) == 0)
+		headers_put(s, no, s->segs[no].header);
+	return r;
 }
 
 int seg_replace(struct store *s, const struct segment *by)
@@ -302,8 +357,15 @@ void seg_forget(struct store *s, uint32_t no)
 
 int seg_rename(struct store *s, const char *from, uint32_t no)
 {
+	autoclose int fd = openat(s->logfd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint8_t h[SEG_HEADER];
 	char name[16];
 
+	if (fd < 0)
+		return err_errno();
+	/* Who dies in between leaves `from` behind: then all copies are made again. */
+	if (io_pread_full(fd, h, sizeof(h), 0) == (ssize_t)sizeof(h))
+		headers_put(s, no, h);
 	seg_name(no, name);
 	if (renameat(s->logfd, from, s->logfd, name) < 0)
 		return err_errno();
@@ -315,7 +377,7 @@ ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t
 	struct segment *g;
 	int r = seg_get(s, no, &g);
 
-	return r < 0 ? r : io_pread_full(g->fd, p, n, (off_t)off);
+	return r < 0 ? r : seg_read(g, p, n, off);
 }
 
 int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off)
@@ -350,24 +412,98 @@ void seg_forget_all(struct store *s)
 	obj_cache_clear(s);
 }
 
+/* ---- what is cut ---- */
+
+#define TORN_MAX 16
+
+/* -1: none of log/torn, log/torn.1, ... */
+static long torn_number(const char *name)
+{
+	char *end;
+	long n;
+
+	if (strncmp(name, "torn", 4) != 0)
+		return -1;
+	if (!name[4])
+		return 0;
+	if (name[4] != '.' || !isdigit((unsigned char)name[5]))
+		return -1;
+	n = strtol(name + 5, &end, 10);
+	return *end || n > INT_MAX - 1 ? -1 : n;
+}
+
+static void torn_format(long n, char out[32])
+{
+	(void)snprintf(out, 32, n ? "torn.%ld" : "torn", n);
+}
+
+/* The name for what is cut off next: those before it stay, the oldest of too many do not. */
+static void torn_name(struct store *s, char out[32])
+{
+	autoclosedir DIR *d = NULL;
+	long first = LONG_MAX, last = -1, n = 0;
+	struct dirent *de;
+	int fd = openat(s->logfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && !(d = fdopendir(fd)))
+		close(fd);
+	while (d && (de = readdir(d))) {
+		long no = torn_number(de->d_name);
+
+		if (no < 0)
+			continue;
+		n++;
+		if (no < first)
+			first = no;
+		if (no > last)
+			last = no;
+	}
+	if (n >= TORN_MAX) {
+		torn_format(first, out);
+		(void)unlinkat(s->logfd, out, 0);
+	}
+	torn_format(last + 1, out);
+}
+
 /* What is cut may be wanted by somebody after all (a flipped bit in the last transaction looks
- * like a torn one): the newest remains stay in log/torn. */
+ * like a torn one): it stays in log/torn. */
 static void keep_tail(struct store *s, const char *name, uint64_t from)
 {
 	autoclose int in = openat(s->logfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out = -1;
 	uint8_t b[65536];
+	char torn[32];
 	ssize_t n;
 
 	if (in < 0)
 		return;
-	out = openat(s->logfd, "torn", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	torn_name(s, torn);
+	out = openat(s->logfd, torn, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	while (out >= 0 && (n = io_pread_full(in, b, sizeof(b), (off_t)from)) > 0) {
 		if (io_write_all(out, b, (size_t)n) < 0) {
-			(void)!ftruncate(out, 0);	/* a full disk: then not */
+			(void)unlinkat(s->logfd, torn, 0);	/* a full disk: then not */
 			return;
 		}
 		from += (uint64_t)n;
 	}
+}
+
+/* A segment of which nothing stays */
+static int seg_remove(struct store *s, uint32_t no)
+{
+	char name[16], torn[32];
+	uint64_t size;
+
+	if (no < s->n_segs && s->segs[no].fd >= 0) {
+		close(s->segs[no].fd);
+		s->segs[no].fd = -1;
+	}
+	seg_name(no, name);
+	if (!s->txn && seg_size(s, no, &size) == 0 && size > SEG_HEADER) {
+		torn_name(s, torn);
+		if (renameat(s->logfd, name, s->logfd, torn) == 0)
+			return 0;
+	}
+	return unlinkat(s->logfd, name, 0) < 0 && errno != ENOENT ? err_errno() : 0;
 }
 
 int seg_cut(struct store *s, struct log_pos to)
@@ -379,23 +515,16 @@ int seg_cut(struct store *s, struct log_pos to)
 
 	if (r < 0)
 		return r;
-	for (uint32_t no = last; no > to.seg; no--) {
-		if (no < s->n_segs && s->segs[no].fd >= 0) {
-			close(s->segs[no].fd);
-			s->segs[no].fd = -1;
-		}
-		seg_name(no, name);
-		if (!s->txn && renameat(s->logfd, name, s->logfd, "torn") == 0)
-			continue;
-		if (unlinkat(s->logfd, name, 0) < 0 && errno != ENOENT)
-			return -errno;
-	}
+	for (uint32_t no = last; no > to.seg; no--)
+		if ((r = seg_remove(s, no)) < 0)
+			return r;
 	if (last > to.seg && (r = io_sync_dir(s->logfd)) < 0)
 		return r;
-	if (to.seg) {
+	/* A segment that cannot be read is left as it is: the next record begins another. */
+	if (to.seg && (r = seg_get(s, to.seg, &g)) != -EBADMSG) {
 		uint64_t size;
 
-		if ((r = seg_get(s, to.seg, &g)) < 0 || (r = seg_size(s, to.seg, &size)) < 0)
+		if (r < 0 || (r = seg_size(s, to.seg, &size)) < 0)
 			return r;
 		seg_name(to.seg, name);
 		if (size > to.off && !s->txn && last == to.seg)

@@ -318,8 +318,9 @@ static int check_log(struct check *c)
 		}
 		if (r)
 			return r;
-		if (g->mended)
-			report(c, NULL, 0, 0, "segment %u: a flipped bit in its header", no);
+		if (g->mended || g->copied)
+			report(c, NULL, 0, 0, "segment %u: %s in its header; the next snapshot mends it", no,
+				g->mended ? "a flipped bit" : "damage");
 		if (no == end.seg && size < end.off)
 			report(c, NULL, 0, 0, "segment %u: cut short, %llu of %llu bytes", no,
 				(unsigned long long)size, (unsigned long long)end.off);

@@ -7,6 +7,7 @@
  *	FAULT_COUNT	how many in a row from there; default 1, -1 = all
  *	FAULT_ERR	EIO ENOSPC ENOMEM EMFILE EACCES EDQUOT, "short" (half of a transfer), "kill"
  *	FAULT_PATH	only where the file's path contains this
+ *	FAULT_SECTOR	pread only: where it touches the 512 bytes that hold this offset; else none
  *	FAULT_WHEN	only while this file exists
  *	FAULT_LOG	a file that gets one byte for each matching call (its size = their number)
  *
@@ -134,15 +135,34 @@ static int verdict(const char *call, int fd, const char *path)
 		} \
 	}
 
+/* A bad sector is bad for whoever reads over it. */
+static int verdict_at(int fd, off64_t o, size_t n)
+{
+	const char *bad = getenv("FAULT_SECTOR");
+	off64_t from = bad ? atoll(bad) / 512 * 512 : 0;
+
+	return bad && (o >= from + 512 || o + (off64_t)n <= from) ? PASS : verdict("pread", fd, NULL);
+}
+
+#define TRANSFER_AT(name, params, half, whole) \
+	EXPORT ssize_t name params \
+	{ \
+		switch (verdict_at(fd, o, n)) { \
+		case FAIL: return -1; \
+		case SHORT: return REAL(name) half; \
+		default: return REAL(name) whole; \
+		} \
+	}
+
 TRANSFER(ssize_t, write, "write", (int fd, const void *p, size_t n), (fd, p, n > 1 ? n / 2 : n), (fd, p, n))
 TRANSFER(ssize_t, read, "read", (int fd, void *p, size_t n), (fd, p, n > 1 ? n / 2 : n), (fd, p, n))
 TRANSFER(ssize_t, pwrite, "pwrite", (int fd, const void *p, size_t n, off_t o),
 	(fd, p, n > 1 ? n / 2 : n, o), (fd, p, n, o))
 TRANSFER(ssize_t, pwrite64, "pwrite", (int fd, const void *p, size_t n, off64_t o),
 	(fd, p, n > 1 ? n / 2 : n, o), (fd, p, n, o))
-TRANSFER(ssize_t, pread, "pread", (int fd, void *p, size_t n, off_t o),
+TRANSFER_AT(pread, (int fd, void *p, size_t n, off_t o),
 	(fd, p, n > 1 ? n / 2 : n, o), (fd, p, n, o))
-TRANSFER(ssize_t, pread64, "pread", (int fd, void *p, size_t n, off64_t o),
+TRANSFER_AT(pread64, (int fd, void *p, size_t n, off64_t o),
 	(fd, p, n > 1 ? n / 2 : n, o), (fd, p, n, o))
 TRANSFER(ssize_t, writev, "writev", (int fd, const struct iovec *v, int n), (fd, v, n > 1 ? n / 2 : n), (fd, v, n))
 TRANSFER(ssize_t, pwritev, "pwritev", (int fd, const struct iovec *v, int n, off_t o),
@@ -208,9 +228,9 @@ PLAIN(__openat_2, "openat", (int dir, const char *path, int flags), (dir, path, 
 PLAIN(__openat64_2, "openat", (int dir, const char *path, int flags), (dir, path, flags), dir, path)
 TRANSFER(ssize_t, __read_chk, "read", (int fd, void *p, size_t n, size_t cap),
 	(fd, p, n > 1 ? n / 2 : n, cap), (fd, p, n, cap))
-TRANSFER(ssize_t, __pread_chk, "pread", (int fd, void *p, size_t n, off_t o, size_t cap),
+TRANSFER_AT(__pread_chk, (int fd, void *p, size_t n, off_t o, size_t cap),
 	(fd, p, n > 1 ? n / 2 : n, o, cap), (fd, p, n, o, cap))
-TRANSFER(ssize_t, __pread64_chk, "pread", (int fd, void *p, size_t n, off64_t o, size_t cap),
+TRANSFER_AT(__pread64_chk, (int fd, void *p, size_t n, off64_t o, size_t cap),
 	(fd, p, n > 1 ? n / 2 : n, o, cap), (fd, p, n, o, cap))
 
 EXPORT void *mmap(void *a, size_t n, int prot, int flags, int fd, off_t o)

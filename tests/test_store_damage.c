@@ -416,6 +416,107 @@ START_TEST(store__no_flipped_bit_cuts_an_acknowledged_snapshot)
 }
 END_TEST
 
+static void zero_header(uint32_t seg)
+{
+	static const uint8_t z[SEG_HEADER];
+	autoclose int fd = -1;
+	char path[600];
+
+	segment_path(seg, path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, z, sizeof(z), 0), SEG_HEADER);
+}
+
+/* A lost header is damage, not a tear: with its copy nothing is missing, and the next writer mends it. */
+START_TEST(store__a_lost_header_is_taken_from_its_copy)
+{
+	struct store *s = four_files("header");
+	off_t size = log_size();
+
+	store_close(s);
+	for (int i = 0; i < 2; i++) {
+		zero_header(1);
+		if (i)
+			drop("log/acked");
+		drop_catalogue();
+		s = open_store(STORE_READ);
+		expect(s, 1, FOUR);
+		ck_assert_int_eq(verify(s).n, 1);
+		store_close(s);
+		s = open_store(STORE_WRITE);
+		ck_assert_int_eq(log_size(), size);
+		expect(s, 1, FOUR);
+		ck_assert_int_eq(verify(s).n, 0);
+		store_close(s);
+	}
+}
+END_TEST
+
+/* Without the copy what is in the segment is lost, and named; nothing is cut, and the work goes on. */
+START_TEST(store__a_lost_header_cuts_nothing)
+{
+	for (int i = 0; i < 2; i++) {		/* the catalogue is there, and gone */
+		char name[16], torn[600], second[600];
+		struct store *s;
+		uint64_t seq;
+		off_t size;
+
+		snprintf(name, sizeof(name), "lost%d", i);
+		s = four_files(name);
+		size = log_size();
+		store_close(s);
+		zero_header(1);
+		drop("log/headers");
+		if (i)
+			drop_catalogue();
+		s = open_store(STORE_READ);
+		ck_assert_int_gt(verify(s).n, 0);
+		store_close(s);
+		s = open_store(STORE_WRITE);
+		seq = snapshot(s, "new", "work that came after");
+		ck_assert_uint_gt(seq, 1);
+		ck_assert_int_eq(log_size(), size);
+		snprintf(torn, sizeof(torn), "%s/log/torn", dir);
+		segment_path(2, second);
+		ck_assert(access(torn, F_OK) < 0 && access(second, F_OK) == 0);
+		store_close(s);
+		/* The newest is not taken for a tear because its segment's neighbour is lost. */
+		drop("log/acked");
+		drop_catalogue();
+		s = open_store(STORE_WRITE);
+		ck_assert_uint_eq(store_count(s), 1);
+		ck_assert_int_eq(log_size(), size);
+		ck_assert_int_gt(verify(s).n, 0);
+		store_close(s);
+		ck_assert(access(torn, F_OK) < 0 && access(second, F_OK) == 0);
+	}
+}
+END_TEST
+
+/* What was cut off once is not thrown away by the next tear. */
+START_TEST(store__what_was_cut_stays)
+{
+	struct store *s = four_files("torn");
+
+	store_close(s);
+	for (int i = 0; i < 20; i++) {
+		autoclose int fd = -1;
+		char path[600];
+		struct stat st;
+
+		segment_path(1, path);
+		fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+		ck_assert_int_eq(write(fd, "unfinished, unfinished", (size_t)i + 1), i + 1);
+		store_close(open_store(STORE_WRITE));
+		snprintf(path, sizeof(path), i ? "%s/log/torn.%d" : "%s/log/torn", dir, i);
+		ck_assert_int_eq(stat(path, &st), 0);
+		ck_assert_int_eq(st.st_size, i + 1);
+		snprintf(path, sizeof(path), i > 16 ? "%s/log/torn.%d" : "%s/log/torn", dir, i - 16);
+		ck_assert_int_eq(access(path, F_OK), i < 16 ? 0 : -1);
+	}
+}
+END_TEST
+
 /* What says how far the log goes is not believed where it cannot be true. */
 START_TEST(store__a_wrong_acknowledgement_is_ignored)
 {
@@ -721,6 +822,7 @@ END_TEST
 CHECK_MAIN("store_damage", store__a_damaged_tree_does_not_stop_the_next_snapshot,
 	store__without_tree_and_catalogue_nothing_is_guessed, store__a_lost_snapshot_leaves_nothing_behind,
 	store__numbers_are_given_once, store__no_flipped_bit_cuts_an_acknowledged_snapshot,
+	store__a_lost_header_is_taken_from_its_copy, store__a_lost_header_cuts_nothing, store__what_was_cut_stays,
 	store__a_wrong_acknowledgement_is_ignored, store__wrong_places_in_the_catalogue_are_found_out_and_mended,
 	store__a_catalogue_removed_under_the_writer_is_made_again,
 	store__a_catalogue_is_not_thrown_away_for_lack_of_descriptors, store__a_rotten_page_does_not_stop_the_writer,

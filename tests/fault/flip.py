@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Single bits flipped at random places of a small store: never a wrong byte out.
+"""Damage at random places of a small store: never a wrong byte out.
 
-    flip.py DIR [--flips N] [--seed S] [--large]
+    flip.py DIR [--flips N] [--seed S] [--large] [--hit bit|zero|eio]
 
-For each flip, in a copy of the store: `recover cat` of some versions gives the right bytes or fails
+bit: one bit is flipped. zero: a sector (512 bytes) of zeroes. eio: a sector of the log that the disk
+cannot read. For each flip, in a copy of the store: `recover cat` of some versions gives the right bytes or fails
 with words and with no wrong byte before; `recover restore --to` likewise for each file; `recover
 verify --all` names every flip of a segment's bytes; and after one more snapshot by a writer, what
 restored before still does.
@@ -73,22 +74,57 @@ class Flip:
             b = o.read(1)[0]
             o.seek(at)
             o.write(bytes([b ^ 1 << bit]))
+        in_log = f.endswith(".seg")
         self.where = "%s byte %d bit %d" % (os.path.relpath(f, store), at, bit)
-        return f
+        return in_log
+
+    def sector(self, store):
+        """One of the log is lost; a third of them have a header. True: there was something in it."""
+        log = os.path.join(store, "log")
+        f = os.path.join(log, self.rng.choice(sorted(n for n in os.listdir(log) if n.endswith(".seg"))))
+        at = 0 if self.rng.random() < 0.33 else self.rng.randrange(os.path.getsize(f)) // 512 * 512
+        self.where = "%s sector at %d" % (os.path.relpath(f, store), at)
+        if self.rng.random() < 0.5:         # with what else would tell
+            for n in ("catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "log/acked"):
+                if os.path.exists(os.path.join(store, n)):
+                    os.unlink(os.path.join(store, n))
+            self.where += ", no catalogue"
+            if self.rng.random() < 0.5:
+                os.unlink(os.path.join(log, "headers"))
+                self.where += ", no copy of the header"
+        if self.o.hit == "eio":
+            self.h.env.update(LD_PRELOAD=os.path.join(hf.BUILD, "tests", "preload_fault.so"), FAULT_CALLS="pread",
+                              FAULT_AT="1", FAULT_COUNT="-1", FAULT_PATH=os.path.basename(f), FAULT_SECTOR=str(at),
+                              FAULT_LOG=os.path.join(self.d, "hits"))
+            return True
+        with open(f, "r+b") as o:
+            o.seek(at)
+            had = o.read(512)
+            o.seek(at)
+            o.write(bytes(len(had)))
+        return had.strip(b"\0") != b""
+
+    def kept(self, store, before):
+        """Whoever wrote: no byte of the log that was there is gone, but for what was mended."""
+        for n, size in before.items():
+            if not os.path.exists(os.path.join(store, "log", n)) or os.path.getsize(os.path.join(store, "log", n)) < size:
+                self.fault("%s was cut" % n)
 
     def one(self):
         store = os.path.join(self.d, "bad")
         shutil.rmtree(store, ignore_errors=True)
         shutil.copytree(self.good, store, ignore=shutil.ignore_patterns("control"))
         self.h = hf.Holdfast(self.w, store)
-        in_log = self.flip(store).endswith(".seg")
-        before = os.stat(store).st_mtime_ns
+        log = os.path.join(store, "log")
+        before = {n: os.path.getsize(os.path.join(log, n)) for n in os.listdir(log) if n.endswith(".seg")}
+        in_log = self.flip(store) if self.o.hit == "bit" else self.sector(store)
         self.cats()
         fine = self.restores()
         self.verify(in_log)
-        if self.rng.random() < 0.3:
+        if self.o.hit != "bit" or self.rng.random() < 0.3:
             self.write_on(fine)
-        return before
+        if self.o.hit != "bit":
+            self.kept(store, before)
 
     def cats(self):
         for oid, _, files in self.rng.sample(self.taken, 2):
@@ -164,6 +200,8 @@ class Flip:
         for self.n in range(self.o.flips):
             self.one()
         print(", ".join("%s %d" % kv for kv in sorted(self.tally.items())))
+        if self.o.hit == "eio" and not os.path.getsize(os.path.join(self.d, "hits")):
+            self.fault("no sector was ever read")
         print("%d flips, %d faults, seed %d" % (self.o.flips, self.failed, self.seed))
         return 1 if self.failed else 0
 
@@ -174,6 +212,7 @@ def main():
     ap.add_argument("--flips", type=int, default=40)
     ap.add_argument("--seed")
     ap.add_argument("--large", action="store_true", help="with a file stored as chunks")
+    ap.add_argument("--hit", choices=("bit", "zero", "eio"), default="bit")
     return Flip(ap.parse_args()).run()
 
 

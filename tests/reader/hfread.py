@@ -99,6 +99,7 @@ class Segment:
     def __init__(self, path, number):
         self.path, self.number = path, number
         self.name = os.path.basename(path)
+        self.copied = False     # its header is the one in log/headers
         self.holes = []         # [from, to): bytes that are no record
         self.records = []
         self.by_at = {}
@@ -107,8 +108,8 @@ class Segment:
             self.data = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
         self.size = size
 
-    def header(self):
-        """The salt. A header with one bit wrong is told by its own crc32 which."""
+    def header(self, copy):
+        """The salt. A header with one bit wrong is told by its own crc32 which; else log/headers has it."""
         if self.size < 64:
             raise Bad("no whole header")
         head = bytearray(self.data[:64])
@@ -121,6 +122,8 @@ class Segment:
                     good = True
                     break
                 head[bit >> 3] ^= 1 << (bit & 7)
+        if not good and len(copy) == 64 and self.header_good(copy):
+            head, good, self.copied = copy, True, True
         if not good:
             raise Bad("the header is damaged")
         version, _flags, number = struct.unpack_from("<HHI", head, 8)
@@ -230,18 +233,22 @@ class Store:
         except OSError as e:
             raise SystemExit("hfread: %s: %s" % (log, e.strerror))
         self.segments = []
+        self.no_tear = (0, 0)   # the end of the last segment whose header is not right by itself
         for n in names:
             seg = Segment(os.path.join(log, n), int(n[:8]))
             try:
-                seg.header()
+                seg.header(self.header_copy(seg.number))
                 seg.scan()
             except Bad as e:
                 # The newest may just have been begun.
-                if not (n == names[-1] and seg.size < 64):
+                if not (n == names[-1] and seg.size <= 64):
                     self.damage.append("%s: %s" % (n, e))
+                    self.no_tear = seg.number, seg.size
                 else:
                     self.torn += seg.size
                 continue
+            if seg.copied:
+                self.no_tear = seg.number, seg.size
             self.segments.append(seg)
         self.cut_tail()
         self.locs = {}          # id -> records' objects that hold it
@@ -254,20 +261,28 @@ class Store:
         self.cache = {}
         self.read_snapshots()
 
+    def header_copy(self, number):
+        try:
+            with open(os.path.join(self.log, "headers"), "rb") as f:
+                f.seek((number - 1) * 64)
+                return f.read(64)
+        except OSError:
+            return b""
+
     def cut_tail(self):
         """Drop what follows the last whole transaction; only the last can be torn."""
         recs = [r for s in self.segments for r in s.records]
         ends = [i for i, r in enumerate(recs) if r.ends_transaction()]
         last = recs[ends[-1]] if ends else None
         before = recs[ends[-2]] if len(ends) > 1 else None
-        acked = self.acked(recs)
+        acked = max(self.acked(recs) or (0, 0), self.no_tear)
         followed = ends and ends[-1] + 1 < len(recs)
-        if last and acked and acked >= (last.seg.number, last.end):
+        if last and acked >= (last.seg.number, last.end):
             return self.cut_after(acked)
         if last and not followed and not self.whole(recs[(ends[-2] + 1 if before else 0):ends[-1] + 1], before):
             last = before
         at = (last.seg.number, last.end) if last else (0, 64)
-        self.cut_after(max(at, acked) if acked else at)
+        self.cut_after(max(at, acked))
 
     def acked(self, recs):
         """(segment, offset) up to which the log was acknowledged, or None if nothing says so."""

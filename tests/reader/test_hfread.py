@@ -154,6 +154,21 @@ def test_damage_in_the_middle_does_not_stop_it(d):
     assert rc == 1 and len(out.splitlines()) == 2 and "are no record" in err, (out, err)
 
 
+def test_a_lost_header_is_no_tear(d):
+    seg, _, _ = two_snapshots(d)
+    data = bytearray(seg.out)
+    with open(d + "/log/headers", "wb") as f:
+        f.write(data[:64])
+    data[:64] = bytes(64)
+    with open(d + "/log/00000001.seg", "wb") as f:
+        f.write(data)
+    rc, out, err = reader(d, "list")
+    assert rc == 1 and len(out.splitlines()) == 2 and "0..63" in err, (rc, out, err)
+    os.unlink(d + "/log/headers")
+    rc, out, err = reader(d, "list")
+    assert rc == 1 and not out and "header" in err, (rc, out, err)
+
+
 def test_a_flip_in_the_header_is_mended(d):
     seg, _, b = two_snapshots(d)
     data = bytearray(seg.out)
