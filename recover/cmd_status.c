@@ -1,11 +1,15 @@
 #include "recover.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "../lib/auto.h"
+#include "../lib/become.h"
 #include "../lib/ctl.h"
 #include "../lib/err.h"
 #include "../lib/names.h"
@@ -259,14 +263,31 @@ static void print_crash(const struct recover *r)
 		text_duration((uint64_t)age, text), ev.cause ? ev.cause : "why is not known");
 }
 
+/* In a terminal plain `recover` is the screen (screen.h). */
+static int open_screen(const struct recover *r)
+{
+	char self[PATH_MAX], name[] = "recover-screen", program[] = "--recover", w[] = "--workspace",
+	     store[] = "--store";
+	char *argv[] = { name, program, self, w, r->workspace, store, r->store_path, NULL };
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return context_failed(r, -errno, "/proc/self/exe");
+	self[n] = '\0';
+	return become(name, argv);
+}
+
 /* Plain `recover`: where we stand and what one would type next. */
 int cmd_summary(struct recover *r, const struct args *a)
 {
 	autoput(state_release) struct state s = { 0 };
 	char age[24], when[32], hex[41];
-	int rc = load(r, &s);
+	int rc;
 
 	(void)a;
+	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !r->quiet && !r->no_pager)
+		return open_screen(r);
+	rc = load(r, &s);
 	if (rc)
 		return rc;
 	out_name(r->workspace);

@@ -8,12 +8,16 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 
+void xalloc_failed(void)
+{
+	(void)log_oom();
+	exit(EXIT_ENV);
+}
+
 static void *checked(void *p)
 {
-	if (!p) {
-		(void)log_oom();
-		exit(EXIT_ENV);
-	}
+	if (!p)
+		xalloc_failed();
 	return p;
 }
 

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+/* Says so and ends: for who met -ENOMEM itself. */
+void xalloc_failed(void) __attribute__((noreturn));
 void *xmalloc(size_t n);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n);

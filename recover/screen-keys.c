@@ -1,0 +1,442 @@
+/* What each key does: one table, from which `?` and the hints come. */
+#include <ncurses.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/auto.h"
+#include "../lib/text.h"
+#include "screen.h"
+#include "xalloc.h"
+
+enum { MOST_CHOSEN = 4000 };
+
+#define IN(kind) (1u << (kind))
+#define ANYWHERE (~0u)
+/* Where a row is a snapshot, where it is a path, where either. */
+#define SNAPSHOTS IN(VIEW_SNAPSHOTS)
+#define PATHS (IN(VIEW_CHANGES) | IN(VIEW_TREE) | IN(VIEW_HISTORY) | IN(VIEW_DELETED) | IN(VIEW_FOUND))
+#define ROWS (SNAPSHOTS | PATHS)
+
+static struct row *here(struct screen *s)
+{
+	struct view *v = s->view;
+
+	return v->at < v->n ? &v->row[v->at] : NULL;
+}
+
+/* The snapshot a row speaks of: its own, or the view's. */
+static const char *id_of(struct screen *s)
+{
+	const struct row *row = here(s);
+
+	return row && row->id ? row->id : s->view->id;
+}
+
+static void say(struct screen *s, const char *what)
+{
+	(void)snprintf(s->message, sizeof(s->message), "%s", what);
+}
+
+/* ---- moving ------------------------------------------------------------ */
+
+static void down(struct screen *s)
+{
+	view_move(s, 1);
+}
+
+static void up(struct screen *s)
+{
+	view_move(s, -1);
+}
+
+static void page_down(struct screen *s)
+{
+	view_move(s, (long)view_height(s));
+}
+
+static void page_up(struct screen *s)
+{
+	view_move(s, -(long)view_height(s));
+}
+
+static void first(struct screen *s)
+{
+	view_to(s, 0);
+}
+
+static void last(struct screen *s)
+{
+	view_to(s, s->view->n ? s->view->n - 1 : 0);
+}
+
+static void back(struct screen *s)
+{
+	if (s->view->below)
+		view_pop(s);
+	else
+		s->quit = true;
+}
+
+static void quit(struct screen *s)
+{
+	s->quit = true;
+}
+
+/* ---- views --------------------------------------------------------------- */
+
+static void text_view(struct screen *s, const char *title, const char *const *words)
+{
+	(void)view_push(s, VIEW_TEXT, NULL, NULL, title, words);
+}
+
+static void changes(struct screen *s, const char *id)
+{
+	autofree char *title = xasprintf("%.8s: what changed in it", id);
+
+	(void)view_push(s, VIEW_CHANGES, id, NULL, title, (const char *[]){ "show", "--json", id, NULL });
+}
+
+static void tree(struct screen *s, const char *id, const char *dir)
+{
+	autofree char *title = xasprintf("%.8s:/%s", id, dir ? dir : "");
+
+	(void)view_push(s, VIEW_TREE, id, dir, title,
+		(const char *[]){ "ls", "--json", id, dir && *dir ? "--" : NULL, dir, NULL });
+}
+
+/* From the snapshot before to this one; of one path, or all. */
+static void diff_before(struct screen *s)
+{
+	const struct row *row = here(s);
+	const char *id = id_of(s), *path = row ? row->path : NULL;
+	autofree char *before = id ? xasprintf("%s~1", id) : NULL;
+	autofree char *title = NULL;
+
+	if (!id)
+		return;
+	title = xasprintf("%.8s: against the one before%s%s", id, path ? ": " : "", path ? path : "");
+	text_view(s, title, (const char *[]){ "diff", before, id, path ? "--" : NULL, path, NULL });
+}
+
+static void diff_now(struct screen *s)
+{
+	const struct row *row = here(s);
+	const char *id = id_of(s), *path = row ? row->path : NULL;
+	autofree char *title = NULL;
+
+	if (!id)
+		return;
+	title = xasprintf("%.8s: against the workspace now%s%s", id, path ? ": " : "", path ? path : "");
+	text_view(s, title, (const char *[]){ "diff", id, path ? "--" : NULL, path, NULL });
+}
+
+static void content(struct screen *s)
+{
+	const struct row *row = here(s);
+	const char *id = id_of(s);
+	autofree char *what = NULL;
+
+	if (!id || !row || !row->path || row->folder)
+		return;
+	what = xasprintf("%s:%s", id, row->path);
+	text_view(s, what, (const char *[]){ "cat", what, NULL });
+}
+
+static void history(struct screen *s)
+{
+	const struct row *row = here(s);
+	autofree char *title = NULL, *path = NULL;
+
+	if (!row || !row->path)
+		return;
+	title = xasprintf("%s: every version", row->path);
+	/* It is no option, whatever it begins with. */
+	path = xasprintf("%s%s", *row->path == '-' ? "./" : "", row->path);
+	(void)view_push(s, VIEW_HISTORY, NULL, row->path, title,
+		(const char *[]){ "history", "--json", path, NULL });
+}
+
+static void open_row(struct screen *s)
+{
+	const struct row *row = here(s);
+
+	if (!row)
+		return;
+	switch (s->view->kind) {
+	case VIEW_SNAPSHOTS:
+		changes(s, row->id);
+		break;
+	case VIEW_TREE:
+		row->folder ? tree(s, s->view->id, row->path) : content(s);
+		break;
+	case VIEW_CHANGES:
+		row->folder ? tree(s, s->view->id, row->path) : diff_before(s);
+		break;
+	case VIEW_HISTORY:
+		diff_before(s);
+		break;
+	case VIEW_DELETED:
+		content(s);
+		break;
+	case VIEW_FOUND:
+		history(s);
+		break;
+	default:
+		down(s);
+	}
+}
+
+static void open_tree(struct screen *s)
+{
+	const char *id = id_of(s);
+
+	if (id)
+		tree(s, id, NULL);
+}
+
+static void deleted(struct screen *s)
+{
+	(void)view_push(s, VIEW_DELETED, NULL, NULL, "files that are gone, and the snapshot that still has them",
+		(const char *[]){ "deleted", "--json", NULL });
+}
+
+static void report(struct screen *s)
+{
+	text_view(s, "what happened", (const char *[]){ "report", NULL });
+}
+
+static void status(struct screen *s)
+{
+	text_view(s, "how well this workspace is protected", (const char *[]){ "status", NULL });
+}
+
+static void find(struct screen *s)
+{
+	char pattern[256];
+	autofree char *title = NULL;
+
+	if (!view_prompt(s, "find paths (like *.py), over all time: ", pattern, sizeof(pattern)))
+		return;
+	title = xasprintf("paths that match %s", pattern);
+	(void)view_push(s, VIEW_FOUND, NULL, NULL, title, (const char *[]){ "find", "--json", pattern, NULL });
+}
+
+static void compare(struct screen *s)
+{
+	const char *id = id_of(s);
+	autofree char *title = NULL;
+
+	if (!id)
+		return;
+	if (!s->compare) {
+		s->compare = xstrdup(id);
+		(void)snprintf(s->message, sizeof(s->message), "%.8s: now c on the other one", id);
+		return;
+	}
+	title = xasprintf("%.8s against %.8s", s->compare, id);
+	text_view(s, title, (const char *[]){ "diff", s->compare, id, NULL });
+	free(s->compare);
+	s->compare = NULL;
+}
+
+static void search(struct screen *s)
+{
+	char word[256];
+
+	if (!view_prompt(s, "/", word, sizeof(word)))
+		return;
+	free(s->word);
+	s->word = xstrdup(word);
+	view_search(s, 1, true);
+}
+
+static void next(struct screen *s)
+{
+	view_search(s, 1, false);
+}
+
+static void previous(struct screen *s)
+{
+	view_search(s, -1, false);
+}
+
+/* ---- what writes: recover itself, with its plan and its question ------------- */
+
+void keys_snapshots(struct screen *s)
+{
+	while (s->view) {
+		struct view *v = s->view;
+
+		s->view = v->below;
+		view_free(v);
+	}
+	(void)view_push(s, VIEW_SNAPSHOTS, NULL, NULL, " Holdfast: snapshots",
+		(const char *[]){ "list", "--json", NULL });
+	for (size_t i = 0; i < s->n_head; i++)
+		free(s->head[i].text);
+	s->n_head = 0;
+	feed_stop(&s->head_feed);
+	(void)feed_start(s, &s->head_feed, NULL);
+}
+
+static void choose(struct screen *s)
+{
+	struct row *row = here(s);
+
+	if (row && row->path)
+		row->chosen = !row->chosen;
+	down(s);
+}
+
+/* The chosen rows, else the one here. */
+static size_t chosen(struct screen *s, const char **words, size_t most)
+{
+	const struct view *v = s->view;
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n && n < most; i++)
+		if (v->row[i].chosen && v->row[i].path)
+			words[n++] = v->row[i].path;
+	if (!n && here(s) && here(s)->path)
+		words[n++] = here(s)->path;
+	return n;
+}
+
+static void restore(struct screen *s)
+{
+	autofree const char **words = xcalloc(MOST_CHOSEN + 8, sizeof(*words));
+	const char *id = id_of(s);
+	size_t n = 0;
+
+	if (!id)
+		return;
+	words[n++] = "restore";
+	words[n++] = id;
+	if (s->view->kind != VIEW_SNAPSHOTS) {
+		words[n++] = "--";
+		n += chosen(s, words + n, MOST_CHOSEN);
+	}
+	(void)feed_run(s, true, words);
+	keys_snapshots(s);
+}
+
+static void undo(struct screen *s)
+{
+	(void)feed_run(s, true, (const char *[]){ "undo", NULL });
+	keys_snapshots(s);
+}
+
+static void mark(struct screen *s)
+{
+	const char *id = id_of(s);
+	char name[101];
+
+	if (!id || !view_prompt(s, "a name for this snapshot (it is then never thinned out): ", name, sizeof(name)))
+		return;
+	if (feed_run(s, false, (const char *[]){ "mark", id, name, NULL }) == 0)
+		keys_snapshots(s);
+	else
+		say(s, "not marked");
+}
+
+static void again(struct screen *s)
+{
+	keys_snapshots(s);
+}
+
+static void redraw(struct screen *s)
+{
+	(void)s;
+	(void)clearok(curscr, TRUE);
+}
+
+static void what_command(struct screen *s)
+{
+	say(s, s->view->command ? s->view->command : "");
+}
+
+/* ---- the table -------------------------------------------------------------- */
+
+static const struct binding {
+	int key[4];
+	unsigned in;
+	void (*fn)(struct screen *s);
+	const char *keys, *help, *hint;	/* hint: in the bottom line of these views */
+} bindings[] = {
+	{ { '\n', '\r', KEY_ENTER, KEY_RIGHT }, ANYWHERE, open_row, "Enter, Right", "look into it", "Enter open" },
+	{ { 'q', 27, KEY_LEFT, KEY_BACKSPACE }, ANYWHERE, back, "q, Esc, Left", "back; from the first view: leave", "q back" },
+	{ { 'r' }, ROWS, restore, "r", "restore: the snapshot, or the chosen paths; the plan is shown first", "r restore" },
+	{ { ' ' }, PATHS, choose, "Space", "choose this path (for r)", "Space choose" },
+	{ { 'u' }, ANYWHERE, undo, "u", "take the last restore back", NULL },
+	{ { 'd' }, ROWS, diff_before, "d", "what changed from the snapshot before", "d diff" },
+	{ { 'w' }, ROWS, diff_now, "w", "what differs in the workspace now", "w vs now" },
+	{ { 'c' }, SNAPSHOTS, compare, "c", "compare two: c on one, c on the other", NULL },
+	{ { 't' }, ROWS, open_tree, "t", "all files of the snapshot", "t tree" },
+	{ { 'v' }, PATHS, content, "v", "the file as it was", "v view" },
+	{ { 'h' }, PATHS, history, "h", "every version of this path", "h history" },
+	{ { 'm' }, SNAPSHOTS, mark, "m", "give the snapshot a name", NULL },
+	{ { 'D' }, ANYWHERE, deleted, "D", "files that are gone", "D deleted" },
+	{ { 'f' }, ANYWHERE, find, "f", "find a path over all time", NULL },
+	{ { 'R' }, ANYWHERE, report, "R", "what happened: the last crash", "R report" },
+	{ { 'S' }, ANYWHERE, status, "S", "how well this workspace is protected", NULL },
+	{ { 'j', KEY_DOWN, 14 }, ANYWHERE, down, "j, Down", "down", NULL },
+	{ { 'k', KEY_UP, 16 }, ANYWHERE, up, "k, Up", "up", NULL },
+	{ { KEY_NPAGE, 6, 4 }, ANYWHERE, page_down, "PgDn, Ctrl-F", "a screen down", NULL },
+	{ { KEY_PPAGE, 2, 21 }, ANYWHERE, page_up, "PgUp, Ctrl-B", "a screen up", NULL },
+	{ { 'g', KEY_HOME }, ANYWHERE, first, "g, Home", "to the first", NULL },
+	{ { 'G', KEY_END }, ANYWHERE, last, "G, End", "to the last", NULL },
+	{ { '/' }, ANYWHERE, search, "/", "search in this view", NULL },
+	{ { 'n' }, ANYWHERE, next, "n", "the next hit", NULL },
+	{ { 'N' }, ANYWHERE, previous, "N", "the one before", NULL },
+	{ { ':' }, ANYWHERE, what_command, ":", "the command that shows the same", NULL },
+	{ { 'L' }, ANYWHERE, again, "L", "look again: the list anew", NULL },
+	{ { 12 }, ANYWHERE, redraw, "Ctrl-L", "draw anew", NULL },
+	{ { '?' , KEY_F(1) }, ANYWHERE, keys_help, "?, F1", "this help", "? help" },
+	{ { 'Q' }, ANYWHERE, quit, "Q", "leave", NULL },
+};
+enum { N_BINDINGS = sizeof(bindings) / sizeof(*bindings) };
+
+void keys_do(struct screen *s, int key)
+{
+	*s->message = '\0';
+	for (size_t i = 0; i < N_BINDINGS; i++) {
+		const struct binding *b = &bindings[i];
+
+		for (size_t k = 0; k < 4 && b->key[k]; k++)
+			if (b->key[k] == key) {
+				if (b->in & IN(s->view->kind))
+					b->fn(s);
+				else
+					say(s, "that key does nothing here; ? shows all");
+				return;
+			}
+	}
+	say(s, "? shows all keys");
+}
+
+void keys_help(struct screen *s)
+{
+	struct view *v;
+
+	if (s->view->kind == VIEW_HELP)
+		return;
+	v = view_push(s, VIEW_HELP, NULL, NULL, " keys", NULL);
+	for (size_t i = 0; i < N_BINDINGS; i++) {
+		autofree char *line = xasprintf(" %-14s %s", bindings[i].keys, bindings[i].help);
+
+		row_add(v, line);
+	}
+	v->exit_code = 0;
+}
+
+const char *keys_hint(enum view_kind kind)
+{
+	static char line[256];
+	size_t n = 0;
+
+	*line = '\0';
+	for (size_t i = 0; i < N_BINDINGS; i++)
+		if (bindings[i].hint && bindings[i].in & IN(kind) && n + strlen(bindings[i].hint) + 3 < sizeof(line))
+			n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n ? "  " : " ", bindings[i].hint);
+	return line;
+}

@@ -1,0 +1,269 @@
+/* A line of what recover prints becomes a row: JSON where names and ids are taken from it, text where it is only looked at. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/auto.h"
+#include "../lib/text.h"
+#include "screen.h"
+#include "xalloc.h"
+
+static const char *word(const cJSON *o, const char *key)
+{
+	const cJSON *x = cJSON_GetObjectItemCaseSensitive(o, key);
+
+	return cJSON_IsString(x) ? x->valuestring : "";
+}
+
+static double number(const cJSON *o, const char *key)
+{
+	const cJSON *x = cJSON_GetObjectItemCaseSensitive(o, key);
+
+	return cJSON_IsNumber(x) ? x->valuedouble : 0;
+}
+
+static int nibble(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The true bytes where JSON could not hold them. Yours. */
+static char *path_of(const cJSON *o)
+{
+	const char *hex = word(o, "path_hex");
+	size_t n = strlen(hex) / 2;
+	char *p;
+
+	if (!n)
+		return xstrdup(word(o, "path"));
+	p = xmalloc(n + 1);
+	for (size_t i = 0; i < n; i++) {
+		int a = nibble(hex[2 * i]), b = nibble(hex[2 * i + 1]);
+
+		p[i] = (char)(a < 0 || b < 0 ? '?' : a << 4 | b);
+	}
+	p[n] = '\0';
+	return p;
+}
+
+/* "2026-11-28T04:15:09+00:00": the local time as it stands there. */
+static void put_time(const char *rfc, char out[20])
+{
+	size_t n = strnlen(rfc, 19);
+
+	memcpy(out, rfc, n);
+	out[n] = '\0';
+	if (n > 10)
+		out[10] = ' ';
+}
+
+static void put_words(const cJSON *o, const char *key, const char *before, struct buf *b)
+{
+	const cJSON *x, *list = cJSON_GetObjectItemCaseSensitive(o, key);
+
+	cJSON_ArrayForEach(x, list)
+		if (cJSON_IsString(x) && (buf_addstr(b, before) < 0 || buf_addstr(b, x->valuestring) < 0))
+			xalloc_failed();
+}
+
+static bool has_flag(const cJSON *o, const char *flag)
+{
+	const cJSON *x, *list = cJSON_GetObjectItemCaseSensitive(o, "flags");
+
+	cJSON_ArrayForEach(x, list)
+		if (cJSON_IsString(x) && strcmp(x->valuestring, flag) == 0)
+			return true;
+	return false;
+}
+
+/* Emptied, NUL-filled, unstable: what one looks for after a crash. */
+static unsigned char style_of(const cJSON *o)
+{
+	return has_flag(o, "emptied") || has_flag(o, "nulled") || has_flag(o, "unstable") ? STYLE_WARN
+											   : STYLE_PLAIN;
+}
+
+static void add_flags(const cJSON *o, struct buf *b)
+{
+	const cJSON *list = cJSON_GetObjectItemCaseSensitive(o, "flags");
+
+	if (cJSON_GetArraySize(list) > 0)
+		put_words(o, "flags", "  !", b);
+}
+
+static struct row *add(struct view *v, struct buf *text)
+{
+	v->row = xgrow(v->row, v->n, &v->cap, sizeof(*v->row));
+	v->row[v->n] = (struct row){ .text = buf_detach(text, NULL) };
+	if (!v->row[v->n].text)
+		v->row[v->n].text = xstrdup("");
+	return &v->row[v->n++];
+}
+
+static void snapshot(struct view *v, const cJSON *o)
+{
+	struct buf b = BUF_INIT;
+	char when[20], size[16];
+	const char *reason = word(o, "reason");
+	struct row *row;
+
+	put_time(word(o, "time"), when);
+	if (buf_printf(&b, "%s  %-8s %6.0f changed %9s", when, reason, number(o, "changed"),
+		    text_size((uint64_t)number(o, "added_bytes"), size)) < 0)
+		xalloc_failed();
+	put_words(o, "marks", "  @", &b);
+	if (*word(o, "message") && buf_printf(&b, "  %s", word(o, "message")) < 0)
+		xalloc_failed();
+	add_flags(o, &b);
+	row = add(v, &b);
+	row->id = xstrdup(word(o, "id"));
+	row->style = style_of(o);
+	if (row->style == STYLE_PLAIN && (strcmp(reason, "exit") == 0 || strcmp(reason, "risk") == 0))
+		row->style = STYLE_REMOVED;
+	else if (row->style == STYLE_PLAIN && strcmp(reason, "restore") == 0)
+		row->style = STYLE_HUNK;
+}
+
+static void change(struct view *v, const cJSON *o)
+{
+	autofree char *path = path_of(o);
+	bool folder = strcmp(word(o, "kind"), "folder") == 0;
+	const char *c = word(o, "change");
+	struct buf b = BUF_INIT;
+	char size[16];
+	struct row *row;
+
+	if (buf_printf(&b, " %s  %s%s", c, path, folder ? "/" : "") < 0)
+		xalloc_failed();
+	if (!folder && *c != 'D' &&
+		buf_printf(&b, "  %s", text_size((uint64_t)number(o, "size"), size)) < 0)
+		xalloc_failed();
+	if (*word(o, "why") && buf_printf(&b, "  (not stored: %s)", word(o, "why")) < 0)
+		xalloc_failed();
+	add_flags(o, &b);
+	row = add(v, &b);
+	row->path = xstrdup(path);
+	row->folder = folder;
+	row->style = style_of(o);
+	if (row->style == STYLE_PLAIN)
+		row->style = *c == 'A' ? STYLE_ADDED : *c == 'D' ? STYLE_REMOVED : *c == 'M' ? STYLE_PLAIN : STYLE_DIM;
+}
+
+/* ls names what is in its folder. */
+static void entry(struct view *v, const cJSON *o)
+{
+	autofree char *name = path_of(o);
+	autofree char *path = v->path && *v->path ? xasprintf("%s/%s", v->path, name) : xstrdup(name);
+	bool folder = strcmp(word(o, "kind"), "folder") == 0;
+	struct buf b = BUF_INIT;
+	char when[20], size[16] = "-";
+	struct row *row;
+
+	put_time(word(o, "mtime"), when);
+	if (!folder)
+		(void)text_size((uint64_t)number(o, "size"), size);
+	if (buf_printf(&b, "%s %9s  %s%s", when, size, name, folder ? "/" : "") < 0)
+		xalloc_failed();
+	if (*word(o, "why") && buf_printf(&b, "  (not stored: %s)", word(o, "why")) < 0)
+		xalloc_failed();
+	add_flags(o, &b);
+	row = add(v, &b);
+	row->path = xstrdup(path);
+	row->folder = folder;
+	row->style = folder ? STYLE_HUNK : style_of(o);
+}
+
+/* history, deleted, find: a path and a snapshot that has it. */
+static void version(struct view *v, const cJSON *o)
+{
+	static const char *const ids[] = { "id", "last_held_by", "snapshot" };
+	static const char *const times[] = { "time", "deleted", "mtime" };
+	autofree char *path = path_of(o);
+	const char *id = "", *time = "";
+	struct buf b = BUF_INIT;
+	char when[20], size[16];
+	struct row *row;
+
+	for (size_t i = 0; i < 3 && !*id; i++)
+		id = word(o, ids[i]);
+	for (size_t i = 0; i < 3 && !*time; i++)
+		time = word(o, times[i]);
+	put_time(time, when);
+	if (buf_printf(&b, "%s  %-8s %9s  %s", when, word(o, "change"),
+		    text_size((uint64_t)number(o, "size"), size), path) < 0)
+		xalloc_failed();
+	add_flags(o, &b);
+	row = add(v, &b);
+	row->path = xstrdup(path);
+	row->id = *id ? xstrdup(id) : NULL;
+	row->style = strcmp(word(o, "change"), "deleted") == 0 ? STYLE_REMOVED : style_of(o);
+}
+
+static void text(struct view *v, const char *line)
+{
+	struct buf b = BUF_INIT;
+	struct row *row;
+
+	if (buf_addstr(&b, line) < 0)
+		xalloc_failed();
+	row = add(v, &b);
+	if (strncmp(line, "diff --git", 10) == 0 || strncmp(line, "+++", 3) == 0 || strncmp(line, "---", 3) == 0)
+		row->style = STYLE_HEAD;
+	else if (strncmp(line, "@@", 2) == 0)
+		row->style = STYLE_HUNK;
+	else if (*line == '+')
+		row->style = STYLE_ADDED;
+	else if (*line == '-')
+		row->style = STYLE_REMOVED;
+}
+
+static void object(struct view *v, const cJSON *o)
+{
+	const cJSON *x;
+
+	switch (v->kind) {
+	case VIEW_SNAPSHOTS:
+		snapshot(v, o);
+		break;
+	case VIEW_CHANGES:
+		cJSON_ArrayForEach(x, cJSON_GetObjectItemCaseSensitive(o, "changes"))
+			change(v, x);
+		break;
+	case VIEW_TREE:
+		entry(v, o);
+		break;
+	default:
+		version(v, o);
+	}
+}
+
+void row_add(struct view *v, const char *line)
+{
+	cJSON *o;
+
+	if (v->kind == VIEW_TEXT || v->kind == VIEW_HELP) {
+		text(v, line);
+		return;
+	}
+	o = *line == '{' ? cJSON_Parse(line) : NULL;
+	if (o) {
+		object(v, o);
+	} else if (*line) {
+		free(v->note);
+		v->note = xstrdup(line);
+	}
+	cJSON_Delete(o);
+}
+
+void rows_release(struct view *v)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		free(v->row[i].text);
+		free(v->row[i].path);
+		free(v->row[i].id);
+	}
+	free(v->row);
+	v->row = NULL;
+	v->n = v->cap = 0;
+}

@@ -1,0 +1,277 @@
+#include "screen.h"
+
+#include <ncurses.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "../lib/auto.h"
+#include "xalloc.h"
+
+/* text from byte 0, as far as width columns go: no control character reaches the terminal, no
+ * character is cut in half. */
+static void put(int y, int x, int width, const char *text)
+{
+	mbstate_t st = { 0 };
+	size_t left = strlen(text);
+	int col = 0;
+
+	(void)move(y, x);
+	while (left && col < width) {
+		wchar_t wc;
+		size_t n = mbrtowc(&wc, text, left, &st);
+		int w;
+
+		if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
+			memset(&st, 0, sizeof(st));
+			n = 1;
+			wc = L'?';
+		}
+		w = wc == L'\t' ? 8 - col % 8 : wcwidth(wc);
+		if (wc == L'\t' || w < 0) {
+			w = w < 0 ? 1 : w;
+			for (int i = 0; i < w && col < width; i++, col++)
+				(void)addch(wc == L'\t' ? ' ' : '?');
+		} else if (col + w <= width) {
+			(void)addnwstr(&wc, 1);
+			col += w;
+		} else {
+			break;
+		}
+		text += n;
+		left -= n;
+	}
+	for (; col < width; col++)
+		(void)addch(' ');
+}
+
+static attr_t attribute(const struct screen *s, unsigned char style)
+{
+	static const attr_t plain[] = { A_NORMAL, A_NORMAL, A_NORMAL, A_BOLD, A_BOLD, A_BOLD, A_NORMAL };
+
+	if (!s->color)
+		return plain[style];
+	return (style == STYLE_HEAD || style == STYLE_WARN ? A_BOLD : style == STYLE_DIM ? A_DIM : A_NORMAL) |
+	       (style == STYLE_PLAIN || style == STYLE_DIM ? 0 : (attr_t)COLOR_PAIR(style));
+}
+
+/* The title, and what happened above the first view. */
+static int head_rows(const struct screen *s)
+{
+	int n = 1;
+
+	if (s->view->kind == VIEW_SNAPSHOTS && LINES > 16)
+		n += (int)s->n_head + (s->n_head > 0);
+	return n;
+}
+
+size_t view_height(const struct screen *s)
+{
+	int h = LINES - head_rows(s) - 1;
+
+	return h > 1 ? (size_t)h : 1;
+}
+
+static void keep_in_sight(struct screen *s)
+{
+	struct view *v = s->view;
+	size_t h = view_height(s);
+
+	if (v->n == 0)
+		v->at = 0;
+	else if (v->at >= v->n)
+		v->at = v->n - 1;
+	if (v->at < v->top)
+		v->top = v->at;
+	if (v->at >= v->top + h)
+		v->top = v->at - h + 1;
+}
+
+void view_to(struct screen *s, size_t row)
+{
+	s->view->at = row;
+	keep_in_sight(s);
+}
+
+void view_move(struct screen *s, long by)
+{
+	struct view *v = s->view;
+	long at = (long)v->at + by;
+
+	view_to(s, at < 0 ? 0 : (size_t)at);
+}
+
+/* In any case of letters, as far as ASCII goes. */
+static bool matches(const struct row *row, const char *word)
+{
+	return strcasestr(row->text, word) != NULL;
+}
+
+void view_search(struct screen *s, int direction, bool from_here)
+{
+	struct view *v = s->view;
+
+	if (!s->word || !v->n)
+		return;
+	for (size_t i = from_here ? 0 : 1; i <= v->n; i++) {
+		size_t k = direction > 0 ? (v->at + i) % v->n : (v->at + v->n - i % v->n) % v->n;
+
+		if (matches(&v->row[k], s->word)) {
+			view_to(s, k);
+			return;
+		}
+	}
+	(void)snprintf(s->message, sizeof(s->message), "not found: %s", s->word);
+}
+
+static void draw_row(const struct screen *s, int y, const struct row *row, bool at)
+{
+	attr_t a = attribute(s, row->style);
+
+	if (at)
+		a |= A_REVERSE;
+	(void)attrset(a);
+	put(y, 0, 1, row->chosen ? "*" : " ");
+	put(y, 1, COLS - 1, row->text);
+	(void)attrset(A_NORMAL);
+}
+
+static void draw_head(const struct screen *s)
+{
+	const struct view *v = s->view;
+	char right[64], state[24] = "";
+	int n;
+
+	if (v->feed.pid)
+		(void)snprintf(state, sizeof(state), "...");
+	else if (v->exit_code > 1)
+		(void)snprintf(state, sizeof(state), " (exit %d)", v->exit_code);
+	n = snprintf(right, sizeof(right), " %zu/%zu%s ", v->n ? v->at + 1 : 0, v->n, state);
+	(void)attrset(A_REVERSE);
+	put(0, 0, COLS - n, v->title);
+	put(0, COLS - n > 0 ? COLS - n : 0, n, right);
+	(void)attrset(A_NORMAL);
+	for (int i = 1; i < head_rows(s); i++) {
+		const struct row *row = i - 1 < (int)s->n_head ? &s->head[i - 1] : NULL;
+
+		if (!row) {
+			(void)move(i, 0);
+			(void)clrtoeol();
+			continue;
+		}
+		(void)attrset(attribute(s, row->style));
+		put(i, 0, COLS, row->text);
+		(void)attrset(A_NORMAL);
+	}
+}
+
+void view_draw(struct screen *s)
+{
+	const struct view *v = s->view;
+	size_t h = view_height(s);
+	int y = head_rows(s);
+
+	keep_in_sight(s);
+	draw_head(s);
+	for (size_t i = 0; i < h; i++, y++) {
+		if (v->top + i < v->n) {
+			draw_row(s, y, &v->row[v->top + i], v->top + i == v->at);
+		} else {
+			(void)move(y, 0);
+			(void)clrtoeol();
+			if (i == 0 && !v->n && !v->feed.pid)
+				put(y, 1, COLS - 1, v->note ? v->note : "nothing");
+		}
+	}
+	(void)attrset(A_BOLD);
+	put(LINES - 1, 0, COLS - 1, *s->message ? s->message : keys_hint(v->kind));
+	(void)attrset(A_NORMAL);
+	(void)clrtoeol();
+	(void)move(LINES - 1, COLS - 1);
+	(void)refresh();
+}
+
+struct view *view_push(struct screen *s, enum view_kind kind, const char *id, const char *path, const char *title,
+	const char *const *words)
+{
+	struct view *v = xcalloc(1, sizeof(*v));
+	int r;
+
+	v->kind = kind;
+	v->title = xstrdup(title);
+	v->id = id ? xstrdup(id) : NULL;
+	v->path = path ? xstrdup(path) : NULL;
+	v->feed.fd = -1;
+	v->exit_code = -1;
+	v->below = s->view;
+	s->view = v;
+	if (!words)
+		return v;
+	v->command = feed_command(words);
+	r = feed_start(s, &v->feed, words);
+	if (r < 0)
+		(void)snprintf(s->message, sizeof(s->message), "%s: %s", s->recover, strerror(-r));
+	return v;
+}
+
+void view_free(struct view *v)
+{
+	feed_stop(&v->feed);
+	rows_release(v);
+	free(v->title);
+	free(v->command);
+	free(v->id);
+	free(v->path);
+	free(v->note);
+	free(v);
+}
+
+void view_pop(struct screen *s)
+{
+	struct view *v = s->view;
+
+	if (!v->below)
+		return;
+	s->view = v->below;
+	view_free(v);
+}
+
+bool view_prompt(struct screen *s, const char *what, char *ret, size_t size)
+{
+	size_t n = 0;
+	int c;
+
+	*ret = '\0';
+	(void)curs_set(1);
+	for (;;) {
+		char line[512];
+
+		(void)snprintf(line, sizeof(line), "%s%s", what, ret);
+		put(LINES - 1, 0, COLS - 1, line);
+		(void)move(LINES - 1, (int)(strlen(line) < (size_t)COLS - 1 ? strlen(line) : (size_t)COLS - 1));
+		(void)refresh();
+		(void)timeout(-1);
+		c = getch();
+		if (c == 27 || c == ERR) {
+			n = 0;
+			break;
+		}
+		if (c == '\n' || c == '\r' || c == KEY_ENTER)
+			break;
+		if ((c == KEY_BACKSPACE || c == 127 || c == 8) && n) {
+			/* a whole character */
+			do
+				n--;
+			while (n && ((unsigned char)ret[n] & 0xc0) == 0x80);
+		} else if (c >= 32 && c < 256 && n + 1 < size) {
+			ret[n++] = (char)c;
+		} else if (c == KEY_RESIZE) {
+			view_draw(s);
+		}
+		ret[n] = '\0';
+	}
+	ret[n] = '\0';
+	(void)timeout(0);
+	(void)curs_set(0);
+	return n > 0;
+}

@@ -1,0 +1,114 @@
+/* recover/screen.h - recover-screen: what `recover` is in a terminal. What its files share; not for
+ * others.
+ *
+ * A view is a list of rows that a child process, recover itself, prints: the screen knows no store. Rows come as
+ * they are printed, keys are answered meanwhile. Whatever writes (restore, undo, mark) is recover too, on the terminal,
+ * with its own plan and question. So the screen can do nothing that the command line does not do, and
+ * shows the command it runs.
+ *
+ * screen_main.c: the terminal, the loop. screen-view.c: rows on the screen, moving, searching. screen-feed.c: the child and
+ * its lines. screen-rows.c: a line of JSON or of text into a row. screen-keys.c: what each key does. screen-dialogue.c: where
+ * the terminal is dumb. */
+#ifndef RECOVER_SCREEN_H
+#define RECOVER_SCREEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../lib/buf.h"
+
+enum view_kind {
+	VIEW_SNAPSHOTS,
+	VIEW_CHANGES,	/* of one snapshot */
+	VIEW_TREE,	/* a folder of one snapshot */
+	VIEW_HISTORY,	/* of one path */
+	VIEW_DELETED,
+	VIEW_FOUND,
+	VIEW_TEXT,	/* a diff, a file, a report */
+	VIEW_HELP,
+};
+
+enum style { STYLE_PLAIN, STYLE_ADDED, STYLE_REMOVED, STYLE_HUNK, STYLE_HEAD, STYLE_WARN, STYLE_DIM };
+
+struct row {
+	char *text;		/* what is shown */
+	char *path;		/* NULL: none */
+	char *id;		/* of a snapshot; NULL: the view's */
+	bool folder, chosen;
+	unsigned char style;
+};
+
+struct feed {
+	pid_t pid;		/* 0: none runs */
+	int fd;			/* -1: none */
+	struct buf line;	/* not whole yet */
+};
+
+struct view {
+	struct view *below;	/* the one it came from */
+	enum view_kind kind;
+	char *title;
+	char *command;		/* as one would type it */
+	char *id, *path;	/* what it is about; NULL */
+	char *note;		/* what recover said instead of rows; NULL */
+	struct row *row;
+	size_t n, cap;
+	size_t top, at;		/* first row on the screen; the one chosen */
+	struct feed feed;
+	int exit_code;		/* of the child; -1: it still runs */
+};
+
+struct screen {
+	char *recover;		/* the program */
+	char *workspace, *store;	/* options for it; NULL */
+	struct view *view;	/* on top */
+	struct row head[6];	/* what happened: lines of the summary */
+	size_t n_head;
+	struct feed head_feed;
+	char *word;		/* searched for; NULL */
+	char *compare;		/* id of the first of two snapshots; NULL */
+	char message[256];	/* the bottom line; "" the hints */
+	bool quit, color;
+};
+
+/* screen-feed.c */
+/* Starts recover with these words (NULL ends) behind the options that say which workspace; what it complains of
+ * comes along with what it prints. 0 or -errno. */
+int feed_start(struct screen *s, struct feed *f, const char *const *words);
+/* What there is now, a line at a time to fn. true: it has ended; *ret_exit is its exit code then. */
+bool feed_read(struct feed *f, void (*fn)(char *line, void *arg), void *arg, int *ret_exit);
+void feed_stop(struct feed *f);
+/* On the terminal, which is given back as it was before curses; waits for Enter when `pause`. The exit code. */
+int feed_run(struct screen *s, bool pause, const char *const *words);
+/* As one would type it: "recover diff 3f2a -- 'a b'". Yours. */
+char *feed_command(const char *const *words);
+
+/* screen-rows.c */
+void row_add(struct view *v, const char *line);		/* as the view's kind says */
+void rows_release(struct view *v);
+
+/* screen-view.c */
+struct view *view_push(struct screen *s, enum view_kind kind, const char *id, const char *path, const char *title,
+	const char *const *words);
+void view_pop(struct screen *s);
+void view_free(struct view *v);
+void view_draw(struct screen *s);
+void view_move(struct screen *s, long by);
+void view_to(struct screen *s, size_t row);
+void view_search(struct screen *s, int direction, bool from_here);
+size_t view_height(const struct screen *s);
+/* A line at the bottom; false: Esc or empty. */
+bool view_prompt(struct screen *s, const char *what, char *ret, size_t size);
+
+/* screen-keys.c */
+void keys_do(struct screen *s, int key);
+void keys_help(struct screen *s);
+const char *keys_hint(enum view_kind kind);
+void keys_snapshots(struct screen *s);			/* the first view, or anew */
+
+/* screen-dialogue.c: numbered questions instead. An exit code. */
+int dialogue(struct screen *s);
+
+#endif

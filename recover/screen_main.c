@@ -1,0 +1,187 @@
+/* recover-screen: see screen.h. Started by recover, which says where it is: --recover PATH, then its own
+ * options. */
+#include <errno.h>
+#include <locale.h>
+#include <ncurses.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/names.h"
+#include "screen.h"
+#include "xalloc.h"
+
+static volatile sig_atomic_t ended;
+
+static void on_signal(int signo)
+{
+	ended = signo;
+}
+
+static void head_line(char *line, void *arg)
+{
+	struct screen *s = arg;
+
+	/* The summary; what follows its empty line is for those who have no screen. */
+	if (s->n_head == sizeof(s->head) / sizeof(*s->head) || !*line || strncmp(line, "  ", 2) == 0)
+		return;
+	s->head[s->n_head] = (struct row){ .text = xstrdup(line) };
+	if (strstr(line, "not running") || strncmp(line, "crash", 5) == 0 || strncmp(line, "lost", 4) == 0 ||
+		strstr(line, "emptied") || strstr(line, "dropped"))
+		s->head[s->n_head].style = STYLE_WARN;
+	s->n_head++;
+}
+
+static void view_line(char *line, void *arg)
+{
+	row_add(arg, line);
+}
+
+/* Something to draw? */
+static bool take_rows(struct screen *s)
+{
+	bool any = false;
+	int code;
+
+	if (s->head_feed.fd >= 0) {
+		size_t n = s->n_head;
+
+		any |= feed_read(&s->head_feed, head_line, s, &code) || s->n_head != n;
+	}
+	for (struct view *v = s->view; v; v = v->below) {
+		size_t n = v->n;
+
+		if (v->feed.fd < 0)
+			continue;
+		if (feed_read(&v->feed, view_line, v, &v->exit_code))
+			any = true;
+		any |= v->n != n;
+	}
+	return any;
+}
+
+static int wait_for(struct screen *s)
+{
+	struct pollfd p[16] = { { .fd = STDIN_FILENO, .events = POLLIN } };
+	nfds_t n = 1;
+
+	if (s->head_feed.fd >= 0)
+		p[n++] = (struct pollfd){ .fd = s->head_feed.fd, .events = POLLIN };
+	for (struct view *v = s->view; v && n < 16; v = v->below)
+		if (v->feed.fd >= 0)
+			p[n++] = (struct pollfd){ .fd = v->feed.fd, .events = POLLIN };
+	return poll(p, n, -1) < 0 && errno != EINTR ? -errno : p[0].revents & (POLLHUP | POLLERR) ? -EIO : 0;
+}
+
+static void loop(struct screen *s)
+{
+	bool draw = true;
+
+	while (!s->quit && !ended) {
+		int key;
+
+		if (draw)
+			view_draw(s);
+		draw = false;
+		if (wait_for(s) < 0)
+			break;
+		draw = take_rows(s);
+		while (!s->quit && !ended && (key = getch()) != ERR) {
+			if (key != KEY_RESIZE)
+				keys_do(s, key);
+			draw = true;
+		}
+	}
+}
+
+static void start_curses(struct screen *s)
+{
+	(void)initscr();
+	(void)cbreak();
+	(void)noecho();
+	(void)nonl();
+	(void)keypad(stdscr, TRUE);
+	set_escdelay(25);
+	(void)timeout(0);
+	(void)curs_set(0);
+	s->color = has_colors() && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
+	if (s->color) {
+		(void)start_color();
+		(void)use_default_colors();
+		(void)init_pair(STYLE_ADDED, COLOR_GREEN, -1);
+		(void)init_pair(STYLE_REMOVED, COLOR_RED, -1);
+		(void)init_pair(STYLE_HUNK, COLOR_CYAN, -1);
+		(void)init_pair(STYLE_HEAD, COLOR_BLUE, -1);
+		(void)init_pair(STYLE_WARN, COLOR_YELLOW, -1);
+	}
+}
+
+static void release(struct screen *s)
+{
+	while (s->view) {
+		struct view *v = s->view;
+
+		s->view = v->below;
+		view_free(v);
+	}
+	feed_stop(&s->head_feed);
+	for (size_t i = 0; i < s->n_head; i++)
+		free(s->head[i].text);
+	free(s->word);
+	free(s->compare);
+}
+
+static bool parse(struct screen *s, int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--recover") == 0)
+			s->recover = argv[i + 1];
+		else if (strcmp(argv[i], "--workspace") == 0)
+			s->workspace = argv[i + 1];
+		else if (strcmp(argv[i], "--store") == 0)
+			s->store = argv[i + 1];
+		else
+			return false;
+	}
+	return s->recover && argc % 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct screen s = { .head_feed = { .fd = -1 } };
+	struct sigaction end = { .sa_handler = on_signal };
+	const char *term = getenv("TERM");
+
+	(void)setlocale(LC_ALL, "");
+	log_init(RECOVER, LOG_WARN);
+	if (!parse(&s, argc, argv)) {
+		log_error("usage: recover-screen --recover PATH [--workspace DIR] [--store DIR]; " RECOVER
+			  " starts it");
+		return EXIT_USAGE;
+	}
+	/* Paths of a store begin at the workspace, wherever this was typed. */
+	if (chdir("/") < 0)
+		log_warn("/: %s", strerror(errno));
+	if (!term || !*term || strcmp(term, "dumb") == 0)
+		return dialogue(&s);
+	(void)sigaction(SIGTERM, &end, NULL);
+	(void)sigaction(SIGHUP, &end, NULL);
+	(void)sigaction(SIGINT, &end, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	start_curses(&s);
+	(void)atexit((void (*)(void))endwin);
+	keys_snapshots(&s);
+	loop(&s);
+	(void)endwin();
+	release(&s);
+	if (ended) {
+		(void)signal(ended, SIG_DFL);
+		(void)raise(ended);
+	}
+	return EXIT_DONE;
+}

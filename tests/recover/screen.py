@@ -1,0 +1,317 @@
+"""The screen of recover in tmux. `--random N`: N random keys besides."""
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+build = os.environ.get("BUILD_DIR", os.path.abspath("build"))
+if not shutil.which("tmux"):
+    print("skip the screen: no tmux")
+    sys.exit(0)
+
+d = tempfile.mkdtemp()
+w, s = d + "/w", d + "/s"
+env = dict(os.environ, HOME=d + "/home", XDG_DATA_HOME=d + "/data", HOLDFAST_STATE=d + "/state", HOLDFAST_AUTOSTART="0",
+           LC_ALL="C.UTF-8", TERM="screen-256color", PS1="$ ", HOLDFAST_STORE=s, TZ="UTC", ASAN_OPTIONS="log_path=%s/asan" % d)
+for name in "TMUX", "NO_COLOR", "HOLDFAST_CONFIG", "PAGER", "GIT_PAGER":
+    env.pop(name, None)
+for p in "home", "data", "state", "w", "w/src", "w/docs":
+    os.makedirs(os.path.join(d, p), mode=0o700)
+sock = ["tmux", "-f", "/dev/null", "-S", d + "/tmux"]
+
+
+def tmux(*args):
+    return subprocess.run(sock + list(args), env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+
+def snap(message):
+    subprocess.run([build + "/snapd", "-w", w, "--once", "-q", "-m", message], env=env, stdout=subprocess.DEVNULL, check=True)
+
+
+def write(path, text):
+    with open(os.path.join(w, path), "w") as f:
+        f.write(text)
+
+
+def read(path):
+    with open(os.path.join(w, path)) as f:
+        return f.read()
+
+
+def screen():
+    return tmux("capture-pane", "-p", "-t", "t")
+
+
+def shows(*words, seconds=20):
+    """Until all of it stands on the screen."""
+    end = time.time() + seconds
+    while True:
+        text = screen()
+        if all(x in text for x in words):
+            return text
+        if time.time() > end:
+            raise AssertionError("%r is not on the screen:\n%s" % ([x for x in words if x not in text], text))
+        time.sleep(0.03)
+
+
+def keys(*names):
+    tmux("send-keys", "-t", "t", *names)
+
+
+def start(columns=80, rows=24, command="recover", **more):
+    tmux("kill-server")
+    e = dict(env, **more)
+    for _ in range(200):
+        if start_once(e, columns, rows, command):
+            return
+        time.sleep(0.05)     # the server before is still ending
+    raise AssertionError("tmux does not start")
+
+
+def start_once(e, columns, rows, command):
+    return 0 == subprocess.run(sock + ["new-session", "-d", "-x", str(columns), "-y", str(rows), "-s", "t",
+                           "trap : INT; cd %s/src; %s/%s; echo \"left with $?\"; stty -a | grep -o '.echo '; exec sleep 1000" % (w, build, command)],
+                   env=e, stderr=subprocess.DEVNULL).returncode
+
+
+bad = 0
+
+
+def check(name):
+    def run(fn):
+        global bad
+        try:
+            fn()
+            print("ok", name, flush=True)
+        except Exception as e:
+            bad += 1
+            print("not ok", name, flush=True)
+            print(e, flush=True)
+    return run
+
+
+for i in range(1, 9):
+    with open(w + "/src/train.py", "a") as f:
+        f.write("line %d\n" % i)
+    write("docs/note %d.md" % i, "note %d\n" % i)
+    write("docs/odd\nname\u00e4\u4e2d", "odd\n")
+    if i == 5:
+        os.unlink(w + "/docs/note 2.md")
+    if i == 6:
+        write("src/train.py", "")
+    snap("step %d" % i)
+
+
+@check("it opens on the snapshots, the newest first, below what happened")
+def _():
+    start()
+    text = shows("step 8", "step 1", "8 snapshots", "snapd is not running", "1/8", "Enter open")
+    lines = text.split("\n")
+    assert lines[0].startswith(" Holdfast") and "step 8" in lines[5] and "step 7" in lines[6], text
+    assert "!emptied" in next(x for x in lines if "step 6" in x), text
+    assert all(len(x) <= 80 for x in lines), text
+
+
+@check("what changed in a snapshot, its diff, every version of a file, the tree; and back")
+def _():
+    keys("Enter")
+    shows("what changed in it", "M  src/train.py", "A  docs/note 8.md", "odd?name\u00e4\u4e2d")
+    keys("G", "Enter")
+    shows("against the one before", "+line 8", "@@ -1 +1,2 @@")
+    keys("q")
+    shows("what changed in it", "4/4")
+    keys("h")
+    shows("every version", "added", "!emptied", "1/8")
+    keys("q", "t")
+    shows(":/ ", "docs/", "src/")
+    keys("Enter")
+    shows(":/docs", "note 1.md", "note 8.md")
+    assert "note 2.md" not in screen()
+    keys("Enter")
+    shows("note 1")
+    keys("q", "q", "q", "q")
+    shows("step 8", "1/8")
+
+
+@check("files that are gone, a path found over all time, a search, the help, the command for it")
+def _():
+    keys("D")
+    shows("files that are gone", "docs/note 2.md")
+    keys("Enter")
+    shows("note 2")
+    keys("q", "q", "f")
+    shows("find paths")
+    keys("*.py", "Enter")
+    shows("paths that match *.py", "src/train.py")
+    keys("q")
+    shows("1/8")
+    keys("/")
+    keys("step 3", "Enter")
+    shows("6/8")
+    keys("?")
+    shows("take the last restore back")
+    keys("q", "w", ":")
+    shows("recover diff ")
+    keys("q", "g")
+    shows("1/8")
+
+
+@check("a file is restored: the plan first, then asked; and undone")
+def _():
+    write("src/train.py", "broken\n")
+    keys("w")
+    shows("-line 7", "+broken")
+    keys("q", "Enter")
+    shows("what changed in it", "M  src/train.py")
+    keys("G", "r")
+    shows("replace 1 file", "[y/N]")
+    assert read("src/train.py") == "broken\n"
+    keys("y", "Enter")
+    shows("done; ", "Enter: back")
+    assert read("src/train.py") == "line 7\nline 8\n"
+    keys("Enter")
+    shows("before the restore", "1/10")
+    keys("u")
+    shows("take back the restore", "[y/N]")
+    keys("y", "Enter")
+    shows("undo again")
+    assert read("src/train.py") == "broken\n"
+    keys("Enter")
+    shows("after the undo", "step 1\n")
+
+
+@check("several paths are chosen with the space bar")
+def _():
+    write("docs/note 8.md", "x")
+    keys("/")
+    keys("step 8", "Enter", "Enter")
+    shows("what changed in it", "M  src/train.py")
+    keys("j", "Space", "G", "Space")
+    shows("*")
+    keys("r")
+    shows("replace 2 files", "docs/note 8.md", "src/train.py", "[y/N]")
+    keys("n", "Enter")
+    shows("Enter: back")
+    assert read("docs/note 8.md") == "x"
+    keys("Enter")
+    shows("1 changed since", "step 1\n")
+
+
+@check("two snapshots are compared, one gets a name")
+def _():
+    keys("/")
+    keys("step 3", "Enter", "c")
+    shows("now c on the other")
+    keys("k", "c")
+    shows("against", "+line 4")
+    keys("q", "m")
+    shows("a name for this snapshot")
+    keys("good", "Enter")
+    shows("@good")
+
+
+@check("sizes: 40x8, 120x40, 200x60, while it runs")
+def _():
+    for x, y in ((40, 8), (120, 40), (200, 60), (80, 24), (20, 5), (80, 24)):
+        tmux("resize-window", "-t", "t", "-x", str(x), "-y", str(y))
+        end = time.time() + 20
+        while True:
+            text = screen()
+            lines = text.rstrip("\n").split("\n")
+            if len(lines) <= y and text.strip() and max(len(v) for v in lines) <= x and "Holdfast" in lines[0]:
+                break
+            assert time.time() < end, text
+            time.sleep(0.05)
+
+
+def left(code):
+    text = shows("left with %s" % code)
+    shows("\n echo")
+    return text
+
+
+@check("q leaves the terminal as it was; so do SIGTERM and Ctrl-C")
+def _():
+    keys("q")
+    left(0)
+    start()
+    shows("step 8")
+    pid = subprocess.run(["pgrep", "-f", "recover-screen --recover %s/recover --workspace %s" % (build, w)], stdout=subprocess.PIPE, text=True).stdout.split()
+    os.kill(int(pid[0]), 15)
+    left(143)
+    start()
+    shows("step 8")
+    keys("C-c")
+    left(130)
+
+
+@check("no colours with NO_COLOR")
+def _():
+    start(NO_COLOR="1")
+    shows("step 8")
+    text = tmux("capture-pane", "-e", "-p", "-t", "t")
+    assert not re.search("\x1b\\[([0-9]*;)*[34][0-7]m", text), text
+    keys("Q")
+    left(0)
+
+
+@check("a dumb terminal gets numbers")
+def _():
+    start(command="recover", TERM="dumb")
+    tmux("kill-server")
+    p = subprocess.run(["script", "-qec", "env TERM=dumb %s/recover -w %s" % (build, w), "/dev/null"], env=env, input="3\n8\n",
+                       stdout=subprocess.PIPE, text=True, timeout=60)
+    assert "1 restore the latest snapshot" in p.stdout and "step 3" in p.stdout, p.stdout
+
+
+@check("after the folder was deleted it opens from elsewhere, and r brings all back")
+def _():
+    shutil.rmtree(w)
+    start(command="recover -w %s" % w)
+    shows("step 8")
+    keys("/")
+    keys("step 8", "Enter", "r")
+    shows("[y/N]")
+    keys("y", "Enter")
+    shows("Enter: back")
+    assert read("src/train.py") == "line 7\nline 8\n"
+    keys("Enter")
+    shows("step 8")
+    keys("Q")
+    left(0)
+
+
+def random_keys(n):
+    seed = int(os.environ.get("SEED", str(random.randrange(1 << 32))))
+    rng = random.Random(seed)
+    print("# seed", seed, flush=True)
+    names = list("jjjjkkggGG qdwtvhDfRS/nN:L?c\t%") + ["Enter", "Escape", "Left", "Right", "NPage", "PPage", "Home", "End", "Space", "BSpace", "C-l", "F5",
+                                                    "\u00e4", "C-z"]
+    start()
+    shows("step 8")
+    for i in range(n):
+        k = rng.choice(names)
+        keys(k)
+        if rng.random() < 0.02:
+            tmux("resize-window", "-t", "t", "-x", str(rng.randint(5, 200)), "-y", str(rng.randint(3, 60)))
+        if k == "C-z" or i % 50 == 0:
+            text = screen()
+            if "left with" in text:
+                assert "left with 0" in text or "left with 1" in text, text
+                start()
+                shows("step 8")
+    assert not [x for x in os.listdir(d) if x.startswith("asan")], "ASan has spoken"
+
+
+if "--random" in sys.argv:
+    @check("random keys and sizes: no crash, a terminal as it was")
+    def _():
+        random_keys(int(sys.argv[sys.argv.index("--random") + 1]))
+
+tmux("kill-server")
+shutil.rmtree(d, ignore_errors=True)
+sys.exit(1 if bad else 0)
