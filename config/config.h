@@ -53,6 +53,13 @@ struct config {
 	uint64_t free_floor;
 	int level;			/* store.compressionLevel, 3 (1..19) */
 
+	/* [prune]; all user only */
+	uint64_t keep_all_ms, keep_ten_ms;	/* prune.all 1d, prune.tenMinutes 1w */
+	uint64_t keep_hourly_ms, keep_daily_ms;	/* prune.hourly 30d, prune.daily 365d */
+	uint64_t keep_weekly_ms;		/* prune.weekly, 0 = for ever */
+	uint64_t grace_ms;		/* prune.grace, 2h */
+	uint64_t prune_every_ms;	/* prune.every, 1h; 0 = never by itself */
+
 	/* [recover] */
 	/* recover.pager; after GIT_PAGER, before PAGER and less. User only */
 	char *pager;

@@ -56,6 +56,23 @@ const struct config_key config_keys[] = {
 	{ "store.compressionLevel", KEY_INT, AT(level), "3", 1, 19,
 		.help = "That of zstd, 1 (fast) to 19 (small)." },
 
+	{ "prune.all", KEY_TIME, AT(keep_all_ms), "1d", 0, ANY, .user_only = true,
+		.help = "All snapshots stay for this long. Then, by age, one of each box of time:" },
+	{ "prune.tenMinutes", KEY_TIME, AT(keep_ten_ms), "1w", 0, ANY, .user_only = true,
+		.help = "one of 10 minutes up to this age," },
+	{ "prune.hourly", KEY_TIME, AT(keep_hourly_ms), "30d", 0, ANY, .user_only = true,
+		.help = "one of an hour," },
+	{ "prune.daily", KEY_TIME, AT(keep_daily_ms), "365d", 0, ANY, .user_only = true,
+		.help = "one of a day," },
+	{ "prune.weekly", KEY_TIME, AT(keep_weekly_ms), "0", 0, ANY, .user_only = true,
+		.help = "one of a week; 0 is for ever. The newest, a marked one and the last before a\n"
+			"crash always stay." },
+	{ "prune.grace", KEY_TIME, AT(grace_ms), "2h", 0, ANY, .user_only = true,
+		.help = "What is younger than this stays, also where there is no room." },
+	{ "prune.every", KEY_TIME, AT(prune_every_ms), "1h", 0, ANY, .user_only = true,
+		.help = "How often snapd prunes by itself, after a snapshot and in small steps. 0 is\n"
+			"never; where there is no room it is done all the same." },
+
 	{ "recover.pager", KEY_STRING, AT(pager), .example = "less -R", .user_only = true,
 		.help = "The program long output goes through on a terminal. $GIT_PAGER\n"
 			"goes before it; without both $PAGER, then less." },

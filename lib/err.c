@@ -18,8 +18,9 @@ const char *err_str(int r)
 	case ENOENT:
 		return "no such file or folder";
 	case ENOSPC:
-	case EDQUOT:
 		return "no space left";
+	case EDQUOT:
+		return "the store's quota is used up";
 	case ENOMEDIUM:
 		return "an empty folder is in its place";
 	case EPROTO:

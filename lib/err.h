@@ -8,7 +8,8 @@
  *	-EBUSY		locked: another process is the writer
  *	-ESTALE		changed under us: look again
  *	-ENOENT		gone, or never was
- *	-ENOSPC		no room (-EDQUOT is folded into it)
+ *	-ENOSPC		no room (the system's -EDQUOT is folded into it)
+ *	-EDQUOT		the store's own quota is used up
  *	-ENOMEDIUM	an empty folder where something was: its file system is not mounted?
  *	-EPROTO		the peer speaks something else
  *	-EROFS		read-only medium

@@ -1,5 +1,5 @@
 /* All snapshots as an ordinary bare repository: the same objects, bit for bit, in a pack.
- * Exported again, only what is new is added. */
+ * Exported again, only what is new is added. Commits are those of chain.h. */
 #include "recover.h"
 
 #include <dirent.h>
@@ -16,6 +16,7 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/progress.h"
+#include "chain.h"
 #include "out.h"
 #include "pack.h"
 #include "pairs.h"
@@ -29,6 +30,7 @@ struct set {			/* of ids; open addressing, zero: free */
 struct object {
 	git_oid id;
 	git_object_t type;
+	size_t link;		/* of a commit: which */
 };
 
 struct exporting {
@@ -39,7 +41,7 @@ struct exporting {
 	git_repository *from, *to;
 	git_odb *odb;
 	struct pack *pack;
-	git_revwalk *walk;
+	struct chain chain;
 	struct progress *progress;
 	git_oid newest;
 	uint64_t tags;
@@ -54,7 +56,7 @@ static void set_release(struct set *s)
 static void exporting_release(struct exporting *x)
 {
 	set_release(&x->met);
-	git_revwalk_free(x->walk);
+	chain_release(&x->chain);
 	pack_drop(x->pack);
 	free(x->object);
 	git_repository_free(x->to);
@@ -158,12 +160,12 @@ static bool set_add(struct set *s, const git_oid *id)
 static void put_down(struct exporting *x, const git_oid *id, git_object_t type)
 {
 	x->object = xgrow(x->object, x->n, &x->cap, sizeof(*x->object));
-	x->object[x->n++] = (struct object){ *id, type };
+	x->object[x->n++] = (struct object){ .id = *id, .type = type };
 }
 
 /* A tree and what is below it that was not met before; pack false: only remembered, the target
  * has it. */
-static int add_tree(struct exporting *x, const git_oid *id, bool pack, unsigned depth)
+static int add_tree(struct exporting *x, git_repository *in, const git_oid *id, bool pack, unsigned depth)
 {
 	git_tree *t = NULL;
 	int r;
@@ -178,7 +180,7 @@ static int add_tree(struct exporting *x, const git_oid *id, bool pack, unsigned 
 			" verify --all)");
 		return GIT_ERROR;
 	}
-	if ((r = git_tree_lookup(&t, x->from, id)) < 0)
+	if ((r = git_tree_lookup(&t, in, id)) < 0)
 		return r;
 	if (pack)
 		put_down(x, id, GIT_OBJECT_TREE);
@@ -187,7 +189,7 @@ static int add_tree(struct exporting *x, const git_oid *id, bool pack, unsigned 
 		const git_oid *sub = git_tree_entry_id(e);
 
 		if (git_tree_entry_type(e) == GIT_OBJECT_TREE)
-			r = add_tree(x, sub, pack, depth + 1);
+			r = add_tree(x, in, sub, pack, depth + 1);
 		else if (set_add(&x->met, sub) && pack)
 			put_down(x, sub, GIT_OBJECT_BLOB);
 	}
@@ -195,52 +197,63 @@ static int add_tree(struct exporting *x, const git_oid *id, bool pack, unsigned 
 	return r;
 }
 
-static int add_commit(struct exporting *x, const git_oid *id, bool pack)
+/* What the target's branch holds need not come again; it may be of a time when the store held other
+ * snapshots. */
+static int hide_known(struct exporting *x, const git_oid *head)
 {
 	git_commit *c = NULL;
-	int r = git_commit_lookup(&c, x->from, id);
+	int r = git_commit_lookup(&c, x->to, head);
 
-	if (r >= 0 && pack && set_add(&x->met, id))
-		put_down(x, id, GIT_OBJECT_COMMIT);
-	if (r >= 0)
-		r = add_tree(x, git_commit_tree_id(c), pack, 0);
+	if (r == 0)
+		r = add_tree(x, x->to, git_commit_tree_id(c), false, 0);
 	git_commit_free(c);
-	return r;
+	return r == GIT_ENOTFOUND ? 0 : r;	/* damaged, or shallow: it comes whole then */
 }
 
-/* What a former export brought need not come again. 1: it brought all. */
-static int hide_known(struct exporting *x)
+/* How many of the line the target has: those up to one that its branch is, or goes back to. */
+static size_t count_known(struct exporting *x, const git_oid *head)
 {
-	git_oid head;
-	int r;
+	git_odb *odb = NULL;
+	size_t i = x->chain.n;
 
-	if (git_reference_name_to_id(&head, x->to, "refs/heads/main") < 0)
+	if (git_repository_odb(&odb, x->to) < 0)
 		return 0;
-	if (git_oid_equal(&head, &x->newest))
-		return 1;
-	/* a store that was thinned since has other commits: then everything is packed anew */
-	if (!git_odb_exists(x->odb, &head))
-		return 0;
-	r = git_revwalk_hide(x->walk, &head);
-	return r < 0 ? r : add_commit(x, &head, false);
+	for (; i > 0; i--) {
+		const git_oid *id = &x->chain.link[i - 1].id;
+
+		if (git_oid_equal(id, head))
+			break;
+		if (git_odb_exists(odb, id) && git_graph_descendant_of(x->to, head, id) == 1)
+			break;
+	}
+	git_odb_free(odb);
+	return i;
 }
 
 /* All that goes into the pack. */
 static int gather(struct exporting *x)
 {
-	git_oid id;
-	int r;
+	size_t known = 0;
+	git_oid head;
+	int r = chain_load(x->store, x->odb, &x->chain);
 
-	if ((r = git_revwalk_new(&x->walk, x->from)) < 0 ||
-		(r = git_revwalk_push(x->walk, &x->newest)) < 0)
+	if (r == 0 && git_reference_name_to_id(&head, x->to, "refs/heads/main") == 0) {
+		known = count_known(x, &head);
+		r = hide_known(x, &head);
+	}
+	if (r < 0)
 		return r;
-	git_revwalk_sorting(x->walk, GIT_SORT_TOPOLOGICAL);
-	if ((r = hide_known(x)) != 0)
-		return r < 0 ? r : 0;
-	while ((r = git_revwalk_next(&id, x->walk)) == 0)
-		if ((r = add_commit(x, &id, true)) < 0)
-			return r;
-	return r == GIT_ITEROVER ? 0 : r;
+	x->newest = x->chain.link[x->chain.n - 1].id;
+	for (size_t i = known; r >= 0 && i < x->chain.n; i++) {
+		const struct chain_link *l = &x->chain.link[i];
+
+		if (!set_add(&x->met, &l->id))
+			continue;
+		put_down(x, &l->id, GIT_OBJECT_COMMIT);
+		x->object[x->n - 1].link = i;
+		r = add_tree(x, x->from, &l->tree, true, 0);
+	}
+	return r;
 }
 
 /* ---- writing it ------------------------------------------------------------------ */
@@ -283,6 +296,18 @@ static int pack_other(struct exporting *x, const struct object *o)
 	return r;
 }
 
+static int pack_commit(struct exporting *x, const struct object *o)
+{
+	autoput(buf_release) struct buf text = BUF_INIT;
+	int r = chain_text(&x->chain, x->odb, o->link, &text);
+
+	if (r < 0)
+		return err_from_git(r);
+	if ((r = pack_object(x->pack, &o->id, o->type, text.len)) < 0)
+		return r;
+	return pack_data(x->pack, text.data, text.len);
+}
+
 static int pack_failed(const char *dir, const struct object *o, int e)
 {
 	char hex[41] = "";
@@ -316,7 +341,7 @@ static int pack_all(struct exporting *x, const char *dir)
 
 		e = interrupted                  ? -EINTR
 		    : o->type == GIT_OBJECT_BLOB ? pack_blob(x, o)
-						 : pack_other(x, o);
+		    : o->type == GIT_OBJECT_COMMIT ? pack_commit(x, o) : pack_other(x, o);
 		if (e < 0 || (e = pack_object_end(x->pack)) < 0)
 			return pack_failed(dir, o, e);
 		progress_add(x->progress, 1, 0);
@@ -344,20 +369,19 @@ static char *tag_name(const char *mark)
 
 struct tagging {
 	struct exporting *x;
-	struct store *store;
 };
 
 static int add_tag(const char *mark, uint64_t seq, void *arg)
 {
 	struct tagging *t = arg;
-	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	const struct chain_link *l = chain_find(&t->x->chain, seq);
 	autofree char *name = tag_name(mark);
 	git_reference *ref = NULL;
 	git_oid id;
 
-	if (store_by_seq(t->store, seq, &sn) < 0)
+	if (!l)
 		return 0;
-	memcpy(id.id, sn.id.b, 20);
+	id = l->id;
 	if (git_reference_create(&ref, t->x->to, name, &id, 1, NULL) < 0)
 		log_warn("mark %s: %s", mark, git_error_last()->message);
 	else if (strcmp(name + 10, mark))
@@ -368,7 +392,7 @@ static int add_tag(const char *mark, uint64_t seq, void *arg)
 
 static int set_refs(struct recover *r, struct exporting *x)
 {
-	struct tagging t = { x, r->store };
+	struct tagging t = { x };
 	git_reference *ref = NULL;
 	int e;
 
@@ -397,7 +421,6 @@ int cmd_export(struct recover *r, const struct args *a)
 	}
 	if ((e = store_newest(r->store, &newest)) < 0)
 		return context_failed(r, e, "there is no snapshot to export");
-	memcpy(x.newest.id, newest.id.b, 20);
 	if ((e = store_git(r->store, &x.from, &x.odb)) < 0)
 		return context_failed(r, e, "cannot read the objects");
 	interrupt_catch();

@@ -57,6 +57,14 @@ const struct command commands[] = {
 		0, false, NEEDS_STORE, cmd_verify },
 	{ "export", "DIR", "all snapshots as an ordinary bare git repository", NULL, 1, 1, false,
 		NEEDS_STORE, cmd_export },
+	{ "prune", "[--dry-run] [--json]", "thin the snapshots now, by age and by quota",
+		prune_opts, 0, 0, false, NEEDS_STORE, cmd_prune },
+	{ "stores", "[--json]", "every store there is, and whether its workspace still exists",
+		stores_opts, 0, 0, false, 0, cmd_stores },
+	{ "adopt", "[--force] OLD NEW", "the workspace OLD is NEW now: its snapshots follow",
+		adopt_opts, 2, 2, false, 0, cmd_adopt },
+	{ "drop", "[--yes] STORE", "a store goes with all its snapshots; STORE or its workspace",
+		drop_opts, 1, 1, false, 0, cmd_drop },
 	{ 0 },
 };
 

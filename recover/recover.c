@@ -79,7 +79,7 @@ static int run_command(struct recover *r, const struct command *c, char **argv, 
 		rc = usage_error(c);
 	} else {
 		rc = c->needs & NEEDS_STORE ? context_open(r) : EXIT_DONE;
-		if (rc == EXIT_DONE && !(c->needs & ALONE_ON_JOURNAL))
+		if (rc == EXIT_DONE && c->needs == NEEDS_STORE)
 			pending_say(r);
 		if (rc == EXIT_DONE)
 			rc = c->run(r, &a);

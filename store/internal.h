@@ -31,7 +31,8 @@
  *	fold		what happened in them, told of the next one that is kept
  *	live		which objects the kept ones want
  *	rewrite		one segment without the rest
- *	prune		all of that in order */
+ *	prune, pruned	all of that in order; a catalogue that was left behind
+ *	room		quota, floor, reserve */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
@@ -684,6 +685,8 @@ struct store {
 	/* a row's sum was wrong: the writer makes a new catalogue */
 	bool cat_damaged;
 	int broken;			/* writer: look at the log's tail again before going on */
+	bool limited;			/* room bytes more may be appended (store_limit) */
+	uint64_t room;
 	struct store_options opt;
 	uint8_t id[16];
 	bool have_id;

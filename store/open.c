@@ -438,9 +438,14 @@ static int store_open_in(struct store *s, enum store_mode mode)
 		if ((r = lock_writer(s)) < 0 || (r = read_workspace(s)) < 0)
 			return r;
 		s->write = true;
-		if ((r = name_workspace(s, s->opt.workspace)) < 0)
-			return r;
-		return store_writer_ready(s);
+		r = name_workspace(s, s->opt.workspace);
+		if (r == 0)
+			r = store_writer_ready(s);
+		/* On a full disk: whoever writes will prune first. */
+		if (r == -ENOSPC && store_reserve_release(s) &&
+		    (r = name_workspace(s, s->opt.workspace)) == 0)
+			r = store_writer_ready(s);
+		return r;
 	}
 	if ((r = read_workspace(s)) < 0 || (r = learn_id(s)) < 0)
 		return r;

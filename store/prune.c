@@ -310,6 +310,12 @@ static int plan(struct store_prune *p)
 	uint64_t before;
 	int r = load_snapshots(p);
 
+	if (r == 0 && p->o.lazy && !p->o.target) {
+		store_retain(&p->o.keep, p->x, p->n, p->o.now_ns);
+		count(p);
+		if (!p->done.dropped)
+			return 0;
+	}
 	if (r == 0)
 		r = plan_once(p, min);
 	if (r == 0 && p->o.target && p->planned > p->o.target && min > 5)

@@ -392,13 +392,15 @@ int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off)
 int seg_append(struct store *s, const void *p, size_t n)
 {
 	struct segment *g;
-	int r = seg_get(s, s->end.seg, &g);
+	int r = s->limited && n > s->room ? -EDQUOT : seg_get(s, s->end.seg, &g);
 
 	if (r == 0)
 		r = io_pwrite_all(g->fd, p, n, (off_t)s->end.off);
-	if (r == 0)
-		s->end.off += n;
-	return r;
+	if (r < 0)
+		return r;
+	s->end.off += n;
+	s->room -= s->limited ? n : 0;
+	return 0;
 }
 
 void seg_forget_all(struct store *s)

@@ -290,6 +290,7 @@ struct store_prune_options {
 	size_t n_crash;
 	int64_t now_ns;			/* 0 = now */
 	uint64_t target;		/* thin harder, until the log has no more bytes than this; 0 = do not */
+	bool lazy;			/* nothing to do where no snapshot is to go */
 	unsigned min_dead;		/* a segment is written anew where so many percent of it are
 					 * wanted by nobody; 0 = 20 */
 };
@@ -316,6 +317,29 @@ struct store_prune;
 int store_prune_begin(struct store *s, const struct store_prune_options *o, struct store_prune **ret);
 int store_prune_step(struct store_prune *p, uint64_t budget_ms);
 void store_prune_end(struct store_prune *p, struct store_pruned *ret);	/* ret may be NULL */
+
+/* ---- room ----------------------------------------------------------------------------- */
+
+struct config;
+
+struct store_room {		/* bytes */
+	uint64_t size;		/* all files of the store, as the disk counts them */
+	uint64_t quota, floor;	/* as set, or by default */
+	uint64_t avail;		/* free on its file system */
+	uint64_t reserve;	/* in size: a file of nothing, to be given up */
+};
+int store_room(struct store *s, const struct config *cfg, struct store_room *ret);
+uint64_t store_room_left(const struct store_room *m);		/* may be written */
+/* To what the log should come down to have some room again. */
+uint64_t store_target(struct store *s, const struct store_room *m);
+/* A writer: no more than so many bytes go into the log from now on, then -EDQUOT, and nothing was
+ * written. UINT64_MAX: no limit. */
+void store_limit(struct store *s, uint64_t bytes);
+/* Made where there is plenty of room; given up (true) so that prune can work on a full disk. A writer that finds no
+ * room to open gives it up by itself. */
+void store_reserve_make(struct store *s, const struct config *cfg);
+bool store_reserve_release(struct store *s);
+void store_keep_from(const struct config *cfg, struct store_retention *ret);
 
 /* ---- trust ------------------------------------------------------------------------ */
 

@@ -1,0 +1,134 @@
+/* How much room a store may take: its quota, the floor that stays free on the file system, and the
+ * reserve, a file of nothing that is given up so that prune can work on a full disk. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "../config/config.h"
+#include "internal.h"
+
+#define RESERVE_NAME "reserve"
+#define RESERVE_MAX (32u << 20)
+#define QUOTA_MAX (UINT64_C(5) << 30)
+
+/* What the files of a folder take. */
+static int add_folder(int at, const char *name, uint64_t *sum)
+{
+	autoclosedir DIR *d = NULL;
+	struct dirent *e;
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno();
+	if (!(d = fdopendir(fd))) {
+		int r = err_errno();
+
+		close(fd);
+		return r;
+	}
+	while ((errno = 0, e = readdir(d))) {
+		struct stat st;
+
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			*sum += (uint64_t)st.st_blocks * 512;
+	}
+	return -errno;
+}
+
+int store_room(struct store *s, const struct config *cfg, struct store_room *ret)
+{
+	struct store_room m = { .floor = cfg->free_floor, .quota = cfg->quota };
+	struct statvfs v;
+	struct stat st;
+	int r;
+
+	if (fstatvfs(s->dirfd, &v) < 0)
+		return err_errno();
+	if (!m.quota) {
+		m.quota = (uint64_t)v.f_blocks * v.f_frsize / 10;
+		m.quota = m.quota > QUOTA_MAX || !m.quota ? QUOTA_MAX : m.quota;
+	}
+	m.avail = (uint64_t)v.f_bavail * v.f_frsize;
+	if ((r = add_folder(s->dirfd, ".", &m.size)) < 0 || (r = add_folder(s->logfd, ".", &m.size)) < 0)
+		return r;
+	if (fstatat(s->dirfd, RESERVE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+		m.reserve = (uint64_t)st.st_blocks * 512;
+	*ret = m;
+	return 0;
+}
+
+uint64_t store_room_left(const struct store_room *m)
+{
+	uint64_t quota = m->quota > m->size ? m->quota - m->size : 0;
+	uint64_t disk = m->avail > m->floor ? m->avail - m->floor : 0;
+
+	return quota < disk ? quota : disk;
+}
+
+void store_limit(struct store *s, uint64_t bytes)
+{
+	s->room = bytes;
+	s->limited = bytes != UINT64_MAX;
+}
+
+void store_reserve_make(struct store *s, const struct config *cfg)
+{
+	struct store_room m;
+	uint64_t want;
+	int fd;
+
+	if (store_room(s, cfg, &m) < 0 || m.reserve)
+		return;
+	want = m.quota / 16 < RESERVE_MAX ? m.quota / 16 : RESERVE_MAX;
+	if (store_room_left(&m) / 4 < want)
+		return;
+	fd = openat(s->dirfd, RESERVE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	/* Not posix_fallocate: where there is no such call it writes every block. */
+	if (fallocate(fd, 0, 0, (off_t)want) < 0) {
+		log_debug("%s/" RESERVE_NAME ": %s", s->dir, strerror(errno));
+		(void)unlinkat(s->dirfd, RESERVE_NAME, 0);
+	}
+	close(fd);
+}
+
+bool store_reserve_release(struct store *s)
+{
+	return unlinkat(s->dirfd, RESERVE_NAME, 0) == 0;
+}
+
+void store_keep_from(const struct config *cfg, struct store_retention *ret)
+{
+	*ret = (struct store_retention){
+		.all_s = cfg->keep_all_ms / 1000, .ten_minutes_s = cfg->keep_ten_ms / 1000,
+		.hourly_s = cfg->keep_hourly_ms / 1000, .daily_s = cfg->keep_daily_ms / 1000,
+		.weekly_s = cfg->keep_weekly_ms / 1000, .grace_s = cfg->grace_ms / 1000,
+	};
+}
+
+uint64_t store_target(struct store *s, const struct store_room *m)
+{
+	uint64_t log = 0, other, want, need;
+	uint32_t first, last;
+
+	if (seg_list(s, &first, &last) < 0)
+		return 1;
+	for (uint32_t no = first; no && no <= last; no++) {
+		uint64_t size;
+
+		if (seg_size(s, no, &size) == 0)
+			log += size;
+	}
+	/* A tenth below the quota, an eighth above the floor: not at once again. */
+	other = m->size > log + m->reserve ? m->size - log - m->reserve : 0;
+	want = m->quota - m->quota / 10;
+	want = want > other ? want - other : 1;
+	if (m->avail < m->floor + m->floor / 8) {
+		need = m->floor + m->floor / 8 - m->avail;
+		need = log > need ? log - need : 1;
+		want = need < want ? need : want;
+	}
+	return want;
+}
