@@ -115,6 +115,18 @@ static void add_losses(cJSON *o, const struct losses *l)
 	}
 }
 
+/* Why no snapshot can be written, or null. */
+static void add_stopped(const struct recover *r, cJSON *o)
+{
+	autoput(buf_release) struct buf why = BUF_INIT;
+	int64_t since;
+
+	if (store_stopped(r->store, &since, &why) == 1)
+		json_name(o, "stopped", why.data);
+	else
+		cJSON_AddNullToObject(o, "stopped");
+}
+
 static void print_json(const struct recover *r, const struct state *s)
 {
 	cJSON *o = cJSON_CreateObject(), *sub;
@@ -146,6 +158,7 @@ static void print_json(const struct recover *r, const struct state *s)
 		o, "size_bytes", (double)(s->totals.log_bytes + s->totals.catalogue_bytes));
 	cJSON_AddNumberToObject(o, "quota_bytes", (double)s->quota);
 	add_losses(o, &s->losses);
+	add_stopped(r, o);
 	sub = cJSON_AddObjectToObject(o, "daemon");
 	cJSON_AddBoolToObject(sub, "running", s->running);
 	if (s->running && s->pid > 0)

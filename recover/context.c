@@ -14,6 +14,7 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "paths.h"
+#include "rows.h"
 #include "strays.h"
 #include "xalloc.h"
 
@@ -163,6 +164,18 @@ static void set_prefix(struct recover *r, const char *cwd)
 		r->prefix = xstrdup("");
 }
 
+/* Whatever is asked: that it is no longer up to date is to be known first. */
+static void say_stopped(const struct recover *r)
+{
+	autoput(buf_release) struct buf why = BUF_INIT;
+	char when[32];
+	int64_t since;
+
+	if (store_stopped(r->store, &since, &why) == 1)
+		log_warn("%s: since %s: %s%s", r->workspace, row_time(since, when),
+			strncmp(why.data, "no snapshot", 11) ? "no snapshot: " : "", why.data);
+}
+
 int context_open(struct recover *r)
 {
 	autoput(strs_release) struct strs said = { 0 };
@@ -189,6 +202,7 @@ int context_open(struct recover *r)
 	if (*store_workspace(r->store) && strcmp(store_workspace(r->store), r->workspace))
 		log_warn("%s: was made for %s", r->store_path, store_workspace(r->store));
 	set_prefix(r, cwd);
+	say_stopped(r);
 	return load_config(r, r->workspace, &said);
 }
 

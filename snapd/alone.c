@@ -15,6 +15,7 @@
 #include "client.h"
 #include "daemon.h"
 #include "permit.h"
+#include "prune.h"
 #include "settings.h"
 #include "workspace.h"
 
@@ -58,6 +59,34 @@ static int snapshot(const struct options *opt, struct workspace *w, struct store
 	(void)progress_new("reading", "files", 0, opt->quiet, &bar);
 	r = scan_snapshot(w->scan, w->store, &how, ret);
 	progress_done(bar);
+	return r;
+}
+
+/* As the daemon does (take.c): where there is no room, what may go goes. */
+static int snapshot_with_room(const struct options *opt, struct workspace *w, struct store_snapshot *ret)
+{
+	struct room room;
+	int r = room_look(&w->cfg, w->store, &room);
+	bool wanted = false;
+
+	if (r == -EDQUOT || r == -ENOSPC)
+		r = room_make(&w->cfg, w->store, false, &room);
+	for (;;) {
+		if (r < 0)
+			break;
+		store_limit(w->store, room.left, room.err);
+		r = snapshot(opt, w, ret);
+		store_limit(w->store, UINT64_MAX, 0);
+		if (wanted || (r != -EDQUOT && r != -ENOSPC))
+			break;
+		wanted = true;
+		scan_close(take_ptr(w->scan));
+		r = room_make(&w->cfg, w->store, true, &room);
+	}
+	if (r == -EDQUOT || r == -ENOSPC)
+		store_set_stopped(w->store, err_str(r));
+	else if (r >= 0)
+		store_set_stopped(w->store, NULL);
 	return r;
 }
 
@@ -113,14 +142,11 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 		return EXIT_ENV;
 	(void)signal(SIGINT, on_signal);
 	(void)signal(SIGTERM, on_signal);
-	r = permit_room(&w->cfg, w->store);
-	if (r == 0)
-		r = snapshot(opt, w, &sn);
+	r = snapshot_with_room(opt, w, &sn);
 	if (r == -ENOMEDIUM)
 		log_error("%s: %s", w->path, REPLACED_TEXT);
 	else if (r < 0)
-		log_error("%s: no snapshot: %s%s", w->path, err_str(r),
-			r == -ENOSPC ? NO_ROOM_TEXT : "");
+		log_error("%s: no snapshot: %s%s", w->path, err_str(r), prune_way_out(r));
 	if (r < 0)
 		return EXIT_ENV;
 	exit_code = print_id(&sn);

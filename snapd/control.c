@@ -9,7 +9,10 @@
 #include "../lib/log.h"
 #include "../lib/text.h"
 #include "permit.h"
+#include "prune.h"
 #include "workspace.h"
+
+enum { PRUNE_MS = 200 };
 
 static void answer_error(struct ctl_conn *c, const char *text, int exit_code)
 {
@@ -132,6 +135,26 @@ static void on_mark(struct workspace *w, struct ctl_conn *c, char **req)
 		ctl_answer(c, "ok\n", 3);
 }
 
+/* A step at a time, so that nothing else has to wait: "ok", and in one field whether there is more to do,
+ * snapshots dropped and kept, bytes that came back, segments written anew. */
+static void on_prune(struct workspace *w, struct ctl_conn *c, char **req)
+{
+	const char *what = ctl_next_field(req);
+	struct buf b = BUF_INIT;
+	int r = what && strcmp(what, "begin") == 0 ? prune_start(w, true) : 0;
+
+	if (r == 0)
+		r = prune_step(w, PRUNE_MS);
+	if (r < 0)
+		answer_error(c, err_str(r), EXIT_ENV);
+	else if (buf_printf(&b, "ok\t%d %llu %llu %llu %u\n", r, (unsigned long long)w->pruned.dropped,
+			(unsigned long long)w->pruned.kept, (unsigned long long)w->pruned.freed, w->pruned.segments) == 0)
+		ctl_answer(c, b.data, b.len);
+	else
+		answer_error(c, "out of memory", EXIT_ENV);
+	buf_release(&b);
+}
+
 static const struct {
 	const char *word;
 	void (*fn)(struct workspace *w, struct ctl_conn *c, char **req);
@@ -140,6 +163,7 @@ static const struct {
 	{ "status", on_status },
 	{ "stop", on_stop },
 	{ "mark", on_mark },
+	{ "prune", on_prune },
 };
 
 struct waiting {

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
@@ -83,15 +82,6 @@ int permit_store(const char *path, struct store *s, bool force)
 		return r;
 	r = io_replace_file(store_dirfd(s), "workspace", path, strlen(path), 0600);
 	return r < 0 ? log_error_errno(r, "%s/workspace", store_dir(s)) : 0;
-}
-
-int permit_room(const struct config *cfg, const struct store *s)
-{
-	struct statvfs v;
-
-	if (!cfg->free_floor || fstatvfs(store_dirfd(s), &v) < 0)
-		return 0;
-	return (uint64_t)v.f_bavail * v.f_frsize < cfg->free_floor ? -ENOSPC : 0;
 }
 
 bool permit_extra(enum store_reason reason, const char *message)

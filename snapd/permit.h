@@ -19,8 +19,6 @@ int permit_workspace(const char *path, const char *dir, bool force);
 /* Is s the store of the workspace path, and ours alone (made so)? 0; -EPERM, said: it keeps
  * another. force: from now on it is path's. */
 int permit_store(const char *path, struct store *s, bool force);
-/* 0, or -ENOSPC: less is free than store.freeFloor. */
-int permit_room(const struct config *cfg, const struct store *s);
 /* Somebody who says why, or that something happened, gets a snapshot of his own, new or not. */
 bool permit_extra(enum store_reason reason, const char *message);
 

@@ -12,11 +12,13 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/text.h"
-#include "permit.h"
+#include "alarm.h"
+#include "prune.h"
 
 enum {
 	BACKOFF_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
+	FUTILE_MS = 60000,		/* between two tries to make room where none could be made */
 	TRIM_FILES = 2000,		/* a scan of that many leaves memory worth giving back */
 	GONE = 2,			/* the folder went away while we looked */
 	LOOK_REST = 50,			/* after a look at everything, so many times what it took */
@@ -69,23 +71,58 @@ uint64_t workspace_look_ms(const struct workspace *w)
 	return w->look_end_ms + LOOK_REST * w->look_took_ms;
 }
 
-static int write_snapshot(struct workspace *w, struct dirty *d, const struct store_commit *how,
+/* wanted: what there was did not do. */
+static int make_sure_of_room(struct workspace *w, bool wanted, struct room *ret)
+{
+	uint64_t now = loop_now_ms(w->loop);
+	int r = room_look(&w->cfg, w->store, ret);
+
+	if ((r == 0 && !wanted) || (r < 0 && r != -EDQUOT && r != -ENOSPC))
+		return r;
+	if (now < w->futile_ms)
+		return r < 0 ? r : -ENOSPC;
+	prune_stop(w);
+	r = room_make(&w->cfg, w->store, wanted, ret);
+	w->futile_ms = r < 0 ? now + FUTILE_MS : 0;
+	return r;
+}
+
+static int write_once(struct workspace *w, struct dirty *d, const struct store_commit *how, const struct room *room,
 	struct store_snapshot *ret)
 {
 	struct store_txn *t;
-	int r = permit_room(&w->cfg, w->store);
+	int r = store_txn_begin(w->store, &t);
 
-	if (r == 0)
-		r = store_txn_begin(w->store, &t);
 	if (r < 0)
 		return r;
+	store_limit(w->store, room->left, room->err);
 	d->all |= store_forgot(w->store);
 	r = scan_dirty(w, d, t);
-	if (r < 0) {
+	if (r < 0)
 		store_txn_abort(t);
-		return r;
+	else
+		r = store_txn_commit(t, how, ret);
+	store_limit(w->store, UINT64_MAX, 0);
+	return r;
+}
+
+static int write_snapshot(struct workspace *w, struct dirty *d, const struct store_commit *how,
+	struct store_snapshot *ret)
+{
+	struct room room;
+	int r = make_sure_of_room(w, false, &room);
+
+	if (r == 0)
+		r = write_once(w, d, how, &room, ret);
+	/* It was larger than what was left. */
+	if (r == -EDQUOT || r == -ENOSPC) {
+		int e = make_sure_of_room(w, true, &room);
+
+		if (e == 0)
+			r = write_once(w, d, how, &room, ret);
+		if (r == -EDQUOT || r == -ENOSPC)
+			w->futile_ms = loop_now_ms(w->loop) + FUTILE_MS;
 	}
-	r = store_txn_commit(t, how, ret);
 	if (r < 0 || !workspace_lost_store(w))
 		return r;
 	/* What was written is nowhere. */
@@ -96,9 +133,7 @@ static int write_snapshot(struct workspace *w, struct dirty *d, const struct sto
 static void failed(struct workspace *w, int r)
 {
 	autoput(buf_release) struct buf text = BUF_INIT;
-	const char *way_out = r == -ENOSPC   ? NO_ROOM_TEXT
-			      : r == -ESTALE ? " (its store was taken away)"
-					     : "";
+	const char *way_out = r == -ESTALE ? " (its store was taken away)" : prune_way_out(r);
 
 	if (r == -EINTR)
 		return;		/* told to end */
@@ -110,6 +145,10 @@ static void failed(struct workspace *w, int r)
 	/* Once, not at each attempt. */
 	if (!w->last_error.data || strcmp(w->last_error.data, text.data) != 0)
 		log_error("%s: %s; trying again", w->path, text.data);
+	if ((r == -EDQUOT || r == -ENOSPC) && !w->stopped) {
+		w->stopped = true;
+		alarm_tell(&w->cfg, w->store, w->path, text.data);
+	}
 	buf_release(&w->last_error);
 	w->last_error = text;
 	text = (struct buf)BUF_INIT;
@@ -123,6 +162,9 @@ static void succeeded(
 
 	if (w->last_error.len)
 		log_info("%s: snapshots are written again", w->path);
+	if (w->stopped)
+		alarm_tell(&w->cfg, w->store, w->path, NULL);
+	w->stopped = false;
 	buf_reset(&w->last_error);
 	w->backoff_ms = 0;
 	scan_counts(w->scan, &c);
@@ -135,6 +177,8 @@ static void succeeded(
 	if (w->rules_changed)
 		workspace_forget_skipped(w);
 	workspace_say_limit(w);
+	if (r > 0)
+		prune_soon(w);
 	if (c.files - files_before >= TRIM_FILES)
 		(void)malloc_trim(0);
 }

@@ -12,6 +12,7 @@
 #include "../lib/names.h"
 #include "../lib/progress.h"
 #include "permit.h"
+#include "prune.h"
 #include "settings.h"
 
 static int first_take(struct workspace *w)
@@ -47,6 +48,15 @@ static int open_store(struct workspace *w, const char *dir)
 	return r;
 }
 
+/* Told by one that ran before us; our first snapshot takes it back. */
+static bool was_stopped(const struct workspace *w)
+{
+	autoput(buf_release) struct buf why = BUF_INIT;
+	int64_t since;
+
+	return store_stopped(w->store, &since, &why) == 1;
+}
+
 static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 {
 	autoput(buf_release) struct buf path = BUF_INIT, dir = BUF_INIT;
@@ -72,6 +82,7 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 		r = permit_store(w->path, w->store, w->opt->force);
 	if (r < 0)
 		return r;
+	w->stopped = was_stopped(w);
 	r = control_open(w);
 	if (r < 0)
 		return r == -ENOSPC ? r : log_error_errno(r, "%s: control socket", dir.data);
@@ -121,6 +132,7 @@ void workspace_close(struct workspace *w)
 	loop_del_timer(w->loop, w->rest);
 	loop_del_timer(w->loop, w->poll);
 	loop_del_timer(w->loop, w->retry);
+	prune_stop(w);
 	if (w->watch && watch_fd(w->watch) >= 0)
 		loop_del_fd(w->loop, watch_fd(w->watch));
 	watch_free(w->watch);
@@ -154,6 +166,7 @@ int workspace_new_store(struct workspace *w)
 
 	if (r < 0)
 		return r;
+	prune_stop(w);
 	w->store = fresh;
 	r = permit_store(w->path, fresh, false);
 	if (r == 0)

@@ -65,6 +65,12 @@ struct workspace {
 	bool limit_said;
 	bool stopping;
 	struct buf last_error;
+	struct store_prune *prune;	/* under way, in steps (prune.h) */
+	struct store_pruned pruned;	/* what the last one did */
+	struct loop_timer *prune_timer;
+	uint64_t pruned_ms;		/* when it began or ended; 0 = none yet */
+	uint64_t futile_ms;		/* no room could be made: not tried again before this */
+	bool stopped;			/* for want of room, and it was told */
 	struct progress *progress;
 	uint64_t progress_files, progress_bytes;
 	bool asked;			/* by a client, who waits */

@@ -685,8 +685,9 @@ struct store {
 	/* a row's sum was wrong: the writer makes a new catalogue */
 	bool cat_damaged;
 	int broken;			/* writer: look at the log's tail again before going on */
-	bool limited;			/* room bytes more may be appended (store_limit) */
+	int limited;			/* not 0: room bytes more may be appended, then this (store_limit) */
 	uint64_t room;
+	bool gave_reserve;		/* up, and it is to be made again as soon as it fits */
 	struct store_options opt;
 	uint8_t id[16];
 	bool have_id;

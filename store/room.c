@@ -6,9 +6,11 @@
 #include <sys/statvfs.h>
 
 #include "../config/config.h"
+#include "../lib/text.h"
 #include "internal.h"
 
 #define RESERVE_NAME "reserve"
+#define STOPPED_NAME "stopped"
 #define RESERVE_MAX (32u << 20)
 #define QUOTA_MAX (UINT64_C(5) << 30)
 
@@ -36,6 +38,11 @@ static int add_folder(int at, const char *name, uint64_t *sum)
 	return -errno;
 }
 
+static uint64_t reserve_size(const struct store_room *m)
+{
+	return m->quota / 16 < RESERVE_MAX ? m->quota / 16 : RESERVE_MAX;
+}
+
 int store_room(struct store *s, const struct config *cfg, struct store_room *ret)
 {
 	struct store_room m = { .floor = cfg->free_floor, .quota = cfg->quota };
@@ -54,34 +61,37 @@ int store_room(struct store *s, const struct config *cfg, struct store_room *ret
 		return r;
 	if (fstatat(s->dirfd, RESERVE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 		m.reserve = (uint64_t)st.st_blocks * 512;
+	else if (s->gave_reserve)
+		m.due = reserve_size(&m);
 	*ret = m;
 	return 0;
 }
 
-uint64_t store_room_left(const struct store_room *m)
+uint64_t store_room_left(const struct store_room *m, int *ret_err)
 {
 	uint64_t quota = m->quota > m->size ? m->quota - m->size : 0;
-	uint64_t disk = m->avail > m->floor ? m->avail - m->floor : 0;
+	uint64_t keep = m->floor + m->due, disk = m->avail > keep ? m->avail - keep : 0;
 
+	*ret_err = quota < disk ? -EDQUOT : -ENOSPC;
 	return quota < disk ? quota : disk;
 }
 
-void store_limit(struct store *s, uint64_t bytes)
+void store_limit(struct store *s, uint64_t bytes, int err)
 {
 	s->room = bytes;
-	s->limited = bytes != UINT64_MAX;
+	s->limited = bytes != UINT64_MAX ? err : 0;
 }
 
 void store_reserve_make(struct store *s, const struct config *cfg)
 {
 	struct store_room m;
 	uint64_t want;
-	int fd;
+	int fd, err;
 
 	if (store_room(s, cfg, &m) < 0 || m.reserve)
 		return;
-	want = m.quota / 16 < RESERVE_MAX ? m.quota / 16 : RESERVE_MAX;
-	if (store_room_left(&m) / 4 < want)
+	want = reserve_size(&m);
+	if (!s->gave_reserve && store_room_left(&m, &err) / 4 < want)
 		return;
 	fd = openat(s->dirfd, RESERVE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -90,13 +100,18 @@ void store_reserve_make(struct store *s, const struct config *cfg)
 	if (fallocate(fd, 0, 0, (off_t)want) < 0) {
 		log_debug("%s/" RESERVE_NAME ": %s", s->dir, strerror(errno));
 		(void)unlinkat(s->dirfd, RESERVE_NAME, 0);
+	} else {
+		s->gave_reserve = false;
 	}
 	close(fd);
 }
 
 bool store_reserve_release(struct store *s)
 {
-	return unlinkat(s->dirfd, RESERVE_NAME, 0) == 0;
+	if (unlinkat(s->dirfd, RESERVE_NAME, 0) < 0)
+		return false;
+	s->gave_reserve = true;
+	return true;
 }
 
 void store_keep_from(const struct config *cfg, struct store_retention *ret)
@@ -131,4 +146,40 @@ uint64_t store_target(struct store *s, const struct store_room *m)
 		want = need < want ? need : want;
 	}
 	return want;
+}
+
+void store_set_stopped(struct store *s, const char *why)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int fd;
+
+	if (!why) {
+		(void)unlinkat(s->dirfd, STOPPED_NAME, 0);
+		return;
+	}
+	if (buf_printf(&b, "%lld %s\n", (long long)text_now_ns(), why) < 0)
+		return;
+	/* In place, and not synced: on a full disk the old one, or an empty one, says enough. */
+	fd = openat(s->dirfd, STOPPED_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	(void)io_write_all(fd, b.data, b.len);
+	close(fd);
+}
+
+int store_stopped(const struct store *s, int64_t *ret_ns, struct buf *ret)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	struct stat st;
+	char *end;
+
+	if (fstatat(s->dirfd, STOPPED_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	if (io_read_file(s->dirfd, STOPPED_NAME, 4096, &b) < 0 || !b.len) {
+		*ret_ns = text_ns(&st.st_mtim);
+		return buf_addstr(ret, "there is no room") < 0 ? 0 : 1;
+	}
+	b.data[strcspn(b.data, "\n")] = 0;
+	*ret_ns = strtoll(b.data, &end, 10);
+	return buf_addstr(ret, *end == ' ' ? end + 1 : "there is no room") < 0 ? 0 : 1;
 }

@@ -392,7 +392,7 @@ int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off)
 int seg_append(struct store *s, const void *p, size_t n)
 {
 	struct segment *g;
-	int r = s->limited && n > s->room ? -EDQUOT : seg_get(s, s->end.seg, &g);
+	int r = s->limited && n > s->room ? s->limited : seg_get(s, s->end.seg, &g);
 
 	if (r == 0)
 		r = io_pwrite_all(g->fd, p, n, (off_t)s->end.off);

@@ -327,19 +327,25 @@ struct store_room {		/* bytes */
 	uint64_t quota, floor;	/* as set, or by default */
 	uint64_t avail;		/* free on its file system */
 	uint64_t reserve;	/* in size: a file of nothing, to be given up */
+	uint64_t due;		/* one that was given up: so much is not for snapshots */
 };
 int store_room(struct store *s, const struct config *cfg, struct store_room *ret);
-uint64_t store_room_left(const struct store_room *m);		/* may be written */
+/* Bytes that may be written; *ret_err: what there is none of then, -EDQUOT or -ENOSPC. */
+uint64_t store_room_left(const struct store_room *m, int *ret_err);
 /* To what the log should come down to have some room again. */
 uint64_t store_target(struct store *s, const struct store_room *m);
-/* A writer: no more than so many bytes go into the log from now on, then -EDQUOT, and nothing was
+/* A writer: no more than so many bytes go into the log from now on, then this error, and nothing was
  * written. UINT64_MAX: no limit. */
-void store_limit(struct store *s, uint64_t bytes);
-/* Made where there is plenty of room; given up (true) so that prune can work on a full disk. A writer that finds no
- * room to open gives it up by itself. */
+void store_limit(struct store *s, uint64_t bytes, int err);
+/* Made where there is plenty of room, or, one that was given up, where there just is enough; given up (true) so that prune can work on a
+ * full disk. A writer that finds no room to open gives it up by itself. */
 void store_reserve_make(struct store *s, const struct config *cfg);
 bool store_reserve_release(struct store *s);
 void store_keep_from(const struct config *cfg, struct store_retention *ret);
+/* That snapshots have stopped and why, for whoever looks at the store; NULL: they go on. Best effort. */
+void store_set_stopped(struct store *s, const char *why);
+/* 1: they have, since *ret_ns, *ret is why; 0: not that anybody knows. */
+int store_stopped(const struct store *s, int64_t *ret_ns, struct buf *ret);
 
 /* ---- trust ------------------------------------------------------------------------ */
 

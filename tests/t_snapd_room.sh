@@ -1,0 +1,60 @@
+#!/bin/sh
+# The quota: prune makes room, and where it cannot, snapshots stop, loudly, until there is some. And prune by the daemon itself.
+. "$(dirname "$0")/snapd/lib.sh"
+export HOLDFAST_STATE="$d/state" HOLDFAST_AUTOSTART=0 HOLDFAST_CONFIG="$d/config"
+recover=$build/recover
+: "${XDG_RUNTIME_DIR:=$d}"
+printf '#!/bin/sh\ncat >>%s/told\n' "$d" >"$d/hook" && chmod +x "$d/hook"
+config() { printf '[store]\n\tquota = %s\n\tfreeFloor = 0\n[prune]\n\tall = 1s\n\ttenMinutes = 1s\n\thourly = 1s\n\tdaily = 1s\n\tweekly = 1s\n\tgrace = %s\n\tevery = %s\n[detect]\n\tnotify = false\n\thook = %s/hook\n' "$1" "$2" "$3" "$d" >"$d/config"; }
+rc() { "$recover" --workspace "$w" --store "$s" "$@"; }
+bytes() { du -sB1 "$s" | cut -f1; }
+
+config 3M 0 0
+fill() { head -c 400000 /dev/urandom >"$w/f$1"; }
+many()
+{
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+		fill $((i % 2)) && once >/dev/null || return 1
+		[ "$(bytes)" -le 3500000 ] || { echo "$(bytes) bytes"; return 1; }
+	done
+}
+check "by hand: within the quota, whatever comes" many
+check "the newest is exact" same
+check "the store is whole" rc verify --all
+start
+check "a daemon: the same" many
+check "it is exact" same
+check "it is whole" rc verify --all
+check "nothing was told yet" [ ! -e "$d/told" ]
+
+large() { head -c 5000000 /dev/urandom >"$w/big"; once 2>"$d/err"; [ $? -eq 4 ] && grep -q quota "$d/err"; }
+newest() { rc list --json 2>/dev/null | sed -n '1s/.*"id":"\([0-9a-f]*\)".*/\1/p'; }
+n=$(newest)
+check "what does not fit is refused" large
+check "the last good snapshot stays" [ "$(newest)" = "$n" ]
+status_says() { rc status 2>&1 | grep -q "no snapshot.*quota"; }
+check "recover says so" status_says
+json_says() { rc status --json 2>/dev/null | grep -q '"stopped":"'; }
+check "as a field too" json_says
+check "the hook was told" grep -q '"stopped":true' "$d/told"
+check "--status says so" sh -c '"$0" -w "$1" --store "$2" --status | grep -q quota' "$snapd" "$w" "$s"
+rm "$w/big"
+check "it goes on when it fits" once
+check "exactly" same
+check "the hook was told that too" sh -c 'tail -1 "$0" | grep -q "\"stopped\":false"' "$d/told"
+quiet() { ! rc status 2>&1 | grep -q "no snapshot.*quota"; }
+check "recover says nothing any more" quiet
+
+# asked for, and by itself
+for i in 1 2 3; do echo $i >"$w/small"; once -m "m$i" >/dev/null; done
+check "recover prune asks the daemon" sh -c '"$0" --workspace "$1" --store "$2" prune | grep -q "kept\|nothing"' "$recover" "$w" "$s"
+stop
+config 3M 0 100ms
+start --interval 100ms
+for i in 1 2 3 4 5 6; do echo again $i >"$w/small"; once -m "n$i" >/dev/null; done
+few() { [ "$(rc list --json | wc -l)" -le 2 ]; }
+check "a daemon prunes by itself" until_true few
+check "exact" same
+stop
+check "whole at the end" rc verify --all
+check "no temporary is left" [ ! -e "$s/log/rewrite" ]
