@@ -13,6 +13,7 @@
 #define STOPPED_NAME "stopped"
 #define RESERVE_MAX (32u << 20)
 #define QUOTA_MAX (UINT64_C(5) << 30)
+#define MARGIN (1u << 20)
 
 /* What the files of a folder take. */
 static int add_folder(int at, const char *name, uint64_t *sum)
@@ -125,7 +126,7 @@ void store_keep_from(const struct config *cfg, struct store_retention *ret)
 
 uint64_t store_target(struct store *s, const struct store_room *m)
 {
-	uint64_t log = 0, other, want, need;
+	uint64_t log = 0, other, want, need, keep;
 	uint32_t first, last;
 
 	if (seg_list(s, &first, &last) < 0)
@@ -136,13 +137,13 @@ uint64_t store_target(struct store *s, const struct store_room *m)
 		if (seg_size(s, no, &size) == 0)
 			log += size;
 	}
-	/* A tenth below the quota, an eighth above the floor: not at once again. */
+	/* A tenth below the quota, an eighth above the floor, or a little: not at once again. */
 	other = m->size > log + m->reserve ? m->size - log - m->reserve : 0;
 	want = m->quota - m->quota / 10;
 	want = want > other ? want - other : 1;
-	if (m->avail < m->floor + m->floor / 8) {
-		need = m->floor + m->floor / 8 - m->avail;
-		need = log > need ? log - need : 1;
+	keep = m->floor + m->due + (m->floor / 8 > MARGIN ? m->floor / 8 : MARGIN);
+	if (m->avail < keep) {
+		need = log > keep - m->avail ? log - (keep - m->avail) : 1;
 		want = need < want ? need : want;
 	}
 	return want;

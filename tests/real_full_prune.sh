@@ -40,7 +40,7 @@ check "and the next snapshot is taken" once
 for i in 1 2 3 4; do head -c 700000 /dev/urandom >"$d/w/f"; once >/dev/null || bad=1; done
 full
 sleep 1.1
-for i in 1 2 3 4 5; do head -c 150000 /dev/urandom >"$d/w/g"; once >/dev/null 2>"$d/err" || { cat "$d/err"; bad=1; }; [ $i = 2 ] && full; sleep 1.1; done
+for i in 300 300 301 50 51; do head -c ${i}000 /dev/urandom >"$d/w/g"; once >/dev/null 2>"$d/err" || { cat "$d/err"; bad=1; }; [ $i = 301 ] && full; sleep 1.1; done
 [ $bad = 0 ] && echo "ok snapshots make their own room on a full disk" || echo "not ok snapshots make their own room on a full disk"
 check "whole at the end" recover verify --all
 exit $bad
