@@ -555,6 +555,8 @@ int store_prune_step(struct store_prune *p, uint64_t budget_ms)
 
 	if (s->txn)
 		return -EBUSY;
+	if (p->at == p->n_part)
+		return 0;
 	if (s->broken && (r = store_writer_ready(s)) < 0)
 		return r;
 	if ((r = mark_new(p)) < 0)

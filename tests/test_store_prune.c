@@ -390,4 +390,70 @@ START_TEST(store_prune__what_stays_is_what_it_was)
 }
 END_TEST
 
-CHECK_MAIN("store_prune", store_prune__what_stays_is_what_it_was)
+/* Who has the store open goes on seeing what was there; who looks again, what is. */
+START_TEST(store_prune__a_reader_beside_it_is_not_disturbed)
+{
+	for (int round = 0; round < 3; round++) {
+		uint64_t segment = 4096u << check_below(5);
+		int64_t t = 1700000000 * S;
+		struct store *w, *r, *late;
+
+		new_dir("beside");
+		w = open_it(STORE_WRITE, segment);
+		while (n_snap < 60)
+			snapshot(w, t += 600 * S);
+		r = open_it(STORE_READ, segment);
+		if (round == 1)
+			remove_catalogue();	/* that of the next one is in memory */
+		late = open_it(STORE_READ, segment);
+		prune(w, t, false);
+		for (uint64_t q = 1; q <= 60; q++) {
+			check_snapshot(r, q);
+			check_snapshot(late, q);
+		}
+		ck_assert_uint_lt(store_count(w), 60);
+		ck_assert_int_eq(store_refresh(r), 1);
+		ck_assert_int_eq(store_refresh(late), 1);
+		check_store(r);
+		check_store(late);
+		ck_assert_int_eq(store_refresh(r), 0);
+		snapshot(w, t += 600 * S);
+		ck_assert_int_eq(store_refresh(r), 1);
+		check_store(r);
+		store_close(r);
+		store_close(late);
+		store_close(w);
+	}
+}
+END_TEST
+
+/* Two hundred that changed the same file: one is enough, and the room comes back. */
+START_TEST(store_prune__the_room_comes_back)
+{
+	struct store_prune_options o = { .keep = hard };
+	int64_t t = 1700000000 * S;
+	struct store_totals before, after;
+	struct store_pruned d;
+	struct store_prune *p;
+	struct store *s;
+
+	new_dir("room");
+	s = open_it(STORE_WRITE, 1 << 20);
+	while (n_snap < 150)
+		snapshot(s, t += 30 * S);
+	o.now_ns = t + 300000 * S;
+	ck_assert_int_eq(store_totals(s, &before), 0);
+	ck_assert_int_eq(store_prune_begin(s, &o, &p), 0);
+	ck_assert_int_eq(store_prune_step(p, 0), 0);
+	store_prune_end(p, &d);
+	ck_assert_int_eq(store_totals(s, &after), 0);
+	ck_assert_uint_eq(after.snapshots, 1);
+	ck_assert_uint_lt(after.log_bytes * 3, before.log_bytes);
+	ck_assert_uint_eq(before.log_bytes - after.log_bytes, d.freed);
+	check_store(s);
+	store_close(s);
+}
+END_TEST
+
+CHECK_MAIN("store_prune", store_prune__what_stays_is_what_it_was, store_prune__a_reader_beside_it_is_not_disturbed,
+	store_prune__the_room_comes_back)
