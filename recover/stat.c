@@ -165,7 +165,7 @@ static struct widths measure(const struct line *l, size_t n, int width)
 
 static int scaled(size_t v, int width, size_t max)
 {
-	return v ? 1 + (int)(v * (size_t)(width - 1) / max) : 0;
+	return v && max ? 1 + (int)(v * (size_t)(width - 1) / max) : 0;
 }
 
 static void print_graph(const struct line *l, const struct widths *w, bool color)
