@@ -73,7 +73,10 @@ int args_number(const char *what, const char *s, uint64_t max, uint64_t *ret);
 
 /* ---- commands -------------------------------------------------------- */
 
-enum { NEEDS_STORE = 1, ALONE_ON_JOURNAL = 2 /* handles an interrupted restore itself, or has no store */ };
+enum {
+	NEEDS_STORE = 1,
+	ALONE_ON_JOURNAL = 2,	/* handles an interrupted restore itself, or has no store */
+};
 
 struct command {
 	const char *name;
