@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detect/clean.h"
 #include "detect/core_watch.h"
 #include "detect/events.h"
 #include "detect/gate.h"
@@ -12,6 +13,7 @@
 #include "detect/report.h"
 #include "detect/run.h"
 #include "detect/settings.h"
+#include "detect/stop.h"
 #include "detect/tiers_cmd.h"
 #include "lib/err.h"
 #include "lib/log.h"
@@ -37,6 +39,10 @@ static const struct command {
 		"training that outlives its terminal and spares the editor", false },
 	{ "runs", cmd_runs, "runs [--json] [-n N] [RUN]", "what ran, and how it ended", false },
 	{ "attach", cmd_attach, "attach [RUN]", "back to a run that goes on", false },
+	{ "stop", cmd_stop, "stop [--dry-run] [--grace TIME] [--all] [--json]",
+		"ends training now, nothing else", false },
+	{ "clean", cmd_clean, "clean [--dry-run] [--keep-caches] [--json]",
+		"frees what comes back by itself", false },
 	{ "tiers", cmd_tiers, "tiers [--json | --write DIR]",
 		"the sizes of a training, and which fit now", false },
 	{ "judge", cmd_judge, "judge [--once]", "from the spool to the journal; the monitor starts it",

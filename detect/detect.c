@@ -1,11 +1,12 @@
-/* detect/detect.c - what the user starts. Reports, and answers as the gate, with the default settings
- * by itself; everything else is detect-core's, which this becomes. It links only lib/ and its own
+/* detect/detect.c - what the user starts. Reports, answers as the gate, ends training, all with the
+ * default settings, by itself; everything else is detect-core's, which this becomes. It links only lib/ and its own
  * room: nothing that takes time to load. */
 #include <string.h>
 
 #include "detect/gate.h"
 #include "detect/report.h"
 #include "detect/settings.h"
+#include "detect/stop.h"
 #include "lib/become.h"
 #include "lib/log.h"
 #include "lib/names.h"
@@ -29,14 +30,18 @@ static int check(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct detect_settings set;
+	bool stop;
 	int skip;
 
 	log_init(DETECT, LOG_WARN);
 	if (argc > 1 && strcmp(argv[1], "gate") == 0)
 		return gate_guarded(check, argc, argv);
-	if (!is_report(argc, argv) || !detect_settings_are_default())
+	stop = argc > 1 && strcmp(argv[1], "stop") == 0;
+	if ((!stop && !is_report(argc, argv)) || !detect_settings_are_default())
 		return become("detect-core", argv);
 	detect_settings_defaults(&set);
+	if (stop)
+		return cmd_stop(argc - 2, argv + 2, &set);
 	skip = argc > 1 && argv[1][0] != '-' ? 2 : 1;
 	return cmd_report(argc > skip ? argc - skip : 0, argv + (argc < skip ? argc : skip), &set);
 }
