@@ -139,7 +139,7 @@ static int refusal(const struct gate_answer *a, struct buf *b)
 		OR_FAIL(buf_addstr(b, "instead   "));
 	}
 	return buf_addstr(b, DETECT
-		" clean frees what can be freed; close what is large above; --force goes on\n");
+		" clean; close what is large above; --force goes on all the same\n");
 }
 
 int gate_text(const struct gate_answer *a, struct buf *b)

@@ -23,6 +23,7 @@ static const struct {
 	{ "OOM when allocating tensor", WANT_GPU },
 	/* a data worker that finds /dev/shm full */
 	{ "insufficient shared memory (shm)", WANT_SHM },
+	{ "workers are out of shared memory", WANT_SHM },
 	{ "unable to open shared memory object", WANT_SHM },
 	{ "unable to allocate shared memory(shm)", WANT_SHM },
 	{ "No space left on device: '/dev/shm", WANT_SHM },

@@ -24,7 +24,7 @@
 			return r_; \
 	} while (0)
 
-enum { COMMAND_COLUMNS = 34 };
+enum { COMMAND_COLUMNS = 23 };
 
 struct listing {
 	struct buf b;

@@ -13,7 +13,7 @@ says "nobody keeps this folder" "$d/out" 'no snapd keeps this folder'
 gives 1 "a need of 1 PiB" "$detect" gate --need 1P
 says "need, room and gap" "$d/out" '^refused: 1.0 PiB of memory needed, room for .*: .* too little'
 says "who holds the memory" "$d/out" '^held by '
-says "what else to do" "$d/out" 'detect clean frees'
+says "what else to do" "$d/out" 'detect clean; close'
 gives 1 "the same as JSON" "$detect" gate --need 1P --json
 check "its fields" json '{"allowed","need","room","reasons","holders","tier"} <= r.keys() and r["need"].keys() == {"ram","shm","gpu"}'
 check "refused" json 'r["allowed"] is False and r["need"]["ram"] == 1 << 50 and r["gap"] == (1 << 50) - r["room"]["ram"]'
