@@ -12,7 +12,6 @@
 
 #include "lib/auto.h"
 #include "lib/names.h"
-#include "lib/names.h"
 #include "lib/text.h"
 
 #define AT(field) offsetof(struct config, field)
@@ -70,7 +69,7 @@ const struct config_key config_keys[] = {
 	{ "prune.grace", KEY_TIME, AT(grace_ms), "2h", 0, ANY, .user_only = true,
 		.help = "What is younger than this stays, also where there is no room." },
 	{ "prune.every", KEY_TIME, AT(prune_every_ms), "1h", 0, ANY, .user_only = true,
-		.help = "How often snapd prunes by itself, after a snapshot and in small steps. 0 is\n"
+		.help = "How often " SNAPD " prunes by itself, after a snapshot and in small steps. 0 is\n"
 			"never; where there is no room it is done all the same." },
 
 	{ "recover.pager", KEY_STRING, AT(pager), .example = "less -R", .user_only = true,
