@@ -59,7 +59,8 @@ static int take(struct store *s, uint32_t i, int64_t now)
 	if (r < 0)
 		return r;
 	for (uint32_t k = i ? 1 + next(3) : FILES; r == 0 && k > 0; k--) {
-		uint32_t f = i ? next(FILES) : k - 1;
+		/* Four files are worked on in each hour, and seldom another. */
+		uint32_t hour = i / 120, f = !i ? k - 1 : next(20) ? (hour * 7 + next(4)) % FILES : next(FILES);
 
 		for (uint32_t line = next(LINES), n = 1 + next(4); n > 0; n--)
 			word[f][(line + n) % LINES] = next(1u << 30);
