@@ -167,8 +167,10 @@ static void by_trace(const struct fact *f, const struct evidence_list *ev, struc
 		set(v, CAUSE_CRASHED, SURE_CERTAIN);
 	else if (log && log->cause != CAUSE_UNKNOWN)
 		set(v, log->cause, SURE_LIKELY);
-	else if ((log && log->orderly) || (lock && lock->orderly))
+	else if (log && log->orderly)
 		set(v, CAUSE_QUIT, SURE_LIKELY);
+	else if (lock && lock->orderly)
+		set(v, CAUSE_QUIT, SURE_POSSIBLE);
 	else if (going_down(ev))
 		set(v, CAUSE_LOGOUT, SURE_POSSIBLE);
 }
@@ -196,11 +198,10 @@ static void how_it_went(const struct fact *f, const struct verdict *v, char *p, 
 						   : "how it ended this kernel does not tell");
 	switch (v->cause) {
 	case CAUSE_OOM_KERNEL:
-		(void)snprintf(p, n, "was killed by the kernel: the machine was out of memory");
+		(void)snprintf(p, n, "was killed: the machine was out of memory");
 		break;
 	case CAUSE_OOM_CGROUP:
-		(void)snprintf(
-			p, n, "was killed by the kernel: its cgroup reached its memory limit");
+		(void)snprintf(p, n, "was killed: its cgroup was out of memory");
 		break;
 	case CAUSE_OOM_GUARD:
 		(void)snprintf(p, n, "was ended by %s, which saw memory run out", v->who);
@@ -209,8 +210,7 @@ static void how_it_went(const struct fact *f, const struct verdict *v, char *p, 
 		(void)snprintf(p, n, "crashed (%s%s)", end, f->core ? ", core dumped" : "");
 		break;
 	case CAUSE_KILLED:
-		(void)snprintf(
-			p, n, "was killed (%s); nothing says by whom, no OOM killer was seen", end);
+		(void)snprintf(p, n, "was killed (%s); by whom is not known", end);
 		break;
 	case CAUSE_TERMINATED:
 		(void)snprintf(p, n, "was asked to end (%s)", end);
@@ -237,21 +237,25 @@ static void how_it_went(const struct fact *f, const struct verdict *v, char *p, 
 	}
 }
 
-/* "VSCode renderer", "python3 run" */
-static void name_it(const struct fact *f, char *p, size_t n)
+/* "VSCode renderer (71)", "train.py (72)", "train.py worker (73)" */
+void cause_who(const struct fact *f, char *p, size_t n)
 {
-	const char *family = f->role.kind == KIND_EDITOR && *family_name(f->role.family)
-				     ? family_name(f->role.family)
-				     : f->comm;
-	const char *role = f->role.role == ROLE_NONE ? "" : role_name(f->role.role);
+	bool training = f->role.kind == KIND_TRAINING;
+	const char *family =
+		!training && *family_name(f->role.family) ? family_name(f->role.family) : f->comm;
+	const char *role = role_name(f->role.role);
+	char script[48];
 
-	(void)snprintf(
-		p, n, "%s%s%s (process %d)", family, *role ? " " : "", role, (int)f->proc.pid);
+	if (training && role_training_name(f->argv, strlen(f->argv), ' ', script, sizeof(script)))
+		family = script;
+	if (f->role.role == ROLE_NONE || (f->role.role == ROLE_RUN && family == script))
+		role = "";
+	(void)snprintf(p, n, "%s%s%s (%d)", family, *role ? " " : "", role, (int)f->proc.pid);
 }
 
 static void say(const struct fact *f, struct verdict *v)
 {
-	char how[160], name[80];
+	char how[160], name[112];
 
 	if (f->kind == FACT_MACHINE) {
 		(void)snprintf(v->text, sizeof(v->text),
@@ -262,7 +266,7 @@ static void say(const struct fact *f, struct verdict *v)
 		return;
 	}
 	how_it_went(f, v, how, sizeof(how));
-	name_it(f, name, sizeof(name));
+	cause_who(f, name, sizeof(name));
 	if (v->by_child)
 		(void)snprintf(v->text, sizeof(v->text),
 			"%s ended (exit code %d) because its child %d did: %s", name, f->code,

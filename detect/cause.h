@@ -67,12 +67,14 @@ struct verdict {
 	char who[32];      /* the guard's name, or "" */
 	pid_t by_child;    /* the worker whose end took the run along; 0 none */
 	pid_t with_parent; /* the process it went with; 0 none */
-	char text[256];    /* one sentence for people */
+	char text[288];    /* one sentence for people */
 };
 
 void cause_judge(const struct fact *f, const struct evidence_list *ev, struct verdict *ret);
 const char *cause_name(enum cause c);         /* "out-of-memory (kernel)"; stands in JSON */
 enum cause cause_from_name(const char *name); /* CAUSE_UNKNOWN for what is none */
+/* Who it was, in a word or two and its number: "train.py (4711)", "VSCode renderer (4712)". */
+void cause_who(const struct fact *f, char *p, size_t n);
 bool cause_unwanted(
 	enum cause c); /* a crash, for `@crash` and reports: not an end somebody asked for */
 const char *confidence_name(enum confidence c);

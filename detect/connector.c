@@ -21,8 +21,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/auto.h"
@@ -30,7 +32,6 @@
 
 enum {
 	ACK_MS = 300,
-	OUR_ACK = 0x48664446,
 	REST_MS = 10,
 	REST_MAX_MS = 100, /* a training that fails at once is to be seen */
 	ROOM = 1 << 20,    /* asked for; net.core.rmem_max may give less */
@@ -43,6 +44,7 @@ struct connector {
 	int fd, rest_fd;
 	uint64_t rest_ms, last_drain_ms;
 	uint64_t capacity; /* events the buffer holds */
+	uint32_t ack;      /* by chance: everybody's answers go to everybody */
 	bool resting, exits, forks, all; /* all: the filter lets every fork pass */
 	uint64_t filter_ms;
 	pid_t parent[PARENTS_MAX];
@@ -104,17 +106,17 @@ static int set_filter(int fd, const pid_t *parent, unsigned n)
 
 /* events 0: the request of all kernels, for all there is. Linux 6.6 takes a choice too, older ones
  * drop that request. */
-static int listen_for(int fd, uint32_t events)
+static int listen_for(const struct connector *c, uint32_t events)
 {
 	uint16_t size = events ? sizeof(struct input) : sizeof(uint32_t);
 	struct message msg = {
 		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct cn_msg) + size),
 			.nlmsg_type = NLMSG_DONE },
-		.cn = { .id = { CN_IDX_PROC, CN_VAL_PROC }, .ack = OUR_ACK, .len = size },
+		.cn = { .id = { CN_IDX_PROC, CN_VAL_PROC }, .ack = c->ack, .len = size },
 		.u.in = { PROC_CN_MCAST_LISTEN, events },
 	};
 
-	return send(fd, &msg, msg.h.nlmsg_len, 0) < 0 ? -errno : 0;
+	return send(c->fd, &msg, msg.h.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
 static uint32_t wanted(const struct connector *c)
@@ -128,28 +130,61 @@ static uint32_t wanted(const struct connector *c)
 	return events;
 }
 
-/* From another pid or user namespace the request is dropped without a word: so wait for the answer,
- * not for ever. To one who has chosen events the answer does not come: it is none of them. */
-static int wait_for_ack(int fd)
+/* The next message, at the latest by the time until_ms; -ETIMEDOUT. */
+static int next_message(int fd, uint64_t until_ms, struct message *ret)
 {
-	struct message msg;
-	uint64_t until = monitor_mono_ms() + ACK_MS, now;
+	uint64_t now;
 
-	while ((now = monitor_mono_ms()) < until) {
+	while ((now = monitor_mono_ms()) < until_ms) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		ssize_t n;
 
-		if (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR)
+		if (poll(&p, 1, (int)(until_ms - now)) < 0 && errno != EINTR)
 			return -errno;
-		n = recv(fd, &msg, sizeof(msg), MSG_DONTWAIT);
-		if (n < (ssize_t)offsetof(struct message, u.ev.event_data) + 4 ||
-			msg.u.ev.what != PROC_EVENT_NONE)
-			continue;
-		/* Everybody's answers go to everybody; ours counts on from our number. */
-		if (msg.cn.ack == OUR_ACK + 1)
-			return msg.u.ev.event_data.ack.err ? -(int)msg.u.ev.event_data.ack.err : 0;
+		if (recv(fd, ret, sizeof(*ret), MSG_DONTWAIT) >=
+			(ssize_t)offsetof(struct message, u.ev.event_data) + 4)
+			return 0;
 	}
 	return -ETIMEDOUT;
+}
+
+/* From another pid or user namespace the request is dropped without a word: so wait for the answer,
+ * not for ever. To one who has chosen events the answer does not come: it is none of them. */
+static int wait_for_ack(const struct connector *c)
+{
+	uint64_t until = monitor_mono_ms() + ACK_MS;
+	struct message msg;
+	int r;
+
+	while ((r = next_message(c->fd, until, &msg)) == 0)
+		/* Everybody's answers go to everybody; ours counts on from our number. */
+		if (msg.u.ev.what == PROC_EVENT_NONE && msg.cn.ack == c->ack + 1)
+			return -(int)msg.u.ev.event_data.ack.err;
+	return r;
+}
+
+/* An answer proves little: a child of ours does, told of by the number it has for us. */
+static int prove(const struct connector *c)
+{
+	uint64_t until = monitor_mono_ms() + ACK_MS;
+	const pid_t self = getpid();
+	struct message msg;
+	pid_t pid;
+	int r = set_filter(c->fd, &self, 1);
+
+	if (r < 0)
+		return r;
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	while ((r = next_message(c->fd, until, &msg)) == 0)
+		if ((uint32_t)msg.u.ev.what == PROC_EVENT_FORK &&
+			msg.u.ev.event_data.fork.child_tgid == pid)
+			return set_filter(c->fd, NULL, 0);
+	return r;
 }
 
 static int open_socket(uint64_t *ret_capacity)
@@ -205,11 +240,15 @@ int connector_open(struct monitor *m)
 	c->rest_ms = REST_MS;
 	c->rest_fd = -1;
 	c->fd = m->set.no_connector ? -EPERM : open_socket(&c->capacity);
-	r = c->fd < 0 ? c->fd : listen_for(c->fd, 0);
+	r = c->fd < 0                                   ? c->fd
+	    : getrandom(&c->ack, sizeof(c->ack), 0) < 0 ? -errno
+							: listen_for(c, 0);
 	if (r == 0)
-		r = wait_for_ack(c->fd);
+		r = wait_for_ack(c);
 	if (r == 0)
-		r = listen_for(c->fd, wanted(c));
+		r = prove(c);
+	if (r == 0)
+		r = listen_for(c, wanted(c));
 	if (r == 0) {
 		c->rest_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 		r = c->rest_fd < 0 ? -errno
@@ -262,7 +301,7 @@ void connector_parents(struct monitor *m)
 	if (c->forks == (c->all || n))
 		return;
 	c->forks = c->all || n;
-	(void)listen_for(c->fd, wanted(c));
+	(void)listen_for(c, wanted(c));
 }
 
 static void one(struct monitor *m, const struct proc_event *ev)
@@ -271,6 +310,9 @@ static void one(struct monitor *m, const struct proc_event *ev)
 
 	switch ((uint32_t)ev->what) {
 	case PROC_EVENT_EXEC:
+		w = watched_find(m, ev->event_data.exec.process_tgid);
+		if (w)
+			w->execed = true;
 		watched_consider(m, ev->event_data.exec.process_tgid);
 		break;
 	case PROC_EVENT_FORK:

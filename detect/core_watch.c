@@ -24,7 +24,7 @@ struct options {
 	const char *log_dir;
 	bool dry_run;
 	int verbose;
-	bool stop;
+	bool stop, check;
 };
 
 static int usage(const char *command, const char *rest)
@@ -130,10 +130,12 @@ static bool parse(int argc, char **argv, struct options *opt)
 			opt->verbose++;
 		else if (strcmp(argv[i], "--stop") == 0)
 			opt->stop = true;
+		else if (strcmp(argv[i], "--check") == 0)
+			opt->check = true;
 		else
 			return false;
 	}
-	if (opt->stop)
+	if (opt->stop || opt->check)
 		return argc == 1;
 	return !opt->log_dir || (*opt->log_dir && !strchr(opt->log_dir, '\n'));
 }
@@ -175,6 +177,8 @@ int cmd_watch(int argc, char **argv, const struct detect_settings *set)
 		return usage("watch", " [--log-dir DIR] [--dry-run] [-v] | --stop");
 	if (opt.stop)
 		return stop();
+	if (opt.check) /* the settings were read: a monitor asks before it reads them again */
+		return EXIT_DONE;
 	fd = settings_fd(set, &opt);
 	if (fd < 0) {
 		(void)log_error_errno(fd, "watch: settings");

@@ -181,8 +181,8 @@ static void look_at_main_lock(struct gathering *g, int place)
 
 	if (r == 0 && strtol(b.data, NULL, 10) == (long)g->f->proc.pid)
 		add_lock(g, false, "code.lock was left behind: it did not quit");
-	else if (r == -ENOENT && is_desktop(g->f->role.family))
-		add_lock(g, true, "code.lock was removed: it quit in order");
+	else if (r == -ENOENT && is_desktop(g->f->role.family) && g->f->status == FACT_UNKNOWN)
+		add_lock(g, true, "there is no code.lock: a quit in order removes it");
 	n = readlinkat(place, "SingletonLock", target, PATH_MAX);
 	if (n <= 0)
 		return;

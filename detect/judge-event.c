@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include "detect/judge.h"
+#include "lib/text.h"
 
 enum {
 	TOGETHER_BEFORE_MS = 15000, /* a run notices the loss of a worker */
 	TOGETHER_AFTER_MS = 2000, /* an editor's helpers go before its main process when it quits */
 	SAME_MOMENT_MS = 20,
+	NOTICED_MS = 2000,
 };
 
 /* ---- words ---- */
@@ -43,14 +45,33 @@ static void add_status(const struct fact *f, char *p, size_t size)
 	add_line(p, size, "\n", line);
 }
 
-static void add_counter(const char *what, uint64_t before, uint64_t after, char *p, size_t size)
+static void add_counter(const struct fact *f, const char *what, uint64_t before, uint64_t after,
+	char *p, size_t size)
 {
-	char line[128];
+	uint64_t s = f->counted_ms && f->mono_ms > f->counted_ms
+			     ? (f->mono_ms - f->counted_ms + 999) / 1000
+			     : 0;
+	char line[128], in[48] = "";
 
 	if (before == MACHINE_NONE || after == MACHINE_NONE || after <= before)
 		return;
-	(void)snprintf(line, sizeof(line), "%s oom_kill went from %" PRIu64 " to %" PRIu64, what,
-		before, after);
+	if (s)
+		(void)snprintf(in, sizeof(in), " in the %" PRIu64 " s before", s);
+	(void)snprintf(line, sizeof(line), "%s oom_kill went from %" PRIu64 " to %" PRIu64 "%s",
+		what, before, after, in);
+	add_line(p, size, "\n", line);
+}
+
+/* What the group could hold, and did: the machine's own memory says nothing of that. */
+static void add_bounds(const struct fact *f, char *p, size_t size)
+{
+	char limit[24], peak[24], line[384];
+
+	if (f->kind != FACT_EXIT || f->cg_limit == MACHINE_NONE || f->cg_limit == 0)
+		return;
+	(void)snprintf(line, sizeof(line), "its cgroup %.200s: limit %s, at most %s used",
+		f->cgroup, text_size(f->cg_limit, limit),
+		f->cg_peak == MACHINE_NONE ? "(not known)" : text_size(f->cg_peak, peak));
 	add_line(p, size, "\n", line);
 }
 
@@ -66,9 +87,10 @@ static void add_traces(const struct evidence_list *ev, struct event_text *t)
 
 static const char *state_word(char state)
 {
-	return state == 'T' || state == 't' ? "stopped (state T): a signal or a debugger holds it"
-	       : state == 'D' ? "waiting in the kernel (state D), for a disk or for memory"
-			      : "not making progress";
+	return state == 'T' || state == 't'
+		       ? "is stopped (state T): Ctrl-Z, a signal or a debugger holds it"
+	       : state == 'D' ? "hangs: waiting in the kernel (state D), for a disk or for memory"
+			      : "hangs: faulting pages in without getting on";
 }
 
 static void guard_words(const struct fact *f, struct event_text *t)
@@ -100,19 +122,18 @@ static void words(const struct fact *f, const struct evidence_list *ev, const st
 	struct event_text *t)
 {
 	static const char *const risk[] = { "LOW", "MEDIUM", "CRITICAL" };
-	const char *family = f->role.kind == KIND_EDITOR && *family_name(f->role.family)
-				     ? family_name(f->role.family)
-				     : f->comm;
+	char who[112];
 
 	*t->evidence = *t->note = '\0';
 	(void)snprintf(t->text, sizeof(t->text), "%s", v->text);
 	add_status(f, t->evidence, sizeof(t->evidence));
 	if (f->kind == FACT_EXIT && v->cause != CAUSE_EXITED && v->cause != CAUSE_QUIT) {
-		add_counter("its cgroup's", f->cg_oom_before, f->cg_oom_after, t->evidence,
+		add_counter(f, "its cgroup's", f->cg_oom_before, f->cg_oom_after, t->evidence,
 			sizeof(t->evidence));
-		add_counter("the machine's", f->oom_before, f->oom_after, t->evidence,
+		add_counter(f, "the machine's", f->oom_before, f->oom_after, t->evidence,
 			sizeof(t->evidence));
 	}
+	add_bounds(f, t->evidence, sizeof(t->evidence));
 	add_traces(ev, t);
 	if (f->kind == FACT_EXIT && f->status == FACT_UNKNOWN)
 		add_line(t->note, sizeof(t->note), "; ",
@@ -123,8 +144,8 @@ static void words(const struct fact *f, const struct evidence_list *ev, const st
 			risk[f->was], risk[f->risk]);
 		(void)snprintf(t->evidence, sizeof(t->evidence), "%s", f->reasons);
 	} else if (f->kind == FACT_HANG) {
-		(void)snprintf(t->text, sizeof(t->text), "%s %s (process %d) hangs: %s", family,
-			role_name(f->role.role), (int)f->proc.pid, state_word(f->state));
+		cause_who(f, who, sizeof(who));
+		(void)snprintf(t->text, sizeof(t->text), "%s %s", who, state_word(f->state));
 	} else if (f->kind == FACT_GUARD) {
 		guard_words(f, t);
 	} else if (f->kind == FACT_STOP) {
@@ -175,8 +196,10 @@ void judge_event(const struct fact *f, const struct evidence_list *ev, const str
 	if (judged) {
 		ret->cause = cause_name(v->cause);
 		ret->confidence = confidence_name(v->sure);
-		/* What went with its main process is not a crash of its own. */
-		ret->unwanted = cause_unwanted(v->cause) && !v->with_parent;
+		/* What went with its main process is not a crash of its own; and loaders are ended
+		 * with SIGKILL by their own run: where it did not mean to, that fails too. */
+		ret->unwanted = cause_unwanted(v->cause) && !v->with_parent &&
+				!(f->role.role == ROLE_WORKER && v->cause == CAUSE_KILLED);
 	} else if (f->kind == FACT_STOP) {
 		ret->cause = cause_name(CAUSE_UNKNOWN);
 	}
@@ -239,6 +262,11 @@ static bool is_child(const struct relating *x, const struct journal_event *ev, e
 	/* Where nobody can say what its child died of, its own 0 says nothing either. */
 	if (f->role.kind == KIND_EDITOR && c == CAUSE_UNKNOWN)
 		return true;
+	/* A run that has its loaders killed when it is done with them goes on; one that loses a
+	 * loader raises at once. */
+	if (c == CAUSE_KILLED && f->role.role != ROLE_LAUNCHER &&
+		ev->real_ms + NOTICED_MS < f->real_ms)
+		return false;
 	return weight(c) > (f->role.role == ROLE_LAUNCHER ? 0 : 1);
 }
 

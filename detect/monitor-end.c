@@ -128,6 +128,11 @@ static void tell(struct monitor *m, struct watched *w, bool known, int status, c
 {
 	struct fact f;
 
+	/* It had become another program, nobody knows which. */
+	if (w->execed && w->role.role == ROLE_WORKER) {
+		watched_drop(m, w);
+		return;
+	}
 	monitor_fact(m, FACT_EXIT, &f);
 	watched_fact(w, &f);
 	f.real_ms = w->died_real_ms;
@@ -137,6 +142,9 @@ static void tell(struct monitor *m, struct watched *w, bool known, int status, c
 	f.oom_after = m->now.oom_kills;
 	f.cg_oom_before = w->cg_oom;
 	f.cg_oom_after = cgroup_oom_kills(m->roots, w->cgroup);
+	f.counted_ms = m->tick_oom_ms;
+	if (!known || WIFSIGNALED(status))
+		cgroup_bounds(m->roots, w->cgroup, &f.cg_limit, &f.cg_peak);
 	watched_drop(m, w);
 	told(m, &f);
 }

@@ -39,7 +39,7 @@ static void forget_oldest(struct monitor *m)
 	m->n_events--;
 }
 
-static void keep(struct monitor *m, const char *line, uint32_t n)
+static void keep(struct monitor *m, const char *line, uint32_t n, bool hidden)
 {
 	struct event *e;
 	uint32_t at = m->event_end;
@@ -55,7 +55,7 @@ static void keep(struct monitor *m, const char *line, uint32_t n)
 		forget_oldest(m);
 	}
 	e = &m->event[(m->first_event + m->n_events++) % EVENTS];
-	*e = (struct event){ ++m->seq, at, n };
+	*e = (struct event){ ++m->seq, at, n, hidden };
 	memcpy(m->event_bytes + at, line, n);
 	m->event_end = at + n;
 }
@@ -68,7 +68,7 @@ static void answer_wait(struct monitor *m, struct ctl_conn *c, uint64_t seq)
 	for (unsigned i = 0; r == 0 && i < m->n_events; i++) {
 		const struct event *e = &m->event[(m->first_event + i) % EVENTS];
 
-		if (e->seq <= seq)
+		if (e->seq <= seq || e->hidden)
 			continue;
 		r = buf_printf(&b, "%" PRIu64 "\t", e->seq);
 		if (r == 0)
@@ -111,13 +111,59 @@ static void on_wait(struct monitor *m, struct ctl_conn *c, char **req)
 	}
 }
 
-static void spool(struct monitor *m, const struct fact *f)
+/* What could not be written stays in the ring until it can: a judge that is stopped holds the spool,
+ * a disk is full and is not for ever. */
+static void spool_ring(struct monitor *m)
 {
-	int r = spool_add(m->spool_fd, f);
+	int r = 0;
 
-	if (r < 0 && r != m->spool_error)
-		(void)log_warn_errno(r, "spool: events are not kept");
+	if (m->n_events && m->event[m->first_event].seq > m->unspooled) {
+		m->n_lost += m->event[m->first_event].seq - m->unspooled;
+		m->unspooled = m->event[m->first_event].seq;
+	}
+	for (unsigned i = 0; r == 0 && i < m->n_events; i++) {
+		const struct event *e = &m->event[(m->first_event + i) % EVENTS];
+
+		if (e->seq < m->unspooled)
+			continue;
+		r = spool_add_line(m->spool_fd, m->event_bytes + e->at, e->len);
+		if (r == 0)
+			m->unspooled = e->seq + 1;
+	}
+	if (r < 0 && r != m->spool_error && r != -EBUSY)
+		(void)log_warn_errno(r, "spool: events wait for room");
 	m->spool_error = r;
+	if (r == 0)
+		m->unspooled = 0;
+	m->judge_wanted = true;
+}
+
+void told_again(struct monitor *m)
+{
+	if (m->unspooled)
+		spool_ring(m);
+}
+
+static void spool(struct monitor *m, const char *line, uint32_t n, bool hidden)
+{
+	keep(m, line, n, hidden);
+	if (!m->unspooled)
+		m->unspooled = m->seq;
+	if (!hidden)
+		answer_all(m);
+	spool_ring(m);
+	if (m->unspooled)
+		monitor_arm(m);
+}
+
+/* Nobody waits for it. */
+static void spool_link(struct monitor *m, const struct fact *f)
+{
+	char line[LINE];
+	int n = fact_line(f, line, sizeof(line));
+
+	if (n > 0 && (m->unspooled || spool_add_line(m->spool_fd, line, (size_t)n) < 0))
+		spool(m, line, (uint32_t)n, true);
 	m->judge_wanted = true;
 }
 
@@ -133,7 +179,7 @@ static void on_link(struct monitor *m, struct ctl_conn *c, char **req)
 	if (fact_parse(line, &f) < 0 || f.kind != FACT_LINK || !*f.of)
 		goto refuse;
 	answer(c, "ok\n");
-	spool(m, &f);
+	spool_link(m, &f);
 	jsonlog_fact(m->log, &f);
 	told_judge(m);
 	return;
@@ -217,7 +263,9 @@ static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
 				  strerror(m->lock_error)) < 0)
 		goto out;
 	if (m->spool_error < 0 &&
-		buf_printf(&b, "\"events are not kept: %s\",", err_str(m->spool_error)) < 0)
+		buf_printf(&b, "\"events wait to be kept: %s\",", err_str(m->spool_error)) < 0)
+		goto out;
+	if (m->n_lost && buf_printf(&b, "\"%" PRIu64 " events could not be kept\",", m->n_lost) < 0)
 		goto out;
 	if (m->n_full &&
 		buf_printf(&b, "\"%u processes are not watched: out of descriptors or room\",",
@@ -293,19 +341,16 @@ void told(struct monitor *m, const struct fact *f)
 	char line[LINE];
 	int n = fact_line(f, line, sizeof(line));
 
-	if (n > 0) {
-		keep(m, line, (uint32_t)n);
-		answer_all(m);
-	}
-	spool(m, f);
+	if (n > 0)
+		spool(m, line, (uint32_t)n, false);
 	jsonlog_fact(m->log, f);
 	told_judge(m);
 }
 
-static int spawn_judge(struct monitor *m, const char *stand_in)
+static int spawn(const char *program, const char *word, const char *option, pid_t *ret)
 {
-	const char *program = stand_in ? stand_in : m->set.core;
-	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "judge", NULL };
+	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)word,
+		(char *)(uintptr_t)option, NULL };
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 	int r;
@@ -318,7 +363,7 @@ static int spawn_judge(struct monitor *m, const char *stand_in)
 	(void)posix_spawnattr_setsigmask(&attr, &none);
 	(void)posix_spawnattr_setsigdefault(&attr, &all);
 	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	r = posix_spawn(&m->judge, program, NULL, &attr, argv, environ);
+	r = posix_spawn(ret, program, NULL, &attr, argv, environ);
 	(void)posix_spawnattr_destroy(&attr);
 	return -r;
 }
@@ -335,20 +380,44 @@ void told_judge(struct monitor *m)
 		return; /* the next tick */
 	m->judge_wanted = false;
 	m->judge_started_ms = now;
-	r = spawn_judge(m, stand_in);
+	r = spawn(stand_in ? stand_in : m->set.core, "judge", NULL, &m->judge);
 	if (r < 0) {
 		m->judge = 0;
 		(void)log_warn_errno(r, "%s judge", stand_in ? stand_in : m->set.core);
 	}
 }
 
+/* Once we are detect-core there is no way back: so first another one reads the settings. */
+void told_check(struct monitor *m)
+{
+	int r;
+
+	if (!m->set.core || m->checker)
+		return;
+	r = spawn(m->set.core, "watch", "--check", &m->checker);
+	if (r < 0) {
+		m->checker = 0;
+		(void)log_warn_errno(r, "%s watch --check", m->set.core);
+	}
+}
+
 void told_child(struct monitor *m)
 {
+	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == m->judge)
 			m->judge = 0;
+		if (pid != m->checker)
+			continue;
+		m->checker = 0;
+		m->again = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		if (m->again)
+			loop_stop(m->loop, 0);
+		else
+			log_warn("watch: the settings cannot be used; those from before go on");
+	}
 	told_judge(m);
 }
 

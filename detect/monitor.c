@@ -26,6 +26,8 @@ enum {
 	MEDIUM_SAMPLE_MS = 1000,
 	FILES = 16384, /* descriptors; one a process */
 	ALL = MACHINE_MEMORY | MACHINE_CPU | MACHINE_COUNTERS | MACHINE_REST,
+	BUSY_MS = 25, /* until the spool is tried again: a judge has it */
+	FULL_MS = 1000,
 	STACK = 96 << 10,
 	HEAP = 64 << 10, /* made present before the memory is locked */
 };
@@ -109,6 +111,8 @@ void monitor_arm(struct monitor *m)
 		for (const struct watched *w = m->bucket[b]; w; w = w->next)
 			if (w->dead && w->patience_ms < at)
 				at = w->patience_ms;
+	if (m->unspooled && at > now + (m->spool_error == -EBUSY ? BUSY_MS : FULL_MS))
+		at = now + (m->spool_error == -EBUSY ? BUSY_MS : FULL_MS);
 	ms = at > now ? at - now : 1;
 	t.it_value = (struct timespec){ (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
 	(void)timerfd_settime(m->timer_fd, 0, &t, NULL);
@@ -178,17 +182,23 @@ static void tick(struct monitor *m)
 {
 	uint64_t now = monitor_mono_ms(), look = m->set.look_ms;
 	bool all = now >= m->next_look_ms || m->verdict.risk != RISK_LOW;
+	/* An OOM kill is to be laid to nobody who dies seconds later. */
+	unsigned counters = m->training_bytes ? MACHINE_COUNTERS : 0;
 
 	if (m->verdict.risk != RISK_LOW)
 		look /= m->verdict.risk == RISK_MEDIUM ? 10 : 20;
 	m->tick_ms = now;
 	/* The counters and the rest cost more than all of the memory: at LOW with the look only. */
-	monitor_read_now(m, all ? ALL : MACHINE_MEMORY);
-	if (all)
+	monitor_read_now(m, all ? ALL : MACHINE_MEMORY | counters);
+	if (all || counters) {
+		if (m->now.oom_kills != m->tick_oom && now < m->next_look_ms)
+			watched_count(m);
 		m->tick_oom = m->now.oom_kills;
+		m->tick_oom_ms = m->now.mono_ms;
+	}
 	if (now >= m->next_look_ms) {
 		watched_look(m);
-		m->next_look_ms = now + look;
+		m->next_look_ms = now + (m->look_soon ? look / 5 : look);
 	}
 	guard_turn(m);
 	judge_risk(m);
@@ -217,6 +227,7 @@ static void on_timer(struct loop *l, int fd, uint32_t events, void *arg)
 		monitor_read_now(m, MACHINE_MEMORY);
 		guard_turn(m);
 	}
+	told_again(m);
 	if (monitor_mono_ms() + 2 >= m->tick_ms + period_ms(m))
 		tick(m);
 	told_judge(m);
@@ -233,10 +244,8 @@ static void on_again(struct loop *l, int signo, void *arg)
 {
 	struct monitor *m = arg;
 
-	(void)signo;
-	m->again = m->set.core != NULL;
-	if (m->again)
-		loop_stop(l, 0);
+	(void)l, (void)signo;
+	told_check(m);
 }
 
 static void on_child(struct loop *l, int signo, void *arg)
@@ -267,10 +276,14 @@ static int open_loop(struct monitor *m)
 static void tell_last_end(struct monitor *m, const struct samples_last *last)
 {
 	struct fact f;
+	bool same;
 
 	if (last->in_order || !last->real_ms)
 		return;
-	monitor_fact(m, strcmp(last->boot_id, m->boot_id) == 0 ? FACT_STOP : FACT_MACHINE, &f);
+	/* A mark that was torn names no boot: then the times must tell. */
+	same = *last->boot_id ? strcmp(last->boot_id, m->boot_id) == 0
+			      : last->real_ms > m->started_real_ms - m->started_mono_ms;
+	monitor_fact(m, same ? FACT_STOP : FACT_MACHINE, &f);
 	f.real_ms = last->real_ms;
 	f.mono_ms = 0;
 	told(m, &f);

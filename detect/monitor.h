@@ -69,6 +69,8 @@ struct watched {
 	bool dead;        /* POLLIN was there: only the status is waited for */
 	bool have_status; /* of the connector */
 	bool fresh;       /* its children are to be looked at */
+	bool execed;      /* told, and not yet seen as what */
+	uint64_t switches; /* at the last look in state D */
 	int wait_status;
 	uint64_t stuck_since_ms; /* mono; 0: it moves */
 	uint64_t rss, peak, ticks, faults, guard_faults;
@@ -80,6 +82,7 @@ struct watched {
 struct event {
 	uint64_t seq;
 	uint32_t at, len;
+	bool hidden; /* only on its way to the spool */
 };
 
 struct monitor;
@@ -117,7 +120,8 @@ struct monitor {
 	struct machine_reader *reader;
 	struct machine now;
 	uint64_t tick_ms;		/* mono, of the last reading in turn */
-	uint64_t tick_oom; /* vmstat's, at the last tick */
+	uint64_t tick_oom, tick_oom_ms; /* vmstat's, when last read, and when that was */
+	bool look_soon;
 	struct risk_state risk;
 	struct risk_verdict verdict;
 	uint64_t editor_bytes, training_bytes;
@@ -134,6 +138,7 @@ struct monitor {
 	/* monitor-told.c */
 	int spool_fd;
 	int spool_error;
+	uint64_t unspooled, n_lost; /* the first that waits for the spool, 0: none */
 	struct ctl_server *ctl;
 	struct ctl_conn *waiter[WAITERS];
 	uint64_t wait_seq[WAITERS];
@@ -143,7 +148,7 @@ struct monitor {
 	unsigned n_events, first_event;
 	char *event_bytes;
 	uint32_t event_end;
-	pid_t judge;
+	pid_t judge, checker;
 	bool judge_wanted;
 	uint64_t judge_started_ms;
 };
@@ -169,6 +174,7 @@ void watched_become(struct monitor *m, struct watched *w, const struct proc *p,
 	struct role_of role); /* frees w */
 bool watched_is_parent(const struct role_of *role);
 void watched_look(struct monitor *m); /* sizes, states, hangs */
+void watched_count(struct monitor *m); /* whom their groups have lost */
 
 /* watched-find.c. Whoever has called watched_consider ends with watched_settle. */
 void watched_consider(struct monitor *m, pid_t pid); /* an editor, a training? */
@@ -197,7 +203,12 @@ bool end_status(int pidfd, int procfd, const struct proc_id *id, const struct mo
 bool end_kernel_tells(void); /* PIDFD_INFO_EXIT is there */
 void watched_fact(const struct watched *w, struct fact *f);
 void watched_drop(struct monitor *m, struct watched *w); /* frees it */
+
+/* watched-cgroup.c */
+size_t cgroup_of(int procfd, pid_t pid, char *p, size_t size); /* its length; 0: not known */
 uint64_t cgroup_oom_kills(const struct roots *roots, const char *path);
+void cgroup_bounds(
+	const struct roots *roots, const char *path, uint64_t *ret_limit, uint64_t *ret_peak);
 
 /* connector.c */
 int connector_open(struct monitor *m); /* -errno and why_no_connector */
@@ -209,8 +220,10 @@ void connector_parents(struct monitor *m); /* forks of trainings and zygotes are
 int told_open(struct monitor *m);
 void told_close(struct monitor *m);
 void told(struct monitor *m, const struct fact *f);
+void told_again(struct monitor *m); /* what the spool could not take */
 void told_judge(struct monitor *m);
 void told_child(struct monitor *m); /* SIGCHLD */
+void told_check(struct monitor *m); /* SIGHUP: m->again when the settings can be used */
 
 /* monitor-log.c: JSON lines below log_dir. */
 int jsonlog_open(const char *dir, uint64_t max_bytes, struct jsonlog **ret);

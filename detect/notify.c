@@ -22,8 +22,9 @@ enum {
 /* A worker's end shows at its run, a helper's at its window. */
 bool judge_is_news(const struct journal_event *ev)
 {
+	/* Ctrl-Z on one's own training is none. */
 	if (ev->kind == J_HANG)
-		return true;
+		return ev->family || !ev->text || !strstr(ev->text, "(state T)");
 	/* That it goes on, or was ended, is told by the thaw and the end. */
 	if (ev->kind == J_GUARD)
 		return ev->text && (strstr(ev->text, "guard froze") || strstr(ev->text, "guard let"));

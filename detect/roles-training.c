@@ -2,6 +2,7 @@
  * counts, found as python(1) finds it; what stands behind it are arguments of the script. */
 #include "detect/roles-internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct target {
@@ -255,4 +256,31 @@ struct role_of role_training(const char *exe, const struct words *w, const struc
 	else if (r.role == ROLE_NONE && strncmp(w->w[0], "ray::", 5) == 0)
 		r.role = ROLE_WORKER;
 	return r.role ? r : (struct role_of){ 0 };
+}
+
+bool role_training_name(const char *argv, size_t n, char sep, char *ret, size_t size)
+{
+	struct proc p;
+	struct words w;
+	struct target t;
+
+	if (n >= sizeof(p.argv))
+		n = sizeof(p.argv) - 1;
+	memcpy(p.argv, argv, n);
+	p.argv[n] = '\0';
+	p.argv_len = n;
+	for (size_t i = 0; sep && i < n; i++)
+		if (p.argv[i] == sep)
+			p.argv[i] = '\0';
+	role_words(&p, &w);
+	if (!w.n || !is_python(role_base(w.w[0])))
+		return false;
+	t = python_target(&w, 1);
+	for (unsigned depth = 0; depth < 4 && t.name && is_wrapper(&t, target_base(&t)); depth++)
+		if (!unwrap(&w, &t))
+			return false;
+	if (!t.name || !*target_base(&t))
+		return false;
+	(void)snprintf(ret, size, "%s", t.module ? t.name : target_base(&t));
+	return true;
 }

@@ -51,6 +51,9 @@ struct role_of role_find(const struct proc *p, const struct role_of *parent,
 	const struct role_patterns *pat);
 /* Could a program of this name be one at all? For who asks about every program that is started. */
 bool role_is_possible(const char *exe, const struct role_patterns *pat);
+/* What a training is called: the base name of its script, or its module. argv: n bytes, the words
+ * divided by sep (NUL in a struct proc, a blank in a fact). false: it has none. */
+bool role_training_name(const char *argv, size_t n, char sep, char *ret, size_t size);
 const char *role_name(enum role r);		/* "renderer"; stable, stands in JSON */
 const char *family_name(enum family f);		/* "VSCode", "code-server" */
 /* The user data folder named in the arguments (--user-data-dir=), or NULL. */

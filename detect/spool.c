@@ -42,28 +42,38 @@ static int lock(int fd, int how)
 	return 0;
 }
 
-int spool_add(int fd, const struct fact *f)
+int spool_add_line(int fd, const char *text, size_t n)
 {
 	char line[LINE];
 	struct stat st;
 	ssize_t k;
-	int n = fact_line(f, line + 1, sizeof(line) - 2), r;
+	int r;
 
-	if (n < 0)
-		return n;
+	if (n + 2 > sizeof(line))
+		return -EMSGSIZE;
 	line[0] = '\n';
+	memcpy(line + 1, text, n);
 	line[n + 1] = '\n';
-	r = lock(fd, LOCK_SH);
+	/* Whoever holds it may be stopped, or swapped out: a monitor does not wait for that. */
+	r = lock(fd, LOCK_SH | LOCK_NB);
 	if (r < 0)
-		return r;
+		return r == -EWOULDBLOCK ? -EBUSY : r;
 	if (fstat(fd, &st) == 0 && st.st_size > SPOOL_MAX) {
 		r = -EFBIG;
 	} else {
-		k = write(fd, line, (size_t)n + 2);
-		r = k < 0 ? -errno : k < n + 2 ? -ENOSPC : 0;
+		k = write(fd, line, n + 2);
+		r = k < 0 ? -errno : k < (ssize_t)n + 2 ? -ENOSPC : 0;
 	}
 	(void)flock(fd, LOCK_UN);
 	return r;
+}
+
+int spool_add(int fd, const struct fact *f)
+{
+	char line[LINE];
+	int n = fact_line(f, line, sizeof(line) - 2);
+
+	return n < 0 ? n : spool_add_line(fd, line, (size_t)n);
 }
 
 struct drain {

@@ -42,7 +42,10 @@ struct fact {
 	const char *how;		/* what told the status: "pidfd", "stat", "connector", "" */
 	uint64_t oom_before, oom_after;	/* vmstat oom_kill at the last look, and at the end */
 	uint64_t cg_oom_before, cg_oom_after;	/* of the process's own cgroup; MACHINE_NONE */
-	uint64_t rss, peak;		/* at the last look; VmHWM */
+	uint64_t counted_ms;        /* when the counters of before were read (mono); 0 unknown */
+	uint64_t cg_limit, cg_peak; /* of that cgroup, where a signal or nobody knows what was
+					 * the end; MACHINE_NONE */
+	uint64_t rss, peak;         /* at the last look; VmHWM then */
 	char state;			/* FACT_HANG: T or D; at an exit the last seen */
 
 	/* FACT_RISK: the verdict went from `was` to `risk` */
@@ -65,7 +68,9 @@ struct fact {
 
 /* Monitor's side; no allocation beyond the stack. */
 int spool_open(int state_dirfd);				/* O_APPEND descriptor */
+/* -EBUSY: a judge has the lock just now; -ENOSPC, -EFBIG, ...: no room. Once more, later. */
 int spool_add(int fd, const struct fact *f);
+int spool_add_line(int fd, const char *line, size_t n); /* as fact_line made it */
 /* One line without newline into p, as it stands in the spool and on the socket; the length, or
  * -ENOSPC. */
 int fact_line(const struct fact *f, char *p, size_t n);

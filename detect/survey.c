@@ -53,19 +53,11 @@ static struct survey_proc *find(struct survey *s, pid_t pid)
 /* What it is called: of an interpreter the script or module, else the program. */
 static void name_it(const struct proc *p, const struct role_of *role, char *ret)
 {
-	const char *name = p->exe[0] ? role_base(p->exe) : p->comm, *w;
-	bool module = false;
+	const char *name = p->exe[0] ? role_base(p->exe) : p->comm;
 
-	for (unsigned i = 1; role->kind == KIND_TRAINING && (w = proc_arg(p, i)); i++) {
-		if (strcmp(w, "-m") == 0) {
-			module = true;
-			continue;
-		}
-		if (w[0] == '-' && !module)
-			continue;
-		name = module ? w : role_base(w);
-		break;
-	}
+	if (role->kind == KIND_TRAINING &&
+		role_training_name(p->argv, p->argv_len, '\0', ret, SURVEY_NAME))
+		return;
 	(void)snprintf(ret, SURVEY_NAME, "%s", *name ? name : p->comm);
 }
 

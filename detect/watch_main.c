@@ -46,8 +46,8 @@ static int take_lock(int state_fd)
 static int exec_again(const struct monitor *m)
 {
 	const char *core = m->set.core;
-	char *argv[] = { (char *)(uintptr_t)core, (char *)(uintptr_t) "watch", NULL, NULL, NULL, NULL };
-	int n = 2;
+	char *argv[8] = { (char *)(uintptr_t)core, (char *)(uintptr_t) "watch" };
+	unsigned n = 2;
 	sigset_t none;
 
 	if (m->set.log_dir) {
@@ -55,7 +55,9 @@ static int exec_again(const struct monitor *m)
 		argv[n++] = (char *)(uintptr_t)m->set.log_dir;
 	}
 	if (m->set.guard_dry)
-		argv[n] = (char *)(uintptr_t) "--dry-run";
+		argv[n++] = (char *)(uintptr_t) "--dry-run";
+	for (int l = log_level(); l > LOG_WARN && n < 7; l--)
+		argv[n++] = (char *)(uintptr_t) "-v";
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execv(core, argv);

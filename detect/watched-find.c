@@ -65,6 +65,7 @@ static bool again(struct monitor *m, struct watched *w, const struct proc *p, st
 	}
 	if (w->dead || p->state == 'Z' || !p->argv_len)
 		return true; /* its pidfd tells the rest */
+	w->execed = false;
 	if (w->role.kind == role.kind && w->role.role == role.role &&
 		strncmp(w->exe, p->exe, 255) == 0)
 		return true;

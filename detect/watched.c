@@ -13,6 +13,8 @@
 #include "lib/auto.h"
 #include "lib/log.h"
 
+enum { FIRST_LOOK_MS = 1500 };
+
 static struct watched **bucket(struct monitor *m, pid_t pid)
 {
 	return &m->bucket[(uint32_t)pid * 2654435761u >> 23];
@@ -51,13 +53,27 @@ void watched_drop(struct monitor *m, struct watched *w)
 	free(w);
 }
 
+/* A training that runs a command forks, and the child is taken for a worker until its exec is told:
+ * that may lie in the connector still when it has ended already. */
+static void on_death(struct monitor *m, struct watched *w)
+{
+	struct proc_id id = w->id;
+
+	if (w->role.role == ROLE_WORKER && m->connector) {
+		connector_drain(m);
+		w = watched_find(m, id.pid);
+	}
+	if (w && !w->dead && w->id.start == id.start)
+		end_seen(m, w);
+}
+
 static void on_pidfd(struct loop *l, int fd, uint32_t events, void *arg)
 {
 	struct watched *w = arg;
 
 	(void)l, (void)fd;
 	if (!w->dead)
-		end_seen(w->m, w);
+		on_death(w->m, w);
 	else if (events & EPOLLHUP)
 		end_reaped(w->m, w);
 }
@@ -81,69 +97,6 @@ static size_t read_link(int procfd, pid_t pid, const char *name, char *p, size_t
 	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, name);
 	n = readlinkat(procfd, path, p, size);
 	return n < 0 ? 0 : (size_t)n;
-}
-
-/* The memory group: "0::/path", or with version 1 "N:memory:/path". */
-static size_t read_cgroup(int procfd, pid_t pid, char *p, size_t size)
-{
-	char path[32], text[4096], *line = text, *found = NULL;
-	autoclose int fd = -1;
-	ssize_t n;
-	size_t k;
-
-	(void)snprintf(path, sizeof(path), "%d/cgroup", (int)pid);
-	fd = openat(procfd, path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : fields_read(fd, text, sizeof(text));
-	if (n <= 0)
-		return 0;
-	for (char *next; line && *line; line = next) {
-		char *colon = strchr(line, ':'), *slash;
-
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		slash = colon ? strchr(colon + 1, ':') : NULL;
-		if (!slash)
-			continue;
-		*slash++ = '\0';
-		if (strcmp(colon + 1, "memory") == 0 || (!colon[1] && !found))
-			found = slash;
-	}
-	k = found ? strlen(found) : 0;
-	if (k >= size)
-		return 0;
-	memcpy(p, found ? found : "", k);
-	return k;
-}
-
-uint64_t cgroup_oom_kills(const struct roots *roots, const char *group)
-{
-	static const struct field table[] = { { "oom_kill", 0 }, { NULL, 0 } };
-	static const char *const form[] = { "%s%s/memory.events", "%s/memory%s/memory.oom_control",
-		"%s/unified%s/memory.events" };
-	uint64_t kills = MACHINE_NONE;
-
-	if (!*group)
-		return MACHINE_NONE;
-	for (size_t i = 0; i < 3; i++) {
-		char path[512], text[512];
-		autoclose int fd = -1;
-		ssize_t n;
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		if (snprintf(path, sizeof(path), form[i], roots->cgroup, group) >=
-			(int)sizeof(path))
-			continue;
-#pragma GCC diagnostic pop
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		n = fd < 0 ? -1 : fields_read(fd, text, sizeof(text));
-		if (n > 0) {
-			fields_take(text, (size_t)n, table, &kills);
-			break;
-		}
-	}
-	return kills;
 }
 
 /* A run's workers carry its name; a run is named by its own start. */
@@ -175,7 +128,7 @@ static struct watched *make(struct monitor *m, const struct proc *p, struct role
 	const char *ud = role_user_data(p);
 	size_t cwd_n = read_link(m->proc_fd, p->id.pid, "cwd", cwd, sizeof(cwd) - 1),
 	       ud_n = ud ? strlen(ud) : 0;
-	size_t group_n = read_cgroup(m->proc_fd, p->id.pid, group, sizeof(group));
+	size_t group_n = cgroup_of(m->proc_fd, p->id.pid, group, sizeof(group));
 	struct watched *w;
 	char *at;
 
@@ -261,6 +214,9 @@ static bool is_still(struct monitor *m, const struct proc_id *id)
 static void note(struct monitor *m, struct watched *w)
 {
 	m->serial++;
+	/* It loads its data now. */
+	if (w->role.kind == KIND_TRAINING && m->next_look_ms > m->tick_ms + FIRST_LOOK_MS)
+		m->next_look_ms = m->tick_ms + FIRST_LOOK_MS;
 	if (watched_is_parent(&w->role))
 		w->fresh = m->parents_came = true;
 	log_debug("%d: %s %s %s", (int)w->id.pid, family_name(w->role.family),
@@ -317,14 +273,43 @@ void watched_become(struct monitor *m, struct watched *w, const struct proc *p, 
 	note(m, now);
 }
 
+/* A number of /proc/PID/status. */
+static uint64_t of_status(struct monitor *m, pid_t pid, const char *name)
+{
+	const struct field table[] = { { name, 0 }, { NULL, 0 } };
+	uint64_t v = MACHINE_NONE;
+	char path[32], text[4096];
+	autoclose int fd = -1;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%d/status", (int)pid);
+	fd = openat(m->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : fields_read(fd, text, sizeof(text));
+	if (n > 0)
+		fields_take(text, (size_t)n, table, &v);
+	return v;
+}
+
+/* In state D at this look and the last one: waiting for the same thing? Who reads from a slow disk is
+ * mostly found so, and gets on all the same. */
+static bool has_waited(struct monitor *m, struct watched *w)
+{
+	uint64_t was = w->switches;
+
+	w->switches = of_status(m, w->id.pid, "voluntary_ctxt_switches");
+	return !w->stuck_since_ms || w->switches == was;
+}
+
 /* Stuck: stopped, in an uninterruptible sleep, or faulting pages in without getting anywhere. */
-static bool is_stuck(const struct monitor *m, const struct watched *w, const struct proc *p)
+static bool is_stuck(struct monitor *m, struct watched *w, const struct proc *p)
 {
 	uint64_t full = m->now.mem_psi.full10;
 
 	if (w->frozen)
 		return false; /* that is told already */
-	if (p->state == 'T' || p->state == 'D')
+	if (p->state == 'D')
+		return has_waited(m, w);
+	if (p->state == 'T')
 		return true;
 	return full != MACHINE_NONE && full >= m->set.limits.psi_medium &&
 	       p->major_faults > w->faults && p->utime + p->stime <= w->ticks + 1;
@@ -347,6 +332,14 @@ static void look_at(struct monitor *m, struct watched *w)
 	}
 	w->state = p->state;
 	w->ppid = p->ppid;
+	if (w->role.kind == KIND_TRAINING && p->rss > w->rss + w->rss / 16) {
+		uint64_t most = of_status(m, w->id.pid, "VmHWM");
+
+		if (most != MACHINE_NONE && most > w->peak)
+			w->peak = most;
+		m->look_soon = true; /* what grows is looked at more often */
+	}
+	m->look_soon |= w->stuck_since_ms && !w->hanging;
 	w->rss = p->rss;
 	w->ticks = p->utime + p->stime;
 	w->faults = p->major_faults;
@@ -364,15 +357,13 @@ static void look_at(struct monitor *m, struct watched *w)
 	}
 }
 
-void watched_look(struct monitor *m)
+void watched_count(struct monitor *m)
 {
 	const char *group = NULL;
 	uint64_t kills = MACHINE_NONE;
 
-	m->editor_bytes = m->training_bytes = 0;
 	for (unsigned b = 0; b < BUCKETS; b++)
 		for (struct watched *w = m->bucket[b]; w; w = w->next) {
-			look_at(m, w);
 			/* Most of them share one group. */
 			if (!group || strcmp(group, w->cgroup) != 0) {
 				group = w->cgroup;
@@ -380,6 +371,16 @@ void watched_look(struct monitor *m)
 			}
 			w->cg_oom = kills;
 		}
+}
+
+void watched_look(struct monitor *m)
+{
+	m->editor_bytes = m->training_bytes = 0;
+	m->look_soon = false;
+	for (unsigned b = 0; b < BUCKETS; b++)
+		for (struct watched *w = m->bucket[b]; w; w = w->next)
+			look_at(m, w);
+	watched_count(m);
 	if (m->parents_gone)
 		connector_parents(m);
 }

@@ -378,7 +378,7 @@ static void print_head(const struct report *x)
 	if (ev->command)
 		wrap("  command   ", ev->command);
 	if (ev->peak)
-		printf("  size      %s at its largest\n", text_size(ev->peak, size));
+		printf("  size      at least %s at its largest\n", text_size(ev->peak, size));
 }
 
 static void print_evidence(const struct journal_event *ev)

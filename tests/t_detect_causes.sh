@@ -33,6 +33,22 @@ judge
 is "a run is laid to its worker" run cause "out-of-memory (kernel)"
 is "with less confidence" run confidence likely
 
+# Loaders that a run has killed when it is done with them, and what it ends with later.
+fact id=torn real=$((t + 1000)) role=worker pid=24 ppid=23 argv='python3 -W ignore train.py -b 8' status=signaled signal=9 oom0=1 oom1=1
+fact id=tears real=$((t + 6000)) pid=23 code=1 argv='python3 -W ignore train.py -b 8'
+judge
+is "what a run killed is no crash" torn crash false
+is "and not why it failed" tears what "train.py (23) failed (exit code 1)"
+is "a worker is called by its script" torn what "train.py worker (24) was killed (SIGKILL); by whom is not known"
+
+# The group's limit is what counts, not the machine's.
+fact id=bound real=$((t + 1500)) pid=25 status=signaled signal=9 oom0=1 oom1=2 cgoom0=0 cgoom1=1 cgroup=/u/small cglimit=209715200 \
+	cgpeak=209700000 mono=90500 counted=89000 m.mem_total=16000000000 m.mem_available=9000000000
+judge
+field bound evidence >"$d/bound"
+says "the limit and the use of its group" "$d/bound" "its cgroup /u/small: limit 200 MiB, at most 200 MiB used"
+says "and since when a counter moved" "$d/bound" "its cgroup's oom_kill went from 0 to 1 in the 2 s before"
+
 # An editor: helpers that go with a main process that quit, and one that went alone.
 fact id=quit real=$((t + 3000)) of_kind=editor family=VSCode role=main pid=30
 fact id=helper real=$((t + 2900)) of_kind=editor family=VSCode role=renderer pid=31 ppid=29 status=signaled signal=9 oom0=1 oom1=1
@@ -90,7 +106,7 @@ is "the machine" lost cause machine-lost
 is "its link" lost workspace "$d/w"
 is "not later than the boot" lost not_after "$(python3 -c "import datetime; print(datetime.datetime.fromtimestamp($((t + 60000)) // 1000, datetime.timezone.utc).isoformat())")"
 is "risk" risk kind risk
-is "a hang" hang what "python3 run (process 4711) hangs: stopped (state T): a signal or a debugger holds it"
+is "a hang" hang what "python3 run (4711) is stopped (state T): Ctrl-Z, a signal or a debugger holds it"
 
 # Output.
 events >"$d/rows"
@@ -113,7 +129,7 @@ fact id=quiet real=$((t + 9000)) pid=72 code=3
 fact id=worker2 real=$((t + 9001)) role=worker pid=73 ppid=9 status=signaled signal=11
 judge
 check "the hook gets the crash as JSON" [ "$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["id"])' "$d/hooked")" = told ]
-says "the notification says what and why" "$d/notified" 'a&lt;b run (process 71) crashed (SIGSEGV)'
+says "the notification says what and why" "$d/notified" 'a&lt;b run (71) crashed (SIGSEGV)'
 says "and what to do" "$d/notified" 'recover report'
 fact id=told2 real=$((t + 9500)) pid=74 status=signaled signal=11
 judge

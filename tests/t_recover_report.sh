@@ -37,7 +37,7 @@ echo new >"$w/notes.md"
 
 gives 0 "report" recover report
 cp "$d/out" "$d/text"
-says "what" "$d/text" "run (process 4711) was killed by the kernel"
+says "what" "$d/text" "train.py (4711) was killed: "
 says "why, and how sure" "$d/text" "out-of-memory (kernel), likely"
 says "the evidence is quoted" "$d/text" "| the machine's oom_kill went from 1 to 2"
 says "the command" "$d/text" "python3 train.py --workers 8"

@@ -385,6 +385,9 @@ START_TEST(gather__reads_the_editors_logs_and_locks)
 	ck_assert_int_eq(unlinkat(dirfd, "code.lock", 0), 0);
 	l.n = 0;
 	ck_assert_int_eq(evidence_gather(&at, &f, FROM_EDITOR, &l), 0);
+	ck_assert_uint_eq(l.n, 0); /* it was killed: whether there ever was a lock nobody knows */
+	f.status = FACT_UNKNOWN;
+	ck_assert_int_eq(evidence_gather(&at, &f, FROM_EDITOR, &l), 0);
 	ck_assert(l.n == 1 && l.e[0].orderly);
 	/* An extension host's lock in its workspace. */
 	f.role.role = ROLE_EXTENSION_HOST;

@@ -355,6 +355,36 @@ START_TEST(roles__settings_decide)
 }
 END_TEST
 
+START_TEST(roles__what_a_training_is_called)
+{
+	static const struct {
+		const char *argv, *name;
+	} table[] = { { "python3|train.py", "train.py" },
+		{ "python3|-u|-W|ignore|/a/b c/train.py|x", "train.py" },
+		{ "python3|-X|dev|-m|pkg.train", "pkg.train" },
+		{ "python3|-mpkg.train", "pkg.train" },
+		{ "/usr/bin/python3.11|-m|pdb|-c|continue|t/fit.py", "fit.py" },
+		{ "python3|-c|import train", NULL }, { "python3", NULL }, { "vim|train.py", NULL },
+		{ "", NULL } };
+	char name[64];
+	struct proc p;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		bool is;
+
+		proc_of(PY, table[i].argv, &p);
+		is = role_training_name(p.argv, p.argv_len, '\0', name, sizeof(name));
+		ck_assert_msg(is == (table[i].name != NULL), "%s", table[i].argv);
+		if (is)
+			ck_assert_str_eq(name, table[i].name);
+	}
+	ck_assert(role_training_name("python3 -u train.py --x", 23, ' ', name, sizeof(name)));
+	ck_assert_str_eq(name, "train.py");
+	ck_assert(role_training_name("python3 averylongname_train.py", 30, ' ', name, 5));
+	ck_assert_str_eq(name, "aver");
+}
+END_TEST
+
 START_TEST(roles__user_data)
 {
 	struct proc p;
@@ -399,9 +429,11 @@ START_TEST(roles__any_bytes)
 		}
 		(void)role_find(&p, NULL, &role_defaults);
 		(void)role_user_data(&p);
+		(void)role_training_name(
+			p.argv, p.argv_len, check_below(2) ? ' ' : '\0', p.exe, 16);
 	}
 }
 END_TEST
 
-CHECK_MAIN(
-	"roles", roles__command_lines, roles__settings_decide, roles__user_data, roles__any_bytes)
+CHECK_MAIN("roles", roles__command_lines, roles__settings_decide, roles__what_a_training_is_called,
+	roles__user_data, roles__any_bytes)

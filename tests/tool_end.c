@@ -6,6 +6,8 @@
  *	end
  *	exec PROGRAM	with the arguments that follow
  *	title WORD	writes its command line anew, as Chromium's children do
+ *	vforks MS	is mostly in state D: its child sleeps for so long, again and again
+ *	calls PROGRAM	starts it as subprocess does, 20 times
  *	ready		prints the pid
  *	catch SIGNAL	from now on it prints the signal's number and goes on
  *	hear		waits for a line, or the end, of the standard input
@@ -14,6 +16,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +81,37 @@ static void storm(const char *self, long n, long at_once, const char *ms)
 	}
 }
 
+/* The parent of a vfork waits uninterruptibly, and gets on after each. */
+static void vforks(long ms)
+{
+	for (;;) {
+		pid_t pid = vfork();
+
+		if (pid == 0) {
+			rest(ms);
+			_exit(0);
+		}
+		(void)waitpid(pid, NULL, 0);
+	}
+}
+
+static void calls(const char *program)
+{
+	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "x",
+		(char *)(uintptr_t) "exit", (char *)(uintptr_t) "3", NULL };
+
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			(void)execv(program, argv);
+			_exit(255);
+		}
+		(void)waitpid(pid, NULL, 0);
+		rest(5);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	for (int i = 2; i < argc; i++) {
@@ -94,6 +128,10 @@ int main(int argc, char **argv)
 		} else if (strcmp(word, "pause") == 0) {
 			for (;;)
 				(void)pause();
+		} else if (strcmp(word, "vforks") == 0) {
+			vforks(atol(value));
+		} else if (strcmp(word, "calls") == 0) {
+			calls(value);
 		} else if (strcmp(word, "title") == 0) {
 			title(argc, argv, value);
 		} else if (strcmp(word, "nocore") == 0) {

@@ -1,4 +1,5 @@
 """The monitor: what it finds, how it tells the ends, what it says it cannot know."""
+import fcntl
 import json
 import os
 import re
@@ -161,6 +162,16 @@ def _():
     assert not [f for f in m.spooled() if f.get("pid") == child and f.get("code") == "4"]
 
 
+@check("what a training calls is no worker of it")
+def _():
+    m = monitor("calls")
+    p = run(python, "train.py", "hear", "calls", stand_in(where, "bin/false"), "exit", "1")
+    started(m, p)
+    go(p)
+    assert m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))["code"] == "1"
+    assert not [f for f in m.spooled() if f.get("ppid") == str(p.pid)]
+
+
 def role_of(m, pid):
     """As the monitor has it now."""
     for line in m.ask("watched").splitlines()[1:]:
@@ -248,6 +259,46 @@ def _():
         p.send_signal(signal.SIGCONT)
         time.sleep(2.5)     # longer than the slowest reading: it is seen to move
     p.kill(), p.wait()
+
+
+@check("who waits for a slow disk and gets on does not hang; who waits for one thing does")
+def _():
+    m = monitor("slow")
+    slow, held = run(python, "train.py", "vforks", "300"), run(python, "train.py", "vforks", "100000")
+    assert m.wait_for(lambda f: f["kind"] == "hang" and f["pid"] == str(held.pid))["state"] == "D"
+    time.sleep(2)
+    assert not [f for f in m.spooled() if f["kind"] == "hang" and f["pid"] == str(slow.pid)]
+    for p in slow, held:
+        subprocess.run(["pkill", "-KILL", "-P", str(p.pid)])
+        p.kill(), p.wait()
+
+
+@check("a spool that is held or full is waited for, not lost")
+def _():
+    m = monitor("spool")
+    with open(m.state + "/spool", "r+b") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)       # as a judge that was stopped
+        p = run(python, "train.py", "hear", "exit", "1")
+        until = time.time() + 20
+        while json.loads(m.ask("status").splitlines()[1])["training"] < 1:
+            assert time.time() < until
+        go(p)
+        newest, facts = m.events(1)
+        while facts[-1]["kind"] != "exit":
+            newest, facts = m.events(newest)
+        assert not m.spooled()
+    assert m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid)), "not written when it was free"
+    os.truncate(m.state + "/spool", 33 << 20)
+    p = run(python, "train.py", "hear", "exit", "2")
+    while json.loads(m.ask("status").splitlines()[1])["training"] < 1:
+        time.sleep(0.01)
+    go(p)
+    until = time.time() + 20
+    while not any("wait to be kept" in x for x in json.loads(m.ask("status").splitlines()[1])["unknown"]):
+        assert time.time() < until
+        time.sleep(0.01)
+    os.truncate(m.state + "/spool", 0)
+    assert m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid)), "not written when there was room"
 
 
 @check("a storm: every training of it is told, with its code")
@@ -351,6 +402,12 @@ def _():
         f.write(seal(head[:8] + b"00000000-0000-0000-0000-000000000000" + head[44:64]))
     m.start()
     lost = [f for f in m.spooled() if f["kind"] == "machine"]
+    # A mark that was torn: the times tell that it was this boot.
+    m.end(signal.SIGKILL)
+    with open(m.state + "/samples", "r+b") as f:
+        f.write(bytes(64))
+    m.start()
+    assert sum(f["kind"] == "stop" for f in m.spooled()) == 2, m.spooled()
     assert len(lost) == 1 and abs(int(lost[0]["real"]) / 1000 - time.time()) < 60, lost
 
 
@@ -380,6 +437,26 @@ def _():
     assert set(log) == {"judge"} and 1 <= len(log) <= 16, log
     while os.path.exists(judge + ".busy"):
         time.sleep(0.05)
+
+
+@check("settings that cannot be used end no monitor; those that can are taken")
+def _():
+    core = os.path.join(where, "core.sh")
+    with open(core, "w") as f:
+        f.write('#!/bin/sh\necho "$@" >>"$0.log"\n[ ! -e "$0.bad" ] || exit 2\n')
+    os.chmod(core, 0o700)
+    open(core + ".bad", "w").close()
+    m = monitor("hup", "core=" + core, env={"HOLDFAST_JUDGE": "/bin/true"})
+    m.p.send_signal(signal.SIGHUP)
+    until = time.time() + 20
+    while not os.path.exists(core + ".log") and time.time() < until:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert m.ask("status").startswith("ok\t") and open(core + ".log").read() == "watch --check\n"
+    os.unlink(core + ".bad")
+    m.p.send_signal(signal.SIGHUP)
+    assert m.p.wait(20) == 0
+    assert open(core + ".log").read().splitlines()[1:] == ["watch --check", "watch"]
 
 
 @check("the log: JSON lines, whole ones, within their bound")
