@@ -52,7 +52,7 @@ static bool find(const char *name, void *to)
 	return at != NULL;
 }
 
-static const char *load(void)
+bool gpu_driver_is_there(void)
 {
 	static const char *const signs[] = { "/proc/driver/nvidia", "/dev/nvidiactl",
 		"/dev/dxg" }; /* the last: WSL */
@@ -61,7 +61,14 @@ static const char *load(void)
 
 	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs) && !any; i++)
 		any = access(signs[i], F_OK) == 0;
-	if (!any)
+	return any;
+}
+
+static const char *load(void)
+{
+	const char *path = getenv("HOLDFAST_NVML");
+
+	if (!gpu_driver_is_there())
 		return "no NVIDIA driver";
 	library = dlopen(path && *path ? path : "libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
 	if (!library)

@@ -7,6 +7,7 @@
 #ifndef DETECT_GPU_H
 #define DETECT_GPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -34,6 +35,7 @@ struct gpu_list {
 	struct gpu gpu[GPU_MAX];
 };
 
+bool gpu_driver_is_there(void);	/* cheap: loads nothing */
 int gpu_read(struct gpu_list *ret);	/* 0 also when there is none */
 void gpu_unload(void);
 

@@ -196,7 +196,8 @@ static int pack(const struct sample *s, unsigned n, struct buf *b)
 		const uint64_t v[] = { s[i].real_ms, s[i].total, s[i].available, s[i].swap_total,
 			s[i].swap_free, s[i].gpu_total, s[i].gpu_used, s[i].editor, s[i].training,
 			(uint64_t)s[i].psi_full10 | (uint64_t)s[i].cpu_busy << 16 |
-				(uint64_t)s[i].risk << 32 };
+				(uint64_t)s[i].risk << 32 | (uint64_t)s[i].gpu_busy << 40 |
+				(uint64_t)s[i].gpu_celsius << 48 };
 
 		for (size_t k = 0; k < sizeof(v) / sizeof(*v) && r == 0; k++)
 			r = buf_add_u64(b, v[k]);
@@ -230,6 +231,8 @@ static int unpack(const void *p, size_t n, struct sample **ret, unsigned *ret_n)
 		s[i].psi_full10 = (uint16_t)small;
 		s[i].cpu_busy = (uint16_t)(small >> 16);
 		s[i].risk = (uint8_t)(small >> 32);
+		s[i].gpu_busy = (uint8_t)(small >> 40);
+		s[i].gpu_celsius = (uint8_t)(small >> 48);
 	}
 	*ret = s;
 	*ret_n = count;

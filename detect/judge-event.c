@@ -75,6 +75,28 @@ static void add_bounds(const struct fact *f, char *p, size_t size)
 	add_line(p, size, "\n", line);
 }
 
+static void add_gpu(const struct fact *f, char *p, size_t size)
+{
+	char a[24], b[24], line[160];
+	int n;
+
+	if (f->kind != FACT_EXIT && f->kind != FACT_HANG)
+		return;
+	if (f->gpu_held != MACHINE_NONE) {
+		(void)snprintf(line, sizeof(line), "it held %s of GPU memory", text_size(f->gpu_held, a));
+		add_line(p, size, "\n", line);
+	}
+	/* A GPU that is full makes programs fail; one that has room explains nothing. */
+	if (f->gpu_total == MACHINE_NONE || !f->gpu_total || f->gpu_used / 9 < f->gpu_total / 10)
+		return;
+	n = snprintf(line, sizeof(line), "of a GPU's %s %s were used", text_size(f->gpu_total, a),
+		text_size(f->gpu_used, b));
+	if (f->gpu_celsius != MACHINE_NONE && n > 0 && (size_t)n < sizeof(line))
+		(void)snprintf(line + n, sizeof(line) - (size_t)n, ", at %" PRIu64 " degrees",
+			f->gpu_celsius);
+	add_line(p, size, "\n", line);
+}
+
 static void add_traces(const struct evidence_list *ev, struct event_text *t)
 {
 	for (unsigned i = 0; i < ev->n; i++) {
@@ -134,6 +156,8 @@ static void words(const struct fact *f, const struct evidence_list *ev, const st
 			sizeof(t->evidence));
 	}
 	add_bounds(f, t->evidence, sizeof(t->evidence));
+	if (v->cause != CAUSE_EXITED && v->cause != CAUSE_QUIT)
+		add_gpu(f, t->evidence, sizeof(t->evidence));
 	add_traces(ev, t);
 	if (f->kind == FACT_EXIT && f->status == FACT_UNKNOWN)
 		add_line(t->note, sizeof(t->note), "; ",

@@ -142,6 +142,10 @@ void jsonlog_sample(struct jsonlog *l, const struct sample *x)
 	add_number(l, "swap_free", x->swap_free);
 	add_number(l, "editor", x->editor);
 	add_number(l, "training", x->training);
+	add_number(l, "gpu_total", x->gpu_total);
+	add_number(l, "gpu_used", x->gpu_used);
+	add_number(l, "gpu_busy_percent", x->gpu_busy ? x->gpu_busy - 1u : MACHINE_NONE);
+	add_number(l, "gpu_celsius", x->gpu_celsius ? x->gpu_celsius - 1u : MACHINE_NONE);
 	add_number(l, "psi_full10", x->psi_full10 == UINT16_MAX ? MACHINE_NONE : x->psi_full10);
 	add_number(l, "cpu_busy", x->cpu_busy == UINT16_MAX ? MACHINE_NONE : x->cpu_busy);
 	end(l, &l->samples);
@@ -160,6 +164,7 @@ static void add_process(struct jsonlog *l, const struct fact *f)
 	add_text(l, "run", f->run);
 	add_number(l, "rss", f->rss);
 	add_number(l, "peak", f->peak);
+	add_number(l, "gpu_held", f->gpu_held);
 }
 
 static void add_end(struct jsonlog *l, const struct fact *f)

@@ -241,7 +241,7 @@ static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
 		    "\"editors\":%u,\"training\":%u,"
 		    "\"not_watched\":%u,\"waiting\":%u,\"newest\":%" PRIu64 ",\"wakeups\":%" PRIu64
 		    ",\"found_by\":\"%s\",\"status_by\":\"%s\","
-		    "\"memory_locked\":%s,\"oom_score_adj\":%s,\"gpu\":false,\"unknown\":[",
+		    "\"memory_locked\":%s,\"oom_score_adj\":%s,\"gpu\":%s,\"unknown\":[",
 		    (int)getpid(), (int)getpid(),
 		    text_rfc3339((int64_t)m->started_real_ms * 1000000, since),
 		    risk_name(m->verdict.risk), m->n_watched, editors, m->n_watched - editors,
@@ -250,7 +250,7 @@ static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
 		    tells          ? "pidfd"
 		    : m->connector ? "connector"
 				   : "stat",
-		    m->locked ? "true" : "false", adj()) < 0)
+		    m->locked ? "true" : "false", adj(), m->gpus && m->gpus->n ? "true" : "false") < 0)
 		goto out;
 	if (m->why_no_connector && buf_printf(&b, "\"new processes are found by scanning: %s\",",
 					   m->why_no_connector) < 0)
@@ -266,6 +266,8 @@ static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
 		buf_printf(&b, "\"events wait to be kept: %s\",", err_str(m->spool_error)) < 0)
 		goto out;
 	if (m->n_lost && buf_printf(&b, "\"%" PRIu64 " events could not be kept\",", m->n_lost) < 0)
+		goto out;
+	if (m->why_no_gpu && buf_printf(&b, "\"GPUs are not read: %s\",", m->why_no_gpu) < 0)
 		goto out;
 	if (m->n_full &&
 		buf_printf(&b, "\"%u processes are not watched: out of descriptors or room\",",
@@ -347,10 +349,9 @@ void told(struct monitor *m, const struct fact *f)
 	told_judge(m);
 }
 
-static int spawn(const char *program, const char *word, const char *option, pid_t *ret)
+int monitor_spawn(const char *program, const char *const *argv, int fd, int as, pid_t *ret)
 {
-	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)word,
-		(char *)(uintptr_t)option, NULL };
+	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 	int r;
@@ -360,17 +361,22 @@ static int spawn(const char *program, const char *word, const char *option, pid_
 	r = posix_spawnattr_init(&attr);
 	if (r)
 		return -r;
+	r = posix_spawn_file_actions_init(&files);
+	if (r == 0 && fd >= 0)
+		r = posix_spawn_file_actions_adddup2(&files, fd, as);
 	(void)posix_spawnattr_setsigmask(&attr, &none);
 	(void)posix_spawnattr_setsigdefault(&attr, &all);
 	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	r = posix_spawn(ret, program, NULL, &attr, argv, environ);
+	if (r == 0)
+		r = posix_spawn(ret, program, &files, &attr, (char *const *)(uintptr_t)argv, environ);
+	(void)posix_spawn_file_actions_destroy(&files);
 	(void)posix_spawnattr_destroy(&attr);
 	return -r;
 }
 
 void told_judge(struct monitor *m)
 {
-	const char *stand_in = getenv("HOLDFAST_JUDGE");
+	const char *stand_in = getenv("HOLDFAST_JUDGE"), *argv[] = { NULL, "judge", NULL };
 	uint64_t now = monitor_mono_ms();
 	int r;
 
@@ -380,7 +386,8 @@ void told_judge(struct monitor *m)
 		return; /* the next tick */
 	m->judge_wanted = false;
 	m->judge_started_ms = now;
-	r = spawn(stand_in ? stand_in : m->set.core, "judge", NULL, &m->judge);
+	argv[0] = stand_in ? stand_in : m->set.core;
+	r = monitor_spawn(argv[0], argv, -1, -1, &m->judge);
 	if (r < 0) {
 		m->judge = 0;
 		(void)log_warn_errno(r, "%s judge", stand_in ? stand_in : m->set.core);
@@ -390,11 +397,12 @@ void told_judge(struct monitor *m)
 /* Once we are detect-core there is no way back: so first another one reads the settings. */
 void told_check(struct monitor *m)
 {
+	const char *argv[] = { m->set.core, "watch", "--check", NULL };
 	int r;
 
 	if (!m->set.core || m->checker)
 		return;
-	r = spawn(m->set.core, "watch", "--check", &m->checker);
+	r = monitor_spawn(m->set.core, argv, -1, -1, &m->checker);
 	if (r < 0) {
 		m->checker = 0;
 		(void)log_warn_errno(r, "%s watch --check", m->set.core);
@@ -409,6 +417,8 @@ void told_child(struct monitor *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == m->judge)
 			m->judge = 0;
+		if (pid == m->gpu_pid)
+			monitor_gpu_ended(m, status);
 		if (pid != m->checker)
 			continue;
 		m->checker = 0;

@@ -139,16 +139,19 @@ static void add_reasons(struct monitor *m, const struct risk_input *in, struct f
 
 static void judge_risk(struct monitor *m)
 {
-	struct risk_input in = {
-		.m = &m->now, .editor_bytes = m->editor_bytes, .training_bytes = m->training_bytes
-	};
+	struct risk_input in = { .m = &m->now,
+		.gpus = m->gpus,
+		.editor_bytes = m->editor_bytes,
+		.training_bytes = m->training_bytes };
 	enum risk was = m->verdict.risk;
 	struct fact f;
 
 	risk_judge(&m->set.limits, &in, &m->risk, &m->verdict);
 	if (m->verdict.risk == was)
 		return;
+	m->next_sample_ms = 0; /* the curve shall show it */
 	monitor_fact(m, FACT_RISK, &f);
+	monitor_gpu_fact(m, &f);
 	f.was = was;
 	f.risk = m->verdict.risk;
 	add_reasons(m, &in, &f);
@@ -165,8 +168,6 @@ static void write_sample(struct monitor *m)
 		.available = m->now.available,
 		.swap_total = m->now.swap_total,
 		.swap_free = m->now.swap_free,
-		.gpu_total = MACHINE_NONE,
-		.gpu_used = MACHINE_NONE,
 		.editor = m->editor_bytes,
 		.training = m->training_bytes,
 		.psi_full10 = full < UINT16_MAX ? (uint16_t)full : UINT16_MAX,
@@ -174,6 +175,7 @@ static void write_sample(struct monitor *m)
 		.risk = (uint8_t)m->verdict.risk,
 	};
 
+	monitor_gpu_sample(m, &x);
 	(void)samples_add(m->samples, &x);
 	jsonlog_sample(m->log, &x);
 }
@@ -201,6 +203,7 @@ static void tick(struct monitor *m)
 		m->next_look_ms = now + (m->look_soon ? look / 5 : look);
 	}
 	guard_turn(m);
+	monitor_gpu_take(m);
 	judge_risk(m);
 	if (!m->connector)
 		watched_scan_new(m);
@@ -330,7 +333,7 @@ int monitor_open(struct monitor *m)
 	struct samples_last last = { .in_order = true };
 	int r;
 
-	m->timer_fd = m->spool_fd = m->loadavg_fd = -1;
+	m->timer_fd = m->spool_fd = m->loadavg_fd = m->gpu_fd = -1;
 	m->uid = geteuid();
 	more_files();
 	(void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
@@ -364,6 +367,7 @@ int monitor_open(struct monitor *m)
 	(void)connector_open(m);
 	r = watched_scan(m);
 	watched_look(m);
+	monitor_gpu_open(m);
 	lock_memory(m);
 	return r;
 }
@@ -379,6 +383,7 @@ void monitor_close(struct monitor *m, bool in_order)
 	guard_close(m);
 	samples_close(m->samples, in_order);
 	told_close(m);
+	monitor_gpu_close(m);
 	connector_close(m);
 	watched_close(m);
 	jsonlog_close(m->log);

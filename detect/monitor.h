@@ -85,6 +85,7 @@ struct event {
 	bool hidden; /* only on its way to the spool */
 };
 
+struct gpu_feed;
 struct monitor;
 struct connector;
 struct jsonlog;
@@ -126,6 +127,16 @@ struct monitor {
 	struct risk_verdict verdict;
 	uint64_t editor_bytes, training_bytes;
 	uint64_t next_sample_ms, next_look_ms;
+
+	/* monitor-gpu.c */
+	struct gpu_feed *gpu_feed; /* NULL: no driver */
+	struct gpu_list *gpus;
+	int gpu_fd;
+	pid_t gpu_pid; /* 0: none */
+	bool gpu_gone;
+	const char *why_no_gpu;
+	uint64_t gpu_started_ms;
+
 	int timer_fd;
 	struct samples *samples;
 	struct jsonlog *log;
@@ -210,6 +221,14 @@ uint64_t cgroup_oom_kills(const struct roots *roots, const char *path);
 void cgroup_bounds(
 	const struct roots *roots, const char *path, uint64_t *ret_limit, uint64_t *ret_peak);
 
+/* monitor-gpu.c */
+void monitor_gpu_open(struct monitor *m); /* best effort: status says what failed */
+void monitor_gpu_take(struct monitor *m);
+void monitor_gpu_ended(struct monitor *m, int status);
+void monitor_gpu_sample(const struct monitor *m, struct sample *x);
+void monitor_gpu_fact(const struct monitor *m, struct fact *f); /* f->proc is there */
+void monitor_gpu_close(struct monitor *m);
+
 /* connector.c */
 int connector_open(struct monitor *m); /* -errno and why_no_connector */
 void connector_close(struct monitor *m);
@@ -220,6 +239,8 @@ void connector_parents(struct monitor *m); /* forks of trainings and zygotes are
 int told_open(struct monitor *m);
 void told_close(struct monitor *m);
 void told(struct monitor *m, const struct fact *f);
+/* argv: ends with NULL. fd, if it is not -1, is the program's descriptor `as`. */
+int monitor_spawn(const char *program, const char *const *argv, int fd, int as, pid_t *ret);
 void told_again(struct monitor *m); /* what the spool could not take */
 void told_judge(struct monitor *m);
 void told_child(struct monitor *m); /* SIGCHLD */

@@ -6,7 +6,9 @@
  *			4 total, 4 available, 4 swap_total, 4 swap_free, 4 gpu_total,
  *			4 gpu_used, 4 editor, 4 training
  *			  in units of 64 KiB; 0xffffffff: not known. 256 TiB fit
- *			2 psi_full10, 2 cpu_busy (0xffff: not known), 1 risk, 3 zero
+ *			2 psi_full10, 2 cpu_busy (0xffff: not known), 1 risk,
+ *			1 GPU's use in percent plus one, 1 its degrees plus one (0: not known),
+ *			1 zero
  *		of the header: 36 boot id, 1 in order, 11 zero
  *	56	4	magic "HFs1"; "HFh1" for the header
  *	60	4	sum over the 60 bytes before, FNV-1a
@@ -145,6 +147,8 @@ static void decode(const uint8_t *p, struct sample *x)
 		.psi_full10 = get16(p + 48),
 		.cpu_busy = get16(p + 50),
 		.risk = p[52],
+		.gpu_busy = p[53],
+		.gpu_celsius = p[54],
 	};
 }
 
@@ -164,6 +168,8 @@ static void encode(uint64_t seq, const struct sample *x, uint8_t *p)
 	put16(p + 48, x->psi_full10);
 	put16(p + 50, x->cpu_busy);
 	p[52] = x->risk;
+	p[53] = x->gpu_busy;
+	p[54] = x->gpu_celsius;
 	seal(p, magic_sample);
 }
 

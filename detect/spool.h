@@ -46,11 +46,13 @@ struct fact {
 	uint64_t cg_limit, cg_peak; /* of that cgroup, where a signal or nobody knows what was
 					 * the end; MACHINE_NONE */
 	uint64_t rss, peak;         /* at the last look; VmHWM then */
+	uint64_t gpu_held;		/* memory of GPUs the process held; MACHINE_NONE */
 	char state;			/* FACT_HANG: T or D; at an exit the last seen */
 
 	/* FACT_RISK: the verdict went from `was` to `risk` */
 	enum risk was, risk;
 	struct machine m;		/* the reading at the event (all kinds) */
+	uint64_t gpu_total, gpu_used, gpu_busy, gpu_celsius;	/* of the fullest GPU; MACHINE_NONE */
 	char reasons[512];		/* lines of risk_reason_text, "; " between */
 
 	/* FACT_GUARD: what was done to the training `proc` (as in the ledger, evidence.h), why in

@@ -22,7 +22,8 @@
  * For late askers the last 64 events are kept, as far as 80 KiB hold them. SEQs of a later monitor
  * are higher: a SEQ from before a restart gets all that is kept.
  *
- * Not read here: GPU memory (the driver's library would be many times the monitor's size). */
+ * GPUs are read by detect-gpu, which it starts where a driver is (gpu_feed.h): the driver's library
+ * would be many times the monitor's size. */
 #ifndef DETECT_WATCH_H
 #define DETECT_WATCH_H
 

@@ -184,6 +184,7 @@ void watched_fact(const struct watched *w, struct fact *f)
 	copy(f->cwd, sizeof(f->cwd), w->cwd);
 	copy(f->user_data, sizeof(f->user_data), w->user_data);
 	copy(f->cgroup, sizeof(f->cgroup), w->cgroup);
+	monitor_gpu_fact(w->m, f);
 	f->rss = w->rss;
 	f->peak = w->peak;
 	f->state = w->state;

@@ -251,6 +251,8 @@ static void json_readings(cJSON *o, const struct journal_event *ev)
 		json_size(r, "swap_free", s->swap_free);
 		json_size(r, "gpu_total", s->gpu_total);
 		json_size(r, "gpu_used", s->gpu_used);
+		json_number(r, "gpu_busy_percent", s->gpu_busy != 0, s->gpu_busy - 1);
+		json_number(r, "gpu_celsius", s->gpu_celsius != 0, s->gpu_celsius - 1);
 		json_size(r, "editor", s->editor);
 		json_size(r, "training", s->training);
 		cJSON_AddItemToArray(a, r);

@@ -3,10 +3,14 @@
  * 	init=N count=N		what those calls return; gpus=N how many there are (2)
  * 	lost			the first cannot be reached
  * 	old			fewer calls succeed: no use, no temperature, no processes, no memory
- * 	full			the second is full */
+ * 	full			the second is full
+ * 	pid=N			the process that holds 3 GiB of the first (4242)
+ * 	crash			dies in its first reading, hang: does not come back from it */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct memory {
 	unsigned long long total, free, used;
@@ -104,8 +108,12 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *d, unsigned *n, struct process
 {
 	if (*n < 2)
 		return 7;
+	if (word("crash", 0))
+		(void)raise(SIGSEGV);
+	while (word("hang", 0))
+		(void)pause();
 	*n = index_of(d) == 0 ? 2 : 0;
-	p[0] = (struct process){ 4242, 3ull << 30, ~0u, ~0u };
+	p[0] = (struct process){ (unsigned)word("pid", 4242), 3ull << 30, ~0u, ~0u };
 	p[1] = (struct process){ 4243, ~0ull, ~0u, ~0u };
 	return word("old", 0) ? 3 : 0;
 }

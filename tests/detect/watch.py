@@ -459,6 +459,55 @@ def _():
     assert open(core + ".log").read().splitlines()[1:] == ["watch --check", "watch"]
 
 
+nvml = {"HOLDFAST_NVML": os.path.join(os.path.abspath(BUILD), "tests/preload_nvml.so")}
+
+
+def wait_status(m, test):
+    until = time.time() + 20
+    while True:
+        s = json.loads(m.ask("status").splitlines()[1])
+        if test(s):
+            return s
+        assert time.time() < until, s
+        time.sleep(0.02)
+
+
+@check("GPUs are read by a process of their own: in the samples, the risk, the ends")
+def _():
+    p = run(python, "train.py", "hear", "exit", "1")
+    log = os.path.join(where, "gpu-log")
+    m = monitor("gpu", "log_dir=" + log, "sample_ms=100", env=dict(nvml, FAKE_NVML="full pid=%d" % p.pid))
+    f = m.wait_for(lambda f: f["kind"] == "risk")
+    assert f["risk"] == "1" and "GPU" in f["reasons"], f
+    assert wait_status(m, lambda s: s["gpu"])["risk"] == "MEDIUM"
+    assert "nvidia-ml" not in open("/proc/%d/maps" % m.p.pid).read() and "preload" not in open("/proc/%d/maps" % m.p.pid).read()
+    go(p)
+    f = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
+    assert f["gpuheld"] == str(3 << 30) and f["gpuused"] == str(15900 << 20) and f["gpucelsius"] == "71" and f["gpubusy"] == "8700", f
+    helper = int(subprocess.run(["pgrep", "-P", str(m.p.pid)], stdout=subprocess.PIPE).stdout.split()[0])
+    m.end(signal.SIGKILL)
+    until = time.time() + 20
+    while os.path.exists("/proc/%d" % helper):
+        assert time.time() < until, "it outlived its monitor"
+        time.sleep(0.01)
+    samples = [json.loads(x) for x in open(log + "/samples.jsonl")]
+    assert {"gpu_total": 16384 << 20, "gpu_used": 15900 << 20, "gpu_busy_percent": 87, "gpu_celsius": 71}.items() <= samples[-1].items(), samples[-1]
+
+
+@check("a driver's library that crashes or hangs takes nobody along")
+def _():
+    m = monitor("gpu-crash", env=dict(nvml, FAKE_NVML="crash"))
+    wait_status(m, lambda s: not s["gpu"] and any("crashed" in x for x in s["unknown"]))
+    p = run(python, "train.py", "hear", "exit", "4")
+    started(m, p)
+    go(p)
+    assert m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))["code"] == "4"
+    m = monitor("gpu-hang", env=dict(nvml, FAKE_NVML="hang"))
+    wait_status(m, lambda s: any("does not answer" in x for x in s["unknown"]))
+    m = monitor("gpu-none", env=dict(nvml, FAKE_NVML="gpus=0"))
+    wait_status(m, lambda s: any("finds none" in x for x in s["unknown"]))
+
+
 @check("the log: JSON lines, whole ones, within their bound")
 def _():
     log = os.path.join(where, "log/deep")
