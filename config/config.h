@@ -81,6 +81,7 @@ struct config {
 	/* detect.sample, 1s: between readings while the risk is LOW; at least 1 s */
 	uint64_t sample_ms;
 	bool autostart;			/* detect.autostart, true: snapd starts the monitor */
+	bool terminal;                  /* detect.terminal, true: a line on the user's terminals */
 	bool notify;			/* detect.notify, true: a desktop notification of a crash */
 	/* detect.hook: a program that gets each event as JSON; NULL none */
 	char *hook;

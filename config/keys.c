@@ -116,6 +116,9 @@ const struct config_key config_keys[] = {
 		.help = SNAPD " starts the monitor (" DETECT " watch) when none runs." },
 	{ "detect.notify", KEY_BOOL, AT(notify), "true", .user_only = true,
 		.help = "A desktop notification (notify-send) when work may have been lost." },
+	{ "detect.terminal", KEY_BOOL, AT(terminal), "true", .user_only = true,
+		.help = "Without a desktop: a line on your own terminals (mesg n keeps one "
+			"clear)." },
 	{ "detect.hook", KEY_STRING, AT(hook), .example = "/home/me/bin/on-crash",
 		.user_only = true,
 		.help = "A program that gets every such event as JSON on its stdin. No arguments,\n"
@@ -132,18 +135,22 @@ const struct config_key config_keys[] = {
 	{ "detect.editor", KEY_LIST, AT(editors), .example = "my-editor", .user_only = true,
 		.help = "Further editors: the name of the program, without its folder." },
 	{ "guard.enabled", KEY_BOOL, AT(guard), "true", .user_only = true,
-		.help = "The monitor acts on training before the editor dies: asks it (SIGUSR2) at\n"
-			"memoryCritical, freezes it, lets it go on when there is room, ends it last." },
+		.help = "The monitor acts on training before the editor dies: asks it (SIGUSR2) "
+			"at\n"
+			"memoryCritical, freezes it, lets it go on when there is room, ends it "
+			"last." },
 	{ "guard.freeze", KEY_INT, AT(guard_freeze), "10", 1, 50, .user_only = true,
 		.help = "Percent of the memory left (at most 2 GiB) at which training is frozen." },
 	{ "guard.minSize", KEY_SIZE, AT(guard_min), "2G", 0, ANY, .user_only = true,
-		.help = "Trainings that hold less are left alone; an eighth of the memory where that\n"
+		.help = "Trainings that hold less are left alone; an eighth of the memory where "
+			"that\n"
 			"is less." },
 	{ "guard.hold", KEY_TIME, AT(guard_hold), "1s", 100, 3600000, .user_only = true,
 		.help = "How long a training stays frozen before it may try whether it fits." },
 	{ "guard.grace", KEY_TIME, AT(guard_grace), "200ms", 0, 60000, .user_only = true,
 		.help = "From SIGTERM to SIGKILL, while there is still room." },
-	{ "guard.spare", KEY_LIST, AT(guard_spare), .example = "/home/me/precious", .user_only = true,
+	{ "guard.spare", KEY_LIST, AT(guard_spare), .example = "/home/me/precious",
+		.user_only = true,
 		.help = "A folder whose trainings the guard never touches. May be repeated." },
 	/* What a launch may do to the machine is not for a cloned repository to say. */
 	{ "gate.reserve", KEY_INT, AT(gate_reserve), "10", 0, 50, .user_only = true,

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* With this share of the machine's memory left, an OOM kill was a cgroup's. Percent. */
-enum { MACHINE_HAS_ROOM = 15 };
+enum { MACHINE_HAS_ROOM = 15, GUARDS_ACT = 12 };
 
 static const struct evidence *find(
 	const struct evidence_list *ev, enum evidence_what what, pid_t pid)
@@ -60,22 +60,40 @@ static bool by_record(const struct fact *f, const struct evidence_list *ev, stru
 	return true;
 }
 
-/* The counters count every kind of OOM kill of a group's processes, the machine's too
- * (mm/oom_kill.c, __oom_kill_process): which of the two it was the room left tells. */
+/* Was it the group's limit, or the machine that had no memory left? The counters count every kind
+ * of OOM kill of a group's processes (mm/oom_kill.c, __oom_kill_process). A group that was full to
+ * its limit, or had none: that decides. Else the room the machine had before the end; after it there
+ * is what the victim gave back. */
+static enum cause whose_memory(const struct fact *f, bool *ret_sure)
+{
+	uint64_t left =
+		f->before_available != MACHINE_NONE ? f->before_available : f->m.mem_available;
+
+	*ret_sure = true;
+	if (f->cg_limit == 0)
+		return CAUSE_OOM_KERNEL;
+	if (f->cg_limit != MACHINE_NONE && f->cg_peak != MACHINE_NONE)
+		return f->cg_peak >= f->cg_limit - f->cg_limit / 16 ? CAUSE_OOM_CGROUP
+								    : CAUSE_OOM_KERNEL;
+	*ret_sure = f->before_available != MACHINE_NONE;
+	return f->m.mem_total != 0 && f->m.mem_total != MACHINE_NONE && left != MACHINE_NONE &&
+			       left / (f->m.mem_total / 100 + 1) >= MACHINE_HAS_ROOM
+		       ? CAUSE_OOM_CGROUP
+		       : CAUSE_OOM_KERNEL;
+}
+
 static bool by_counter(const struct fact *f, struct verdict *v)
 {
-	bool group = moved(f->cg_oom_before, f->cg_oom_after);
-	bool room = f->m.mem_total != 0 && f->m.mem_total != MACHINE_NONE &&
-		    f->m.mem_available != MACHINE_NONE &&
-		    f->m.mem_available / (f->m.mem_total / 100 + 1) >= MACHINE_HAS_ROOM;
+	bool group = moved(f->cg_oom_before, f->cg_oom_after), sure;
+	enum cause c;
 
 	if (!maybe_sigkill(f) || (!group && !moved(f->oom_before, f->oom_after)))
 		return false;
 	/* Our own group lost nobody, so the machine's kill was another's. */
 	if (!group && still(f->cg_oom_before, f->cg_oom_after))
 		return false;
-	set(v, room ? CAUSE_OOM_CGROUP : CAUSE_OOM_KERNEL,
-		f->status == FACT_UNKNOWN ? SURE_POSSIBLE : SURE_LIKELY);
+	c = whose_memory(f, &sure);
+	set(v, c, sure && f->status != FACT_UNKNOWN ? SURE_LIKELY : SURE_POSSIBLE);
 	return true;
 }
 
@@ -133,20 +151,36 @@ static bool going_down(const struct evidence_list *ev)
 	return find(ev, EV_LOGIND, 0) != NULL;
 }
 
+/* Little memory, and logs that we may not read: a guard (earlyoom, nohang, systemd-oomd) looks like
+ * this. earlyoom begins with SIGTERM. */
+static bool may_be_guard(const struct fact *f, const struct evidence_list *ev)
+{
+	return find(ev, EV_CLOSED, 0) && (f->signal == SIGTERM || f->signal == SIGKILL) &&
+	       f->before_available != MACHINE_NONE && f->m.mem_total != MACHINE_NONE &&
+	       f->before_available < f->m.mem_total / 100 * GUARDS_ACT;
+}
+
 static void by_signal(const struct fact *f, const struct evidence_list *ev, struct verdict *v)
 {
 	if (is_fault(f->signal) || f->core) {
 		set(v, CAUSE_CRASHED, SURE_CERTAIN);
 	} else if (going_down(ev) && f->signal != SIGUSR1 && f->signal != SIGUSR2) {
 		set(v, CAUSE_LOGOUT, SURE_LIKELY);
+	} else if (may_be_guard(f, ev)) {
+		set(v, CAUSE_OOM_GUARD, SURE_POSSIBLE);
+		(void)snprintf(v->who, sizeof(v->who), "a guard, it seems,");
 	} else if (f->signal == SIGKILL) {
-		/* With a counter that stood still no OOM killer did it. */
-		bool known = still(f->oom_before, f->oom_after) ||
-			     still(f->cg_oom_before, f->cg_oom_after);
+		/* With a counter that stood still no OOM killer did it; whether a guard did, its log
+		 * would say. */
+		bool known = (still(f->oom_before, f->oom_after) ||
+				     still(f->cg_oom_before, f->cg_oom_after)) &&
+			     !find(ev, EV_CLOSED, 0);
 
 		set(v, CAUSE_KILLED, known ? SURE_CERTAIN : SURE_LIKELY);
 	} else {
-		set(v, CAUSE_TERMINATED, SURE_CERTAIN);
+		set(v, CAUSE_TERMINATED,
+			f->signal == SIGTERM && find(ev, EV_CLOSED, 0) ? SURE_LIKELY
+								       : SURE_CERTAIN);
 	}
 }
 

@@ -174,21 +174,19 @@ int event_row(const struct journal_event *ev, struct buf *b)
 	return r < 0 ? r : buf_addch(b, '\n');
 }
 
+/* All first, then the output: a reader that does not read on must not hold the journal. */
 struct showing {
 	bool json;
 	unsigned shown;
+	struct buf out;
 };
 
 static int show(const struct journal_event *ev, void *arg)
 {
-	autoput(buf_release) struct buf b = BUF_INIT;
 	struct showing *s = arg;
-	int r = s->json ? event_json(ev, &b) : event_row(ev, &b);
 
-	if (r < 0)
-		return r;
 	s->shown++;
-	return fwrite(b.data, 1, b.len, stdout) == b.len ? 0 : -EIO;
+	return s->json ? event_json(ev, &s->out) : event_row(ev, &s->out);
 }
 
 static int usage(void)
@@ -297,5 +295,10 @@ int cmd_events(int argc, char **argv, const struct detect_settings *set)
 		(void)log_error_errno(r, DETECT_JOURNAL);
 		return EXIT_ENV;
 	}
-	return fflush(stdout) ? EXIT_ENV : s.shown ? EXIT_DONE : nothing(&s, &f);
+	if (s.shown && (fwrite(s.out.data, 1, s.out.len, stdout) != s.out.len || fflush(stdout)))
+		r = -errno;
+	buf_release(&s.out);
+	if (r < 0 && r != -EPIPE)
+		(void)log_error_errno(r, "the output");
+	return r < 0 ? EXIT_ENV : s.shown ? EXIT_DONE : nothing(&s, &f);
 }

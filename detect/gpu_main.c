@@ -15,6 +15,7 @@
 #include "detect/gpu_feed.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 static uint64_t mono_ms(void)
 {
@@ -60,7 +61,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "-v") == 0)
 		log_set_level(LOG_INFO);
 	if (fstat(GPU_FEED_FD, &st) < 0 || st.st_size < (off_t)sizeof(*f)) {
-		log_error("usage: detect-gpu; it is started by the monitor, `detect watch`");
+		log_error("usage: detect-gpu; it is started by the monitor, `" DETECT " watch`");
 		return EXIT_USAGE;
 	}
 	f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED, GPU_FEED_FD, 0);

@@ -27,6 +27,7 @@ enum {
 	WITH_READINGS = 16,
 	WITH_LOGS = 8, /* events of one batch: a storm is not worth more */
 	STAY_MS = 1500,
+	TOGETHER = 64, /* verdicts */
 	LINE = 4096,
 };
 
@@ -202,7 +203,7 @@ static void tell_at_once(struct judge *g, const struct fact *f)
 	if (f->kind != FACT_RISK && f->kind != FACT_HANG && f->kind != FACT_GUARD)
 		return;
 	judge_event(f, &list, &v, &text, &ev);
-	judge_tell(g, &ev);
+	judge_tell(g, f, &ev);
 }
 
 static int add_batch(struct judge *g, const struct batch *b)
@@ -235,6 +236,7 @@ int judge_take(struct judge *g)
 	r = spool_drain(g->dirfd, is_done, &b);
 	for (unsigned i = 0; i < b.n; i++)
 		tell_at_once(g, &b.f[i]);
+	judge_tell_all(g);
 	return r < 0 ? r : 1;
 }
 
@@ -290,10 +292,11 @@ static int finish_one(struct judge *g, const struct fact *f, bool logs)
 
 	if (r < 0)
 		return r;
+	/* The kernel has killed nobody who says how it ended itself. */
 	if (!ended_well(f))
 		(void)evidence_gather(&g->at, f,
-			FROM_KERNEL | FROM_FILES | (logs ? FROM_LOGS : 0) |
-				(late ? FROM_EDITOR : 0),
+			(f->status == FACT_EXITED ? 0 : FROM_KERNEL) | FROM_FILES |
+				(logs ? FROM_LOGS : 0) | (late ? FROM_EDITOR : 0),
 			&list);
 	if (!logs && !ended_well(f)) {
 		struct evidence e = { .what = EV_CLOSED,
@@ -309,7 +312,33 @@ static int finish_one(struct judge *g, const struct fact *f, bool logs)
 	}
 	r = journal_complete(g->j, &ev);
 	if (r == 0 && (!ev.fact || v.cause != CAUSE_UNKNOWN))
-		judge_tell(g, &ev);
+		judge_tell(g, f, &ev);
+	return r;
+}
+
+/* Some in one transaction: each of its own would wait for the disk, and a machine that is short of
+ * memory has a slow one. */
+static int finish_some(
+	struct judge *g, const struct unfinished *u, unsigned from, unsigned n, unsigned *logs_left)
+{
+	int r = journal_batch_begin(g->j);
+
+	for (unsigned i = from; i < from + n && r == 0; i++) {
+		const struct fact *f = &u->f[u->n - 1 - i];
+		bool logs = f->role.kind == KIND_EDITOR || f->kind == FACT_MACHINE || *logs_left;
+
+		if (logs && *logs_left)
+			--*logs_left;
+		r = finish_one(g, f, logs);
+	}
+	if (r == 0)
+		r = journal_batch_commit(g->j);
+	else
+		journal_batch_abort(g->j);
+	if (r < 0)
+		judge_forget(g);
+	else
+		judge_tell_all(g);
 	return r;
 }
 
@@ -322,14 +351,8 @@ int judge_finish(struct judge *g, int64_t *ret_next_ms)
 	int r = u.f ? journal_each(g->j, &filter, find_due, &u) : -ENOMEM;
 
 	/* Newest first they came; what was first is judged first. */
-	for (unsigned i = u.n; i-- > 0 && r == 0;) {
-		bool logs =
-			u.f[i].role.kind == KIND_EDITOR || u.f[i].kind == FACT_MACHINE || logs_left;
-
-		if (logs && logs_left)
-			logs_left--;
-		r = finish_one(g, &u.f[i], logs);
-	}
+	for (unsigned i = 0; i < u.n && r == 0; i += TOGETHER)
+		r = finish_some(g, &u, i, u.n - i < TOGETHER ? u.n - i : TOGETHER, &logs_left);
 	*ret_next_ms = u.n ? 0 : !u.next ? -1 : u.next > u.now ? (int64_t)(u.next - u.now) : 0;
 	return r;
 }
@@ -424,6 +447,8 @@ static int run(struct judge *g)
 		g->j = NULL;
 		/* What came after our last look found us at work: it is ours. */
 	} while (r == 0 && something_left(g->dirfd));
+	if (g->once)
+		judge_told(g);
 	return r;
 }
 

@@ -24,6 +24,8 @@ struct judge {
 	struct evidence_places at;
 	uint64_t (*now)(void); /* CLOCK_REALTIME, ms */
 	bool once;	       /* do not stay a while for more */
+	struct telling *telling; /* notify.c */
+	unsigned n_telling, n_tellers;
 };
 
 /* The parts, for tests. judge_take: what the spool holds now goes to the journal. judge_finish:
@@ -40,9 +42,15 @@ void judge_event(const struct fact *f, const struct evidence_list *ev, const str
 /* Ends near in time that have to do with this one: EV_CHILD, EV_PARENT. */
 int judge_relations(struct journal *j, const struct fact *f, struct evidence_list *ev);
 
-/* notify.c. The session's notification and the hook; once an event, the first at most every 10 s.
- */
-void judge_tell(struct judge *g, const struct journal_event *ev);
+/* notify.c. The desktop, or without one the user's terminals, and the hook; once an event, the
+ * desktop at most every 10 s but for an editor itself. judge_tell decides and notes it in the journal
+ * (in the transaction of the verdict); judge_tell_all has a process of its own do it, so that a slow
+ * hook holds no verdict up; judge_forget does not (the transaction failed); judge_told waits for
+ * those processes (--once; else they outlive the judge). f: the event's fact. */
+void judge_tell(struct judge *g, const struct fact *f, const struct journal_event *ev);
+void judge_tell_all(struct judge *g);
+void judge_forget(struct judge *g);
+void judge_told(struct judge *g);
 bool judge_is_news(const struct journal_event *ev);
 
 #endif

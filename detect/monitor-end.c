@@ -143,6 +143,7 @@ static void tell(struct monitor *m, struct watched *w, bool known, int status, c
 	f.cg_oom_before = w->cg_oom;
 	f.cg_oom_after = cgroup_oom_kills(m->roots, w->cgroup);
 	f.counted_ms = m->tick_oom_ms;
+	f.before_available = m->tick_available;
 	if (!known || WIFSIGNALED(status))
 		cgroup_bounds(m->roots, w->cgroup, &f.cg_limit, &f.cg_peak);
 	watched_drop(m, w);

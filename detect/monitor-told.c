@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -377,12 +378,13 @@ int monitor_spawn(const char *program, const char *const *argv, int fd, int as, 
 void told_judge(struct monitor *m)
 {
 	const char *stand_in = getenv("HOLDFAST_JUDGE"), *argv[] = { NULL, "judge", NULL };
-	uint64_t now = monitor_mono_ms();
+	uint64_t now = monitor_mono_ms(), rest;
 	int r;
 
 	if (!m->judge_wanted || m->judge || (!stand_in && !m->set.core))
 		return;
-	if (m->judge_started_ms && now < m->judge_started_ms + JUDGE_REST_MS)
+	rest = (uint64_t)JUDGE_REST_MS << (m->judge_failed < 6 ? m->judge_failed : 6);
+	if (m->judge_started_ms && now < m->judge_started_ms + rest)
 		return; /* the next tick */
 	m->judge_wanted = false;
 	m->judge_started_ms = now;
@@ -415,8 +417,14 @@ void told_child(struct monitor *m)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == m->judge)
+		if (pid == m->judge) {
 			m->judge = 0;
+			/* The journal was busy, the disk full, the machine short of memory. */
+			m->judge_failed = WIFEXITED(status) && WEXITSTATUS(status) == 0
+						  ? 0
+						  : m->judge_failed + 1;
+			m->judge_wanted |= m->judge_failed > 0;
+		}
 		if (pid == m->gpu_pid)
 			monitor_gpu_ended(m, status);
 		if (pid != m->checker)
@@ -433,6 +441,8 @@ void told_child(struct monitor *m)
 
 int told_open(struct monitor *m)
 {
+	struct stat st;
+
 	m->event_bytes = malloc(EVENT_BYTES);
 	if (!m->event_bytes)
 		return -ENOMEM;
@@ -441,6 +451,8 @@ int told_open(struct monitor *m)
 	m->spool_fd = spool_open(m->state_fd);
 	if (m->spool_fd < 0)
 		return m->spool_fd;
+	/* What the one before us left. */
+	m->judge_wanted = fstat(m->spool_fd, &st) == 0 && st.st_size > 0;
 	return ctl_listen(m->loop, m->run_fd, DETECT_SOCKET, on_request, on_gone, m, &m->ctl);
 }
 

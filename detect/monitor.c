@@ -192,6 +192,7 @@ static void tick(struct monitor *m)
 	m->tick_ms = now;
 	/* The counters and the rest cost more than all of the memory: at LOW with the look only. */
 	monitor_read_now(m, all ? ALL : MACHINE_MEMORY | counters);
+	m->tick_available = m->now.mem_available;
 	if (all || counters) {
 		if (m->now.oom_kills != m->tick_oom && now < m->next_look_ms)
 			watched_count(m);

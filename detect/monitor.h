@@ -70,6 +70,7 @@ struct watched {
 	bool have_status; /* of the connector */
 	bool fresh;       /* its children are to be looked at */
 	bool execed;      /* told, and not yet seen as what */
+	int tty;
 	uint64_t switches; /* at the last look in state D */
 	int wait_status;
 	uint64_t stuck_since_ms; /* mono; 0: it moves */
@@ -122,6 +123,7 @@ struct monitor {
 	struct machine now;
 	uint64_t tick_ms;		/* mono, of the last reading in turn */
 	uint64_t tick_oom, tick_oom_ms; /* vmstat's, when last read, and when that was */
+	uint64_t tick_available;        /* the machine's, at the last tick */
 	bool look_soon;
 	struct risk_state risk;
 	struct risk_verdict verdict;
@@ -161,6 +163,7 @@ struct monitor {
 	uint32_t event_end;
 	pid_t judge, checker;
 	bool judge_wanted;
+	unsigned judge_failed; /* times in a row */
 	uint64_t judge_started_ms;
 };
 
@@ -218,6 +221,8 @@ void watched_drop(struct monitor *m, struct watched *w); /* frees it */
 /* watched-cgroup.c */
 size_t cgroup_of(int procfd, pid_t pid, char *p, size_t size); /* its length; 0: not known */
 uint64_t cgroup_oom_kills(const struct roots *roots, const char *path);
+/* Of the group on the way up that is nearest to its limit: 0: none has one; MACHINE_NONE: not
+ * known. */
 void cgroup_bounds(
 	const struct roots *roots, const char *path, uint64_t *ret_limit, uint64_t *ret_peak);
 

@@ -1,9 +1,14 @@
-/* Who is told of an event: the desktop, and the user's own hook. */
+/* Who is told of an event: the desktop, the user's terminals, and the user's own hook. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "detect/command.h"
 #include "detect/events.h"
@@ -12,10 +17,14 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/names.h"
+#include "lib/text.h"
 
 enum {
 	APART_MS = 10000, /* between two notifications */
 	NOTIFY_MS = 5000,
+	ANSWER_MS = 10 * 60 * 1000, /* a notification with a button waits for it */
+	TELLINGS = 64,
+	TTYS = 64,
 	HOOK_MS = 10000,
 };
 
@@ -74,24 +83,99 @@ static const char *title(const struct journal_event *ev)
 		       : "Holdfast: a program crashed";
 }
 
+struct telling {
+	struct journal_event ev;
+	int tty;
+	bool show, hook, terminal;
+};
+
+/* The button was pressed: what happened, and a shell there. Nothing of it comes from a name. */
+static void open_terminal(const struct journal_event *ev)
+{
+	static const char script[] = RECOVER " report; exec \"${SHELL:-sh}\"";
+	static const char *const program[] = { "x-terminal-emulator", "konsole", "xterm" };
+
+	if (ev->n_link && chdir(ev->link[0].workspace) < 0)
+		return;
+	for (size_t i = 0; i < sizeof(program) / sizeof(*program); i++)
+		(void)execlp(program[i], program[i], "-e", "sh", "-c", script, (char *)NULL);
+	(void)execlp("gnome-terminal", "gnome-terminal", "--", "sh", "-c", script, (char *)NULL);
+	log_warn("no terminal program was found to open");
+}
+
 static void notify(const struct journal_event *ev)
 {
-	autoput(buf_release) struct buf body = BUF_INIT;
-	const char *argv[] = { "notify-send", "--app-name=Holdfast", "--urgency=critical", "--",
-		title(ev), NULL, NULL };
-	struct command_run c = { .argv = argv, .timeout_ms = NOTIFY_MS };
+	autoput(buf_release) struct buf body = BUF_INIT, pressed = BUF_INIT;
+	bool lost = ev->kind != J_RISK && ev->kind != J_HANG && ev->kind != J_GUARD;
+	const char *argv[] = { "notify-send", "--app-name=Holdfast", "--urgency=critical",
+		"--action=recover=Recover", "--", title(ev), NULL, NULL };
+	const char *plain[] = { argv[0], argv[1], argv[2], "--", argv[5], NULL, NULL };
+	struct command_run c = {
+		.argv = lost ? argv : plain, .timeout_ms = ANSWER_MS, .max = 64, .out = &pressed
+	};
 	int r;
 
 	if (add_escaped(&body, ev->text ? ev->text : "") < 0 ||
-		buf_addstr(&body,
-			ev->kind == J_RISK || ev->kind == J_HANG || ev->kind == J_GUARD
-				? ".\n`" DETECT "` shows how the machine is."
-				: ".\n`" RECOVER " report` shows what happened and what is safe.") < 0)
+		buf_addstr(&body, !lost ? ".\n`" DETECT "` shows how the machine is."
+					: ".\n`" RECOVER
+					  " report` shows what happened and what is safe.") < 0)
 		return;
-	argv[5] = body.data;
+	argv[6] = plain[5] = body.data;
 	r = command_run(&c);
-	if (r != 0 && r != -ENOENT)
+	/* Before libnotify 0.8 there are no buttons. */
+	if (lost && r == 1) {
+		c.argv = plain;
+		c.timeout_ms = NOTIFY_MS;
+		r = command_run(&c);
+	}
+	if (r != 0 && r != -ENOENT && r != -ETIMEDOUT)
 		log_warn("notify-send: %s", r < 0 ? err_str(r) : "failed");
+	if (r == 0 && pressed.len && strncmp(pressed.data, "recover", 7) == 0)
+		open_terminal(ev);
+}
+
+/* As write(1): one's own, and only where messages are let through (mesg y: the group may write). */
+static void write_to(int dirfd, const char *name, int tty, const char *line)
+{
+	autoclose int fd = -1;
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != geteuid() ||
+		!(st.st_mode & S_IWGRP) || !(S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
+		return;
+	/* A training's end is of interest where it was started. */
+	if (tty && S_ISCHR(st.st_mode) &&
+		st.st_rdev != makedev((tty >> 8) & 0xfff, (tty & 0xff) | (tty >> 12 & 0xfff00)))
+		return;
+	fd = openat(dirfd, name, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0)
+		(void)!write(fd, line, strlen(line));
+}
+
+static void tell_terminals(const struct telling *t)
+{
+	const char *where = getenv("HOLDFAST_TTYS");
+	autoput(buf_release) struct buf b = BUF_INIT;
+	autoclosedir DIR *d = opendir(where && *where ? where : "/dev/pts");
+	const char *s = t->ev.text ? t->ev.text : "";
+	size_t left = strlen(s);
+	struct dirent *de;
+	int r = buf_addstr(&b, "\r\n" DETECT ": ");
+
+	while (r == 0 && left) {
+		size_t n = text_print_len(s, left);
+
+		r = n ? buf_add(&b, s, n) : buf_addch(&b, '?');
+		s += n ? n : 1;
+		left -= n ? n : 1;
+	}
+	if (r == 0)
+		r = buf_printf(&b, " (%s)\r\n", t->ev.unwanted ? RECOVER " report" : DETECT);
+	for (int i = 0; r == 0 && d && i < TTYS && (de = readdir(d));)
+		if (de->d_name[0] >= '0' && de->d_name[0] <= '9') {
+			write_to(dirfd(d), de->d_name, t->tty, b.data);
+			i++;
+		}
 }
 
 static void run_hook(const char *hook, const struct journal_event *ev)
@@ -106,27 +190,104 @@ static void run_hook(const char *hook, const struct journal_event *ev)
 	c.in = json.data;
 	c.in_len = json.len;
 	r = command_run(&c);
-	if (r < 0)
+	if (r == -ETIMEDOUT)
+		log_warn("detect.hook %s: did not end within %d s, was killed", hook,
+			HOOK_MS / 1000);
+	else if (r < 0)
 		(void)log_warn_errno(r, "detect.hook %s", hook);
 	else if (r > 0)
 		log_warn("detect.hook %s: exit code %d", hook, r);
 }
 
-void judge_tell(struct judge *g, const struct journal_event *ev)
+static int copy(const struct journal_event *ev, void *arg)
+{
+	return journal_event_copy(ev, arg);
+}
+
+/* The row as it is now, with its snapshots. */
+static int load(struct judge *g, const struct journal_event *ev, struct journal_event *ret)
+{
+	int r = journal_crash(g->j, ev->id, copy, ret);
+
+	return r == 1 || (r == 0 && ret->text) ? 0 : journal_event_copy(ev, ret);
+}
+
+void judge_tell(struct judge *g, const struct fact *f, const struct journal_event *ev)
 {
 	uint64_t now = g->now();
 	unsigned recent = 0;
-	bool show;
+	struct telling t = { .tty = f->role.kind == KIND_TRAINING ? f->tty : 0,
+		.hook = g->cfg->hook && *g->cfg->hook };
+	bool head = f->kind == FACT_EXIT && f->role.kind == KIND_EDITOR &&
+		    (f->role.role == ROLE_MAIN || f->role.role == ROLE_SERVER);
 
-	if (!judge_is_news(ev) ||
+	if (!judge_is_news(ev) || g->n_telling == TELLINGS ||
 		journal_told_since(g->j, now > APART_MS ? now - APART_MS : 0, &recent) < 0)
 		return;
-	show = g->cfg->notify && !recent && has_session();
+	t.show = g->cfg->notify && (!recent || head) && has_session();
+	t.terminal = g->cfg->terminal && !has_session();
 	/* What was only recorded holds no later notification back. */
-	if (journal_tell(g->j, ev->id, show ? now : 1) != 1)
+	if (journal_tell(g->j, ev->id, t.show ? now : 1) != 1 || !(t.show || t.hook || t.terminal))
 		return;
-	if (show)
+	if (!g->telling)
+		g->telling = calloc(TELLINGS, sizeof(*g->telling));
+	if (g->telling && load(g, ev, &t.ev) == 0)
+		g->telling[g->n_telling++] = t;
+}
+
+/* One that waits for its button outlives us. */
+static void show(const struct journal_event *ev)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)setsid();
 		notify(ev);
-	if (g->cfg->hook && *g->cfg->hook)
-		run_hook(g->cfg->hook, ev);
+		_exit(0);
+	}
+	if (pid < 0)
+		(void)log_warn_errno(-errno, "notify-send");
+}
+
+static void tell(struct judge *g, const struct telling *t)
+{
+	if (t->show)
+		show(&t->ev);
+	if (t->terminal)
+		tell_terminals(t);
+	if (t->hook)
+		run_hook(g->cfg->hook, &t->ev);
+}
+
+void judge_forget(struct judge *g)
+{
+	for (unsigned i = 0; i < g->n_telling; i++)
+		journal_event_release(&g->telling[i].ev);
+	free(g->telling);
+	g->telling = NULL;
+	g->n_telling = 0;
+}
+
+/* The child has our journal open, and must not touch it. */
+void judge_tell_all(struct judge *g)
+{
+	pid_t pid = g->n_telling ? fork() : -1;
+
+	if (pid == 0) {
+		for (unsigned i = 0; i < g->n_telling; i++)
+			tell(g, &g->telling[i]);
+		_exit(0);
+	}
+	if (pid > 0)
+		g->n_tellers++;
+	else if (g->n_telling)
+		(void)log_warn_errno(-errno, "nobody is told");
+	judge_forget(g);
+}
+
+void judge_told(struct judge *g)
+{
+	while (g->n_tellers && (wait(NULL) > 0 || errno == EINTR))
+		g->n_tellers--;
+	g->n_tellers = 0;
 }

@@ -68,6 +68,7 @@ int proc_parse_stat(const char *text, size_t n, struct proc *ret)
 	ret->ppid = f[4] <= INT_MAX ? (pid_t)f[4] : 0;
 	ret->pgrp = f[5] <= INT_MAX ? (pid_t)f[5] : 0;
 	ret->sid = f[6] <= INT_MAX ? (pid_t)f[6] : 0;
+	ret->tty = f[7] <= INT_MAX ? (int)f[7] : 0;
 	ret->major_faults = f[12];
 	ret->utime = f[14];
 	ret->stime = f[15];

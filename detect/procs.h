@@ -22,6 +22,7 @@ struct proc_id {
 struct proc {			/* 4.6 KiB: one at a time, not in arrays */
 	struct proc_id id;
 	pid_t ppid, pgrp, sid;
+	int tty; /* device number of its terminal; 0: none */
 	uid_t uid;
 	char state;		/* R S D T Z ... */
 	char comm[PROC_COMM];

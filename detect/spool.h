@@ -28,6 +28,7 @@ struct fact {
 	/* FACT_EXIT, FACT_HANG, FACT_START (a watched process was found) */
 	struct proc_id proc;
 	pid_t ppid;
+	int tty; /* device number of its terminal; 0: none */
 	struct role_of role;
 	char comm[PROC_COMM];
 	char exe[256];
@@ -43,6 +44,7 @@ struct fact {
 	uint64_t oom_before, oom_after;	/* vmstat oom_kill at the last look, and at the end */
 	uint64_t cg_oom_before, cg_oom_after;	/* of the process's own cgroup; MACHINE_NONE */
 	uint64_t counted_ms;        /* when the counters of before were read (mono); 0 unknown */
+	uint64_t before_available;  /* the machine's, at the last reading before; MACHINE_NONE */
 	uint64_t cg_limit, cg_peak; /* of that cgroup, where a signal or nobody knows what was
 					 * the end; MACHINE_NONE */
 	uint64_t rss, peak;         /* at the last look; VmHWM then */

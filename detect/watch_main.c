@@ -90,6 +90,13 @@ static int run(struct monitor *m)
 	return r < 0 ? EXIT_ENV : EXIT_DONE;
 }
 
+static void close_others(int fd)
+{
+	if (fd > 3)
+		(void)close_range(3, (unsigned)fd - 1, 0);
+	(void)close_range(fd >= 3 ? (unsigned)fd + 1 : 3, ~0u, 0);
+}
+
 static int usage(void)
 {
 	log_error("usage: detect-watch --settings-fd N [-v]; it is started by `" DETECT " watch`");
@@ -112,6 +119,8 @@ int main(int argc, char **argv)
 	}
 	if (fd < 0)
 		return usage();
+	/* Whoever started us may have had more: a lock, a pipe that somebody waits on. */
+	close_others(fd);
 	(void)umask(077);
 	r = monitor_settings_read(fd, &m.set);
 	(void)close(fd);

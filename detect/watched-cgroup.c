@@ -41,6 +41,8 @@ size_t cgroup_of(int procfd, pid_t pid, char *p, size_t size)
 	return k;
 }
 
+#define NO_LIMIT ((uint64_t)1 << 60) /* version 1 says it with a number near the end of all */
+
 /* Where a file of the group lies: version 2, version 1, both side by side. */
 static ssize_t read_file(const struct roots *roots, const char *group, const char *v2,
 	const char *v1, char *p, size_t size)
@@ -90,11 +92,37 @@ static uint64_t number(const struct roots *roots, const char *group, const char 
 	return fields_number(&p, text + n);
 }
 
+/* The group on the way to the root that is nearest to its limit. Limits above a container's own root
+ * cannot be seen, but version 1 tells the lowest of them (memory.stat). */
 void cgroup_bounds(
 	const struct roots *roots, const char *group, uint64_t *ret_limit, uint64_t *ret_peak)
 {
-	uint64_t limit = number(roots, group, "memory.max", "memory.limit_in_bytes");
+	static const struct field lowest[] = { { "hierarchical_memory_limit", 0 }, { NULL, 0 } };
+	uint64_t nearest = MACHINE_NONE, of_all = MACHINE_NONE;
+	char path[256], text[4096];
+	ssize_t n = read_file(roots, group, "memory.stat", "memory.stat", text, sizeof(text));
 
-	*ret_limit = limit < (uint64_t)1 << 60 ? limit : MACHINE_NONE;
-	*ret_peak = number(roots, group, "memory.peak", "memory.max_usage_in_bytes");
+	*ret_limit = *ret_peak = MACHINE_NONE;
+	if (n <= 0 || snprintf(path, sizeof(path), "%s", group) >= (int)sizeof(path))
+		return;
+	fields_take(text, (size_t)n, lowest, &of_all);
+	for (;;) {
+		uint64_t limit = number(roots, path, "memory.max", "memory.limit_in_bytes"),
+			 peak = number(roots, path, "memory.peak", "memory.max_usage_in_bytes"),
+			 room;
+		char *slash = strrchr(path, '/');
+
+		room = peak < limit ? limit - peak : 0;
+		if (limit < NO_LIMIT && (*ret_limit == MACHINE_NONE || room < nearest)) {
+			nearest = room;
+			*ret_limit = limit;
+			*ret_peak = peak;
+		}
+		if (!slash || slash == path)
+			break;
+		*slash = '\0';
+	}
+	/* None on the way, as far as can be seen; one that cannot be seen is not known. */
+	if (*ret_limit == MACHINE_NONE && (of_all == MACHINE_NONE || of_all >= NO_LIMIT))
+		*ret_limit = 0;
 }

@@ -140,6 +140,7 @@ static struct watched *make(struct monitor *m, const struct proc *p, struct role
 	*w = (struct watched){ .m = m,
 		.id = p->id,
 		.ppid = p->ppid,
+		.tty = p->tty,
 		.pidfd = pidfd,
 		.role = role,
 		.state = p->state,
@@ -176,6 +177,7 @@ void watched_fact(const struct watched *w, struct fact *f)
 {
 	f->proc = w->id;
 	f->ppid = w->ppid;
+	f->tty = w->tty;
 	f->role = w->role;
 	memcpy(f->comm, w->comm, sizeof(f->comm));
 	memcpy(f->run, w->run, sizeof(f->run));

@@ -34,7 +34,7 @@ if [ "${1-}" = --one ]; then
 	mkdir -p "$world/home" "$world/tmp" "$world/run" && chmod 700 "$world/run"
 	env -u HOLDFAST_CONFIG -u HOLDFAST_STORE -u HOLDFAST_NOW -u HOLDFAST_STATE -u HOLDFAST_JUDGE -u XDG_CONFIG_HOME -u XDG_DATA_HOME -u XDG_STATE_HOME \
 		-u GIT_DIR -u GIT_PAGER -u PAGER -u NO_COLOR -u JOURNAL_STREAM \
-		HOME="$world/home" TMPDIR="$world/tmp" XDG_RUNTIME_DIR="$world/run" LC_ALL=C.UTF-8 TZ=UTC \
+		HOME="$world/home" TMPDIR="$world/tmp" XDG_RUNTIME_DIR="$world/run" HOLDFAST_TTYS="$world/ttys" LC_ALL=C.UTF-8 TZ=UTC \
 		HOLDFAST_AUTOSTART=0 GIT_CONFIG_NOSYSTEM=1 BUILD_DIR="$build" PATH="$build:$PATH" \
 		ASAN_OPTIONS="${ASAN_OPTIONS-detect_leaks=1}" UBSAN_OPTIONS=print_stacktrace=1 \
 		timeout -k 10 "${TEST_TIMEOUT:-600}" "$prog" >"$logs/$name.log" 2>&1 </dev/null

@@ -129,15 +129,51 @@ fact id=quiet real=$((t + 9000)) pid=72 code=3
 fact id=worker2 real=$((t + 9001)) role=worker pid=73 ppid=9 status=signaled signal=11
 judge
 check "the hook gets the crash as JSON" [ "$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["id"])' "$d/hooked")" = told ]
+until grep -q 'recover report' "$d/notified" 2>/dev/null; do sleep 0.02; done
 says "the notification says what and why" "$d/notified" 'a&lt;b run (71) crashed (SIGSEGV)'
 says "and what to do" "$d/notified" 'recover report'
 fact id=told2 real=$((t + 9500)) pid=74 status=signaled signal=11
 judge
 check "the hook gets each" [ "$(wc -l <"$d/hooked")" = 2 ]
+sleep 0.2
 check "notifications are apart" [ "$(grep -c -e --urgency "$d/notified")" = 1 ]
 # A judge that was killed between the rows and the spool: the facts are there again.
 fact id=told real=$((t + 9000)) pid=71 status=signaled signal=11
 judge
 check "nothing is told twice" [ "$(wc -l <"$d/hooked")" = 2 ]
+# The button: what is pressed opens a terminal with the report, in the workspace.
+mkdir -p "$d/my work"
+printf '#!/bin/sh\ncase "$*" in *--action=recover=Recover*) echo recover;; esac\n' >"$d/bin/notify-send"
+printf '#!/bin/sh\n{ pwd; for a; do echo "$a"; done; } >"%s/terminal.new"; mv "%s/terminal.new" "%s/terminal"\n' "$d" "$d" "$d" >"$d/bin/x-terminal-emulator"
+chmod +x "$d/bin/x-terminal-emulator"
+fact id=press real=$((t + 20000)) pid=75 of_kind=editor family=VSCode role=main status=signaled signal=11
+fact kind=link id=press-1 of=press real=$((t + 20000)) workspace="$d/my work" store=/s before=$(printf '%040d' 1) before_ms=$t
+judge
+n=0
+until [ -e "$d/terminal" ] || [ $n = 500 ]; do n=$((n + 1)); sleep 0.02; done
+says "the button opens a terminal" "$d/terminal" 'recover report'
+check "in the workspace" [ "$(head -1 "$d/terminal")" = "$d/my work" ]
+check "the hook is told what is safe" python3 -c 'import json,sys
+e = [json.loads(x) for x in open(sys.argv[1])][-1]; assert e["id"] == "press" and e["workspace"] == sys.argv[2] and e["snapshot"], e' "$d/hooked" "$d/my work"
+
+# Without a desktop: the user's own terminals, where messages are let through.
+unset DBUS_SESSION_BUS_ADDRESS
+export HOLDFAST_TTYS="$d/pts"
+mkdir "$d/pts" && mkfifo -m 620 "$d/pts/1" && mkfifo -m 600 "$d/pts/2" && mkfifo -m 620 "$d/pts/ptmx"
+for f in 1 2 ptmx; do timeout 20 cat <>"$d/pts/$f" >"$d/said.$f" & pids="${pids:-} $!"; done
+fact id=tty real=$((t + 50000)) pid=76 status=signaled signal=11 comm="$(printf 'a\033[2J')"
+judge
+n=0
+until [ -s "$d/said.1" ] || [ $n = 500 ]; do n=$((n + 1)); sleep 0.02; done
+says "a terminal is told" "$d/said.1" 'detect: a?\[2J run (76) crashed (SIGSEGV) (recover report)'
+check "mesg n is respected" [ ! -s "$d/said.2" ]
+check "nothing else is written to" [ ! -s "$d/said.ptmx" ]
+printf '[detect]\n\tterminal = false\n' >"$HOME/.config/holdfast/config"
+: >"$d/said.1"
+fact id=tty2 real=$((t + 51000)) pid=77 status=signaled signal=11
+judge
+check "detect.terminal = false" [ ! -s "$d/said.1" ]
+kill $pids 2>/dev/null
+
 gives 0 "a judge with nothing to do stays a while, and ends" timeout 30 "$bin/detect-core" judge
 [ $bad = 0 ]

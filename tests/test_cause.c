@@ -14,6 +14,9 @@ static struct fact base(enum fact_status status, int n)
 		.proc = { 100, 5 },
 		.status = status,
 		.comm = "python3",
+		.before_available = 8 * GIB,
+		.cg_limit = MACHINE_NONE,
+		.cg_peak = MACHINE_NONE,
 		.role = { KIND_TRAINING, FAMILY_NONE, ROLE_RUN },
 		.m = { .mem_total = 16 * GIB, .mem_available = 8 * GIB } };
 
@@ -96,7 +99,7 @@ START_TEST(judge__believes_the_kernel_log_over_counters)
 	struct verdict v;
 
 	f.oom_after = f.oom_before + 1;
-	f.m.mem_available = 0;
+	f.m.mem_available = f.before_available = 0;
 	f.cg_oom_before = f.cg_oom_after = MACHINE_NONE;
 	v = judge(&f, 1, e);
 	expect(&v, CAUSE_OOM_CGROUP, SURE_CERTAIN);
@@ -106,6 +109,27 @@ START_TEST(judge__believes_the_kernel_log_over_counters)
 	f = base(FACT_EXITED, 0);
 	v = judge(&f, 1, e);
 	expect(&v, CAUSE_EXITED, SURE_CERTAIN);
+}
+END_TEST
+
+START_TEST(judge__does_not_deny_a_guard_it_may_not_read_of)
+{
+	const struct evidence closed[] = { { .what = EV_CLOSED } };
+	struct fact f = base(FACT_SIGNALED, SIGTERM);
+	struct verdict v = judge(&f, 1, closed);
+
+	expect(&v, CAUSE_TERMINATED, SURE_LIKELY);
+	f.before_available = GIB; /* of 16 */
+	v = judge(&f, 1, closed);
+	expect(&v, CAUSE_OOM_GUARD, SURE_POSSIBLE);
+	v = judge(&f, 0, NULL);
+	expect(&v, CAUSE_TERMINATED, SURE_CERTAIN);
+	f = base(FACT_SIGNALED, SIGKILL);
+	v = judge(&f, 1, closed);
+	expect(&v, CAUSE_KILLED, SURE_LIKELY);
+	f.before_available = GIB;
+	v = judge(&f, 1, closed);
+	expect(&v, CAUSE_OOM_GUARD, SURE_POSSIBLE);
 }
 END_TEST
 
@@ -120,12 +144,30 @@ START_TEST(judge__reads_the_counters)
 	f.cg_oom_after = 1; /* ours did, the machine has room */
 	v = judge(&f, 0, NULL);
 	expect(&v, CAUSE_OOM_CGROUP, SURE_LIKELY);
-	f.m.mem_available = GIB / 8;
+	f.m.mem_available = f.before_available = GIB / 8;
 	v = judge(&f, 0, NULL);
 	expect(&v, CAUSE_OOM_KERNEL, SURE_LIKELY);
 	f.status = FACT_UNKNOWN;
 	v = judge(&f, 0, NULL);
 	expect(&v, CAUSE_OOM_KERNEL, SURE_POSSIBLE);
+	/* What is left afterwards is what the victim gave back: the machine had none before. */
+	f = base(FACT_SIGNALED, SIGKILL);
+	f.oom_after = f.cg_oom_after = 1;
+	f.before_available = GIB / 8;
+	v = judge(&f, 0, NULL);
+	expect(&v, CAUSE_OOM_KERNEL, SURE_LIKELY);
+	/* A group full to its limit, one that was not, and none with a limit at all. */
+	f.before_available = 8 * GIB;
+	f.cg_limit = GIB;
+	f.cg_peak = GIB - 4096;
+	v = judge(&f, 0, NULL);
+	expect(&v, CAUSE_OOM_CGROUP, SURE_LIKELY);
+	f.cg_peak = GIB / 2;
+	v = judge(&f, 0, NULL);
+	expect(&v, CAUSE_OOM_KERNEL, SURE_LIKELY);
+	f.cg_limit = 0;
+	v = judge(&f, 0, NULL);
+	expect(&v, CAUSE_OOM_KERNEL, SURE_LIKELY);
 	/* No OOM killer sends SIGTERM. */
 	f = base(FACT_SIGNALED, SIGTERM);
 	f.oom_after = f.cg_oom_after = 1;
@@ -243,7 +285,8 @@ END_TEST
 
 CHECK_MAIN("cause", judge__takes_code_and_signal_as_they_are,
 	judge__is_less_sure_of_a_kill_without_counters,
-	judge__believes_the_kernel_log_over_counters, judge__reads_the_counters,
+	judge__believes_the_kernel_log_over_counters,
+	judge__does_not_deny_a_guard_it_may_not_read_of, judge__reads_the_counters,
 	judge__names_the_guard, judge__lays_a_run_to_its_worker,
 	judge__takes_helpers_of_a_quit_editor_for_quit,
 	judge__without_a_status_asks_the_editors_traces,
