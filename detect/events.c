@@ -177,7 +177,8 @@ int event_row(const struct journal_event *ev, struct buf *b)
 /* All first, then the output: a reader that does not read on must not hold the journal. */
 struct showing {
 	bool json;
-	unsigned shown;
+	bool all; /* helpers that went with their whole, too */
+	unsigned shown, limit, helpers;
 	struct buf out;
 };
 
@@ -185,13 +186,21 @@ static int show(const struct journal_event *ev, void *arg)
 {
 	struct showing *s = arg;
 
+	if (!s->json && !s->all && !ev->unwanted && ev->text &&
+		strstr(ev->text, " went with process ")) {
+		s->helpers++;
+		return 0;
+	}
+	if (s->limit && s->shown == s->limit)
+		return 1; /* enough */
 	s->shown++;
 	return s->json ? event_json(ev, &s->out) : event_row(ev, &s->out);
 }
 
 static int usage(void)
 {
-	log_error("usage: " DETECT " events [--json] [-n N] [--since TIME] [--crashes]; TIME is a span "
+	log_error("usage: " DETECT
+		  " events [--json] [-v] [-n N] [--since TIME] [--crashes]; TIME is a span "
 		  "(2h, 3d) or YYYY-MM-DD[ HH:MM[:SS]]");
 	return EXIT_USAGE;
 }
@@ -235,12 +244,14 @@ static int parse(int argc, char **argv, struct journal_filter *f, struct showing
 
 		if (strcmp(a, "--json") == 0) {
 			s->json = true;
+		} else if (strcmp(a, "-v") == 0) {
+			s->all = true;
 		} else if (strcmp(a, "--crashes") == 0) {
 			f->crashes_only = true;
 		} else if (strncmp(a, "-n", 2) == 0) {
 			value = a[2] ? a + 2 : i + 1 < argc ? argv[++i] : "";
 			counted = true;
-			if (parse_count(value, &f->limit) < 0)
+			if (parse_count(value, &s->limit) < 0)
 				return -EINVAL;
 		} else if (strncmp(a, "--since", 7) == 0 && (a[7] == '=' || !a[7])) {
 			value = a[7] ? a + 8 : i + 1 < argc ? argv[++i] : "";
@@ -251,7 +262,7 @@ static int parse(int argc, char **argv, struct journal_filter *f, struct showing
 		}
 	}
 	if (!counted && !s->json && !f->from_ms)
-		f->limit = DEFAULT_ROWS;
+		s->limit = DEFAULT_ROWS;
 	return 0;
 }
 
@@ -274,11 +285,13 @@ int cmd_events(int argc, char **argv, const struct detect_settings *set)
 
 	(void)set;
 	if (argc == 1 && strcmp(argv[0], "--help") == 0) {
-		(void)puts("usage: " DETECT " events [--json] [-n N] [--since TIME] [--crashes]\n\n"
-			   "What ended and why, newest first; ! marks what was a crash. --since "
-			   "takes a span (2h, 3d)\n"
-			   "or a time (2026-11-23, 2026-11-23 14:30). " RECOVER " report says all of "
-			   "one crash.");
+		(void)puts(
+			"usage: " DETECT
+			" events [--json] [-v] [-n N] [--since TIME] [--crashes]\n\n"
+			"What ended and why, newest first; ! marks what was a crash. --since "
+			"takes a span (2h, 3d)\n"
+			"or a time (2026-11-23, 2026-11-23 14:30). " RECOVER " report says all of "
+			"one crash.");
 		return EXIT_DONE;
 	}
 	log_set_level(LOG_INFO);
@@ -295,6 +308,11 @@ int cmd_events(int argc, char **argv, const struct detect_settings *set)
 		(void)log_error_errno(r, DETECT_JOURNAL);
 		return EXIT_ENV;
 	}
+	if (r == 1)
+		r = 0;
+	if (r == 0 && s.shown && s.helpers)
+		r = buf_printf(&s.out, "%*s(%u helpers that went with theirs are left out: -v)\n",
+			22, "", s.helpers);
 	if (s.shown && (fwrite(s.out.data, 1, s.out.len, stdout) != s.out.len || fflush(stdout)))
 		r = -errno;
 	buf_release(&s.out);

@@ -19,7 +19,10 @@
 #include "detect/fields.h"
 #include "lib/auto.h"
 
-enum { PATIENCE_MS = 40 }; /* of the 50 in which an end is to be told */
+enum {
+	PATIENCE_MS = 40, /* of the 50 in which an end is to be told */
+	DYING_MS = 2500,  /* an OOM kill's victim gives its memory back first */
+};
 
 /* include/uapi/linux/pidfd.h of Linux 6.15; the headers of Debian 12 are older. The first version
  * of the struct. */
@@ -124,6 +127,11 @@ static void fill_status(bool known, int status, const char *how, struct fact *f)
 	f->core = WIFSIGNALED(status) && WCOREDUMP(status);
 }
 
+static bool recent(uint64_t moved_ms, uint64_t died_ms)
+{
+	return moved_ms && died_ms < moved_ms + DYING_MS;
+}
+
 static void tell(struct monitor *m, struct watched *w, bool known, int status, const char *how)
 {
 	struct fact f;
@@ -138,9 +146,10 @@ static void tell(struct monitor *m, struct watched *w, bool known, int status, c
 	f.real_ms = w->died_real_ms;
 	f.mono_ms = w->died_mono_ms;
 	fill_status(known, status, how, &f);
-	f.oom_before = m->tick_oom;
+	/* The counter moves when the victim is chosen; it may take a while to die. */
+	f.oom_before = recent(m->oom_moved_ms, w->died_mono_ms) ? m->oom_was : m->tick_oom;
 	f.oom_after = m->now.oom_kills;
-	f.cg_oom_before = w->cg_oom;
+	f.cg_oom_before = recent(w->cg_moved_ms, w->died_mono_ms) ? w->cg_oom_was : w->cg_oom;
 	f.cg_oom_after = cgroup_oom_kills(m->roots, w->cgroup);
 	f.counted_ms = m->tick_oom_ms;
 	f.before_available = m->tick_available;

@@ -92,7 +92,8 @@ static uint64_t period_ms(const struct monitor *m)
 	uint64_t room = m->now.available > threshold ? m->now.available - threshold : 0,
 		 ms = room / fill_rate;
 	uint64_t least = m->verdict.risk == RISK_LOW ? m->set.sample_ms : FASTEST_MS;
-	uint64_t most = m->verdict.risk == RISK_LOW      ? 2 * m->set.sample_ms
+	/* Who must look for new processes himself looks sooner. */
+	uint64_t most = m->verdict.risk == RISK_LOW      ? (m->connector ? 3 : 2) * m->set.sample_ms
 			: m->verdict.risk == RISK_MEDIUM ? MEDIUM_MAX_MS
 							 : FASTEST_MS;
 
@@ -196,6 +197,10 @@ static void tick(struct monitor *m)
 	if (all || counters) {
 		if (m->now.oom_kills != m->tick_oom && now < m->next_look_ms)
 			watched_count(m);
+		if (m->now.oom_kills != m->tick_oom) {
+			m->oom_was = m->tick_oom;
+			m->oom_moved_ms = now;
+		}
 		m->tick_oom = m->now.oom_kills;
 		m->tick_oom_ms = m->now.mono_ms;
 	}

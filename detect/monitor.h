@@ -76,7 +76,8 @@ struct watched {
 	uint64_t stuck_since_ms; /* mono; 0: it moves */
 	uint64_t rss, peak, ticks, faults, guard_faults;
 	uint64_t died_real_ms, died_mono_ms, patience_ms;
-	uint64_t cg_oom;                                   /* at the last look */
+	/* OOM kills of its group: at the last count, before that moved, and when that was */
+	uint64_t cg_oom, cg_oom_was, cg_moved_ms;
 	const char *exe, *argv, *cwd, *user_data, *cgroup; /* "" unknown */
 };
 
@@ -122,7 +123,8 @@ struct monitor {
 	struct machine_reader *reader;
 	struct machine now;
 	uint64_t tick_ms;		/* mono, of the last reading in turn */
-	uint64_t tick_oom, tick_oom_ms; /* vmstat's, when last read, and when that was */
+	/* vmstat's, when last read, and when that was; before it moved, and when that was */
+	uint64_t tick_oom, tick_oom_ms, oom_was, oom_moved_ms;
 	uint64_t tick_available;        /* the machine's, at the last tick */
 	bool look_soon;
 	struct risk_state risk;

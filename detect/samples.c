@@ -176,7 +176,8 @@ static void encode(uint64_t seq, const struct sample *x, uint8_t *p)
 /* What the file holds, short ones filled up with zeroes: those records are none. */
 static int load(int dirfd, uint8_t **ret)
 {
-	autoclose int fd = openat(dirfd, DETECT_SAMPLES, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	autoclose int fd =
+		openat(dirfd, DETECT_SAMPLES, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	autofree uint8_t *all = NULL;
 	ssize_t n;
 

@@ -28,10 +28,14 @@ enum {
 
 int spool_open(int dirfd)
 {
-	int fd = openat(
-		dirfd, DETECT_SPOOL, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	autoclose int fd = openat(dirfd, DETECT_SPOOL,
+		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	struct stat st;
 
-	return fd < 0 ? -errno : fd;
+	/* What is no file at all must not be waited for. */
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? take_fd(&fd) : -EINVAL;
 }
 
 static int lock(int fd, int how)

@@ -12,7 +12,7 @@
 #include "lib/auto.h"
 
 enum {
-	SCAN_MS = 60000,  /* all of /proc, where nobody tells of execs */
+	SCAN_MS = 120000, /* all of /proc, where nobody tells of execs */
 	PROBE_MAX = 4096, /* more new pids than that: scan instead */
 	FRESH = 64,       /* of a kind: a batch */
 };

@@ -372,6 +372,10 @@ void watched_count(struct monitor *m)
 				group = w->cgroup;
 				kills = cgroup_oom_kills(m->roots, group);
 			}
+			if (w->cg_oom != kills) {
+				w->cg_oom_was = w->cg_oom;
+				w->cg_moved_ms = m->now.mono_ms;
+			}
 			w->cg_oom = kills;
 		}
 }

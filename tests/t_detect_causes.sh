@@ -56,6 +56,11 @@ fact id=alone real=$((t + 60000)) of_kind=editor family=VSCode role=renderer pid
 judge
 is "main quits" quit cause quit
 is "its window with it" helper cause quit
+events >"$d/rows"
+silent "what went with its whole is one row with it" "$d/rows" "went with process"
+says "and counted" "$d/rows" "1 helpers that went with theirs are left out"
+events -v >"$d/rows"
+says "-v shows it" "$d/rows" "went with process"
 is "a window alone is killed" alone cause killed
 is "that is a crash" alone crash true
 

@@ -99,7 +99,7 @@ class Box:
             shutil.copy(os.path.join(BUILD, p), self.bin)
         self.guard_log = os.path.join(self.d, "earlyoom.log")
         with open(os.path.join(self.home, ".config", "holdfast", "config"), "w") as f:
-            f.write("[detect]\n\teditor = chromium\n\tguardLog = %s\n\tnotify = false\n" % self.guard_log)
+            f.write("[detect]\n\teditor = chromium\n\tguardLog = %s\n\tnotify = false\n\tterminal = false\n" % self.guard_log)
         with open(os.path.join(self.d, "train.py"), "w") as f:
             f.write(PROGRAM)
         for path, text in (("code-server/out/node/entry.js", ENTRY), ("code-server/out/node/entry", CHILD),
@@ -394,6 +394,87 @@ def server(box):
     return [a, b, h, t]
 
 
+def roles(box):
+    """pid -> role, of what the monitor holds."""
+    return {int(f[0]): f[5] for f in (x.split("\t") for x in box.ask("watched").splitlines()[1:])}
+
+
+def until_true(test, seconds=60):
+    until = time.time() + seconds
+    while time.time() < until:
+        got = test()
+        if got:
+            return got
+        time.sleep(0.05)
+    return None
+
+
+def answers(port):
+    with socket.socket() as s:
+        s.settimeout(1)
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def window(box, port, i):
+    """A browser that has the server's window open."""
+    return box.popen(["/usr/lib/chromium/chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                      "--user-data-dir=%s/window-%d" % (box.d, i), "http://127.0.0.1:%d/?folder=%s" % (port, box.home)],
+                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def real_server(box):
+    """CODE_SERVER=DIR: an installed code-server (DIR/out/node/entry.js); Chromium opens its window, which brings the extension host."""
+    entry, node = os.path.join(os.environ.get("CODE_SERVER", "/nonexistent"), "out/node/entry.js"), shutil.which("node")
+    if not os.path.exists(entry) or not node:
+        say("skip", "a real code-server: CODE_SERVER does not name one")
+        return []
+    a, b, h, t = (Case("real " + x) for x in ("code-server child killed", "... its parent (exit 0)", "extension host killed", "server asked to end"))
+    for i in range(RUNS):
+        for what in ("child", "host", "term"):
+            port, browser = free_port(), None
+            p = box.popen([node, entry, "--auth", "none", "--bind-addr", "127.0.0.1:%d" % port, "--user-data-dir", "%s/cs-%d" % (box.d, i),
+                           "--disable-telemetry", "--disable-update-check"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            child = until_true(lambda: answers(port) and [x for x, args in children(p.pid) if args.endswith("/out/node/entry")])
+            held = child and until_true(lambda: {p.pid, child[0]} <= set(roles(box)))
+            if not held:
+                print("# code-server did not come up", flush=True)
+                os.killpg(p.pid, signal.SIGKILL)
+                p.wait()
+                continue
+            if what == "host":
+                browser = window(box, port, i)
+                host = until_true(lambda: [x for x, r in roles(box).items() if r == "extension-host" and
+                                           x in {y for y, _ in children(p.pid)}])
+                if host:
+                    h.wanted[host[0]] = {"killed"}
+                    os.kill(host[0], signal.SIGKILL)
+                    time.sleep(2.4)
+                else:
+                    print("# no extension host was started", flush=True)
+            elif what == "child":
+                a.wanted[child[0]] = {"killed"}
+                b.wanted[p.pid] = {"killed"}
+                os.kill(child[0], signal.SIGKILL)
+            else:
+                t.wanted[p.pid] = {"quit", "terminated"}
+            if what != "child":
+                os.kill(p.pid, signal.SIGTERM)
+            p.wait()
+            if browser:
+                os.killpg(browser.pid, signal.SIGKILL)
+                browser.wait()
+            until_true(lambda: not roles(box), 20)
+        shutil.rmtree("%s/cs-%d" % (box.d, i), ignore_errors=True)
+        shutil.rmtree("%s/window-%d" % (box.d, i), ignore_errors=True)
+    return [a, b, h, t]
+
+
 def stopped(box):
     c = Case("stopped (SIGSTOP)")
     all = [train(box, "wait") for _ in range(RUNS)]
@@ -497,7 +578,7 @@ def main():
         "kill": lambda: [simple(box, "kill -9", "wait", {"killed"}, signal.SIGKILL)],
         "term": lambda: [simple(box, "kill -TERM", "wait", {"terminated"}, signal.SIGTERM)],
         "oom": lambda: oom(box), "earlyoom": lambda: guard(box), "stopped": lambda: stopped(box), "lost": lambda: lost(box),
-        "server": lambda: server(box), "browser": lambda: browser(box),
+        "server": lambda: server(box), "codeserver": lambda: real_server(box), "browser": lambda: browser(box),
     }
     cases, matrix = [], {}
     try:

@@ -20,7 +20,7 @@ signal.alarm(240)
 where = tempfile.mkdtemp()
 os.environ["HOLDFAST_WATCH_BELOW"] = where     # other tests have trainings and editors of their own
 python, code = stand_in(where, "bin/python3"), stand_in(where, "share/code/code")
-quick = ["look_ms=200", "hang_ms=600"]
+quick = ["look_ms=200", "hang_ms=600", "sample_ms=600"]
 bad = 0
 monitors = []
 
@@ -368,6 +368,18 @@ def _():
     p.kill(), p.wait()
     f = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
     assert f["run"] == "my-run" and f["role"] == "run" and f["signal"] == "9", f
+
+
+@check("what is no file in the state folder is refused, not waited for")
+def _():
+    for name in "spool", "samples":
+        state = os.path.join(where, "fifo-" + name)
+        os.makedirs(state, mode=0o700)
+        os.mkfifo(os.path.join(state, name), 0o600)
+        r, w = os.pipe()
+        os.close(w)
+        assert subprocess.run([os.path.join(BUILD, "detect-watch"), "--settings-fd", str(r)], pass_fds=[r], timeout=20,
+                              env=dict(os.environ, HOLDFAST_STATE=state), stderr=subprocess.DEVNULL).returncode == 4
 
 
 @check("one monitor; the second says who runs it")
