@@ -28,6 +28,7 @@ struct diff {
 	EVP_MD_CTX *md;
 	char *piece;
 	struct buf todo;
+	struct at_near near;
 };
 
 static const struct store_entry nothing = { .kind = KIND_GONE };
@@ -248,7 +249,7 @@ static int folder(struct diff *d, const char *dir)
 	autoput(listing_release) struct listing names = { 0 };
 	autoput(known_release) struct known was = { 0 };
 	autoput(known_release) struct known cur = { 0 };
-	autoclose int fd = at_open(d->s->rootfd, dir, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	autoclose int fd = at_open_near(d->s->rootfd, &d->near, dir, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 	int r = fd < 0 ? fd : listing_read(&names, fd);
 
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
@@ -315,7 +316,7 @@ static int everything(struct diff *d)
 int scan_diff(struct scan *s, struct store *st, uint64_t seq, const char *const *paths,
 	scan_diff_fn fn, void *arg)
 {
-	struct diff d = { .s = s, .st = st, .seq = seq, .fn = fn, .arg = arg };
+	struct diff d = { .s = s, .st = st, .seq = seq, .fn = fn, .arg = arg, .near = { .fd = -1 } };
 	int r = scan_present(s);
 
 	if (r < 0)
@@ -332,5 +333,6 @@ int scan_diff(struct scan *s, struct store *st, uint64_t seq, const char *const 
 	EVP_MD_CTX_free(d.md);
 	free(d.piece);
 	buf_release(&d.todo);
+	at_forget(&d.near);
 	return r;
 }

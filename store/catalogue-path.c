@@ -25,7 +25,7 @@ static int find_child(struct catalogue *c, int64_t dir, const char *name, size_t
 	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : cat_failed(c);
 }
 
-static size_t shared(const char *a, const char *b, size_t n)
+size_t path_shared(const char *a, const char *b, size_t n)
 {
 	size_t i = 0;
 
@@ -40,7 +40,7 @@ static size_t shared(const char *a, const char *b, size_t n)
 static void keep_steps(struct catalogue *c, const char *path, size_t len)
 {
 	size_t max = len < c->dir.len ? len : c->dir.len, k = c->n_step;
-	size_t same = shared(path, max ? c->dir.data : "", max);
+	size_t same = path_shared(path, max ? c->dir.data : "", max);
 
 	while (k && (c->step[k - 1].end > same ||
 			    (c->step[k - 1].end < len && path[c->step[k - 1].end] != '/')))

@@ -12,25 +12,67 @@
 
 /* ---- trees ---- */
 
-/* Mode and id of a path in a tree; "" is the tree itself. */
-static int tree_lookup(struct store *s, const struct oid *root, const char *path,
-	uint32_t *ret_mode,
-	struct oid *ret)
+/* How many bytes of path the way that was gone last leads along; what leads elsewhere is
+ * forgotten. */
+static size_t way_keep(struct way *w, const struct oid *root, const char *path, size_t len)
 {
-	struct oid id = *root;
+	size_t max = len < w->dir.len ? len : w->dir.len, same;
+
+	if (!oid_eq(&w->root, root))
+		max = 0;
+	same = path_shared(path, max ? w->dir.data : "", max);
+	while (w->n && (w->step[w->n - 1].end > same ||
+			       (w->step[w->n - 1].end < len && path[w->step[w->n - 1].end] != '/')))
+		w->n--;
+	w->root = *root;
+	return w->dir.len = w->n ? w->step[w->n - 1].end : 0;
+}
+
+static int way_add(struct way *w, const char *path, size_t end, const struct oid *id)
+{
+	if (w->n == w->cap) {
+		void *p = realloc(w->step, (w->cap * 2 + 16) * sizeof(*w->step));
+
+		if (!p)
+			return -ENOMEM;
+		w->step = p;
+		w->cap = w->cap * 2 + 16;
+	}
+	if (buf_add(&w->dir, path + w->dir.len, end - w->dir.len) < 0)
+		return -ENOMEM;
+	w->step[w->n++] = (struct way_step){ end, *id };
+	return 0;
+}
+
+void way_release(struct way *w)
+{
+	buf_release(&w->dir);
+	free(w->step);
+}
+
+/* Mode and id of a path in a tree; "" is the tree itself. Who asks goes folder by folder: only
+ * what differs from the way before is looked up. */
+static int tree_lookup(struct store *s, const struct oid *root, const char *path,
+	uint32_t *ret_mode, struct oid *ret)
+{
+	size_t len = strlen(path), at = way_keep(&s->way, root, path, len);
+	struct oid id = s->way.n ? s->way.step[s->way.n - 1].id : *root;
 	uint32_t mode = 040000;
 
-	while (*path) {
+	while (at < len) {
 		autorbuf struct rbuf *tree = NULL;
-		size_t n = strcspn(path, "/");
+		const char *name = path + at + (at > 0);
+		size_t n = strcspn(name, "/");
 		struct tree_entry e;
 		int r = mode == 040000 ? obj_read_id(s, &id, NULL, &tree) : -ENOENT;
 
-		if (r < 0 || (r = tree_find(tree, path, n, &e)) < 0)
+		if (r < 0 || (r = tree_find(tree, name, n, &e)) < 0)
 			return r;
 		id = e.oid;
 		mode = e.mode;
-		path += n + (path[n] == '/');
+		at = (size_t)(name - path) + n;
+		if (mode == 040000 && (r = way_add(&s->way, path, at, &id)) < 0)
+			return r;
 	}
 	*ret_mode = mode;
 	*ret = id;

@@ -408,6 +408,8 @@ sqlite3_stmt *cat_stmt(struct catalogue *c, int which, const char *sql);
 int64_t cat_sum_entry(int64_t owner, const char *name, size_t len, const struct store_entry *e);
 int64_t cat_sum_snapshot(const struct store_snapshot *sn, loc_t loc);
 int64_t cat_sum_mark(const char *name, uint64_t seq);
+/* So many of the first n bytes are equal. */
+size_t path_shared(const char *a, const char *b, size_t n);
 /* -ENOENT. */
 int cat_path_id(struct catalogue *c, const char *path, size_t len, int64_t *ret);
 
@@ -672,6 +674,15 @@ struct obj_cache {			/* all zero is empty */
 	size_t bytes;
 };
 
+struct way_step { size_t end; struct oid id; };
+struct way {			/* from a tree to a folder in it: the one that was gone last */
+	struct oid root;
+	struct buf dir;
+	struct way_step *step;
+	size_t n, cap;
+};
+void way_release(struct way *w);	/* content.c */
+
 struct store {
 	char *dir;
 	char *workspace;
@@ -709,6 +720,8 @@ struct store {
 	uint32_t next_touched;
 	struct obj_cache objs;
 	uint64_t tick;
+
+	struct way way;
 
 	struct found_loc *found;	/* log_find: every object of the log */
 	size_t n_found;

@@ -48,6 +48,7 @@ void store_close(struct store *s)
 	}
 	if (s->dirfd >= 0)
 		close(s->dirfd);
+	way_release(&s->way);
 	free(s->dir);
 	free(s->workspace);
 	free(s);

@@ -926,4 +926,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    sys.setrecursionlimit(1 << 20)      # folders may be nested by the thousand
     sys.exit(main(sys.argv))
