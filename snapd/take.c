@@ -292,7 +292,7 @@ static int take_once(
 	}
 	links_look(w->links, scan_rootfd(w->scan), &w->dirty);
 	if (dirty_is_empty(&w->dirty) && !w->dirty.unseen && !how->force &&
-		(how->reason == REASON_INTERVAL || dirty_is_empty(&w->not_taken)))
+		(how->reason == REASON_INTERVAL || dirty_is_empty(&w->not_taken)) && store_present(w->store))
 		return newest(w, ret);
 	r = try_take(w, how, ret);
 	if (r < 0 && (gone = scan_present(w->scan)) < 0) {

@@ -91,6 +91,8 @@ static int stream_large(struct store *s, const struct rbuf *list, const struct o
 	hash_end(&h, &got);
 	if (r == 0 && (done != size || !oid_eq(&got, id)))
 		r = -EBADMSG;
+	if (r == -EBADMSG)
+		heal_note(s, id);	/* the whole of it: a piece is in no row */
 	return r;
 }
 

@@ -236,7 +236,6 @@ struct stand {			/* what stands below a folder, beside what changed */
 	struct store_entry *e;
 	size_t n_e, cap;
 	struct buf scratch;	/* the folders */
-	struct buf dir, todo;
 	struct change *all;	/* what changed and what stands */
 	struct buf lost;	/* what stands with a content that is not known any more */
 };
@@ -244,8 +243,6 @@ struct stand {			/* what stands below a folder, beside what changed */
 static void stand_release(struct stand *x)
 {
 	buf_release(&x->paths);
-	buf_release(&x->dir);
-	buf_release(&x->todo);
 	buf_release(&x->scratch);
 	buf_release(&x->lost);
 	free(x->all);
@@ -282,7 +279,7 @@ static int lose(struct stand *x)
 	return r < 0 ? r : -ESTALE;
 }
 
-static int add_stand(struct stand *x, const struct store_entry *e)
+static int add_stand(struct stand *x, const char *path, const struct store_entry *e)
 {
 	if (x->n_e == x->cap) {
 		void *p = realloc(x->e, (x->cap * 2 + 64) * sizeof(*x->e));
@@ -294,53 +291,19 @@ static int add_stand(struct stand *x, const struct store_entry *e)
 	}
 	x->e[x->n_e] = *e;
 	x->e[x->n_e++].flags = 0;
-	return buf_add(&x->paths, x->dir.data, x->dir.len + 1);
+	return buf_add(&x->paths, path, strlen(path) + 1);
 }
 
-/* x->dir is the path of e. */
-static int stand_one(struct stand *x, const struct store_entry *e)
-{
-	const struct change *c =
-		x->n ? bsearch(x->dir.data, x->c, x->n, sizeof(*x->c), path_key_cmp) : NULL;
-
-	if (e->kind == KIND_DIR)
-		return buf_addch(&x->todo, 0) | buf_add(&x->todo, x->dir.data, x->dir.len) ? -ENOMEM
-											   : 0;
-	if ((e->kind != KIND_FILE && e->kind != KIND_LINK) || (c && !(c->e.flags & ENTRY_KEPT)))
-		return 0;
-	return oid_zero(&e->oid) ? buf_add(&x->lost, x->dir.data, x->dir.len + 1) : add_stand(x, e);
-}
-
-static int stand_child(const char *name, const struct store_entry *e, void *arg)
+static int stand_one(const char *path, const struct store_entry *e, void *arg)
 {
 	struct stand *x = arg;
-	size_t len = x->dir.len;
-	int r;
+	const struct change *c =
+		x->n ? bsearch(path, x->c, x->n, sizeof(*x->c), path_key_cmp) : NULL;
 
-	if ((len && buf_addch(&x->dir, '/') < 0) || buf_addstr(&x->dir, name) < 0)
-		return -ENOMEM;
-	r = stand_one(x, e);
-	x->dir.len = len;
-	x->dir.data[len] = 0;
-	return r;
-}
-
-static int stand_below(struct stand *x, const char *dir)
-{
-	int r = buf_addch(&x->todo, 0) | buf_addstr(&x->todo, dir);
-
-	while (r == 0 && x->todo.len) {
-		const char *nul = memrchr(x->todo.data, 0, x->todo.len);
-
-		buf_reset(&x->dir);
-		if (buf_addstr(&x->dir, nul + 1) < 0)
-			return -ENOMEM;
-		x->todo.len = (size_t)(nul - x->todo.data);
-		r = store_cur_dir(x->t->s, x->dir.data, stand_child, x);
-		if (r == -ENOENT)
-			r = 0;
-	}
-	return r;
+	if (!entry_has_oid(e) || (c && !(c->e.flags & ENTRY_KEPT)))
+		return 0;
+	return oid_zero(&e->oid) ? buf_add(&x->lost, path, strlen(path) + 1)
+				 : add_stand(x, path, e);
 }
 
 static int change_cmp(const void *pa, const void *pb)
@@ -358,11 +321,10 @@ static int stand_in(struct stand *x, const char *dir)
 	log_warn("%s: the tree of \"%s\" is damaged; the next snapshot makes it again from the "
 		 "catalogue (" RECOVER " verify)",
 		x->t->s->dir, *dir ? dir : "/");
-	buf_reset(&x->dir);
-	r = buf_add(&x->scratch, dir, strlen(dir) + 1) | buf_addstr(&x->dir, dir) ? -ENOMEM : 0;
+	r = buf_add(&x->scratch, dir, strlen(dir) + 1);
 	if (r == 0 && *dir)
-		r = add_stand(x, &gone);
-	return r == 0 ? stand_below(x, dir) : r;
+		r = add_stand(x, dir, &gone);
+	return r == 0 ? query_below(x->t->s, dir, stand_one, x) : r;
 }
 
 static int join(struct stand *x)

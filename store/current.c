@@ -219,3 +219,50 @@ int store_cur_dir(struct store *s, const char *dir, store_entry_fn fn, void *arg
 		r = fn(rows_name(&x, &x.r[i]), &x.r[i].e, arg);
 	return r;
 }
+
+struct below {
+	store_entry_fn fn;
+	void *arg;
+	struct buf dir;		/* the one in hand */
+	struct buf todo;	/* folders, each behind a NUL */
+};
+
+static int below_one(const char *name, const struct store_entry *e, void *arg)
+{
+	struct below *b = arg;
+	size_t len = b->dir.len;
+	int r;
+
+	if ((len && buf_addch(&b->dir, '/') < 0) || buf_addstr(&b->dir, name) < 0)
+		return -ENOMEM;
+	r = b->fn(b->dir.data, e, b->arg);
+	if (r == 0 && e->kind == KIND_DIR)
+		r = buf_addch(&b->todo, 0) | buf_add(&b->todo, b->dir.data, b->dir.len) ? -ENOMEM
+											: 0;
+	b->dir.len = len;
+	b->dir.data[len] = 0;
+	return r;
+}
+
+int query_below(struct store *s, const char *dir, store_entry_fn fn, void *arg)
+{
+	struct below b = { .fn = fn, .arg = arg };
+	int r = buf_addch(&b.todo, 0) | buf_addstr(&b.todo, dir) ? -ENOMEM : 0;
+
+	while (r == 0 && b.todo.len) {
+		const char *nul = memrchr(b.todo.data, 0, b.todo.len);
+
+		buf_reset(&b.dir);
+		if (buf_addstr(&b.dir, nul + 1) < 0) {
+			r = -ENOMEM;
+			break;
+		}
+		b.todo.len = (size_t)(nul - b.todo.data);
+		r = store_cur_dir(s, b.dir.data, below_one, &b);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	buf_release(&b.dir);
+	buf_release(&b.todo);
+	return r;
+}

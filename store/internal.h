@@ -24,7 +24,9 @@
  *	put		objects and files on their way into a record
  *	txn, build	a transaction; the trees of its state
  *	reconcile	making rows say what a tree says, after damage
+ *	heal		damage that was found, made good as far as it goes
  *	gitodb		libgit2's view
+ *	idset		ids and what is known of each
  *	verify, compare	looking for damage
  *	retain		which snapshots stay, as a policy
  *	dropped		log/dropped: those that count no more
@@ -122,6 +124,7 @@ struct log_pos {
 
 /* 0, 0 if there is none. That one is missing in between is for verify to say. */
 int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last);
+int seg_count(struct store *s, uint32_t *ret);
 /* Opened, header checked. */
 int seg_get(struct store *s, uint32_t no, struct segment **ret);
 int seg_size(struct store *s, uint32_t no, uint64_t *ret);
@@ -493,6 +496,9 @@ typedef int (*query_child_fn)(const char *name, size_t len, int64_t id,
 	const struct store_entry *e, void *arg);
 int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all, query_child_fn fn,
 	void *arg);
+/* Every path below dir as it is now, by its whole path, folders before what is in them; fn may
+ * change the rows. */
+int query_below(struct store *s, const char *dir, store_entry_fn fn, void *arg);
 /* The row of one path now: id and entry. -ENOENT: it never was. */
 int query_path_row(struct store *s, const char *path, int64_t *ret_id, struct store_entry *e);
 /* The same as of seq. -ENOENT also when it was deleted. */
@@ -626,6 +632,7 @@ struct store_txn {
 	size_t n_change, cap_change;
 	struct buf paths;
 	struct buf io;		/* scratch for large files */
+	bool healed;		/* what the state had already was damaged, and is stored again */
 };
 
 /* Store an object unless it is there already (confirmed by bytes). Takes a reference of its own.
@@ -651,6 +658,32 @@ int put_bytes(struct store_txn *t, const void *p, size_t n, const struct store_e
 uint32_t put_suspect(const uint8_t *p, size_t n, const struct store_entry *was);
 /* Where the content of the entry before is, if it is an object of this type; 0 = nowhere. */
 loc_t put_old(struct store_txn *t, const struct store_entry *was, uint8_t type);
+
+/* ---- heal.c ---- */
+
+/* Somebody cannot read an object: the next transaction is to know. */
+void heal_note(struct store *s, const struct oid *id);
+/* The writer's log/ is another folder now, or none: open what is there, or make it. */
+int log_reopen(struct store *s);
+/* What is in log/ now is right. */
+void log_seen(struct store *s);
+/* 1: what is written goes to where it will be found; 0: log/ or its last segment was taken away. */
+int log_present(struct store *s);
+/* In a transaction that begins: what was noted, and what is in segments that are gone. Sets
+ * s->heal if a snapshot must be made although nothing may have changed. */
+int heal_begin(struct store *s);
+void heal_done(struct store *s);	/* that snapshot is made */
+
+/* ---- idset.c ---- */
+
+struct idset {			/* all zero is empty */
+	struct oid *id;
+	uint8_t *state;		/* 0 free */
+	size_t n, size;
+};
+int idset_put(struct idset *x, const struct oid *id, uint8_t state);
+uint8_t idset_get(const struct idset *x, const struct oid *id);	/* 0: not in it */
+void idset_release(struct idset *x);
 
 /* ---- the handle ---- */
 
@@ -695,6 +728,14 @@ struct store {
 	bool hurt;
 	/* a row's sum was wrong: the writer makes a new catalogue */
 	bool cat_damaged;
+	bool heal;			/* this transaction makes damage good (heal_begin) */
+	bool healing;			/* what cannot be read needs no note */
+	enum { GAP_NONE, GAP_OLD, GAP_NEW } gap;	/* a segment may be missed; it went while we looked */
+	struct oid noted;		/* the last one */
+	uint64_t note_size;		/* so much of the notes was read */
+	bool log_known;			/* log/ as it was when it was right: */
+	int64_t log_ns;			/* its mtime */
+	uint32_t n_log;			/* segments in it */
 	int broken;			/* writer: look at the log's tail again before going on */
 	int limited;			/* not 0: room bytes more may be appended, then this (store_limit) */
 	uint64_t room;

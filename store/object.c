@@ -389,5 +389,7 @@ int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct
 		r = -EBADMSG;
 	}
 	s->hurt |= r == -EBADMSG || r == -ENOENT;
+	if (r == -EBADMSG)
+		heal_note(s, id);
 	return r;
 }

@@ -164,6 +164,20 @@ static int catch_up(struct store *s, struct catalogue *c, struct log_pos *ret_en
 	return r;
 }
 
+/* From the log alone. No number is given twice, also of what the log has lost. */
+static int new_catalogue(struct store *s, struct log_pos *ret_end)
+{
+	uint64_t seq = s->cat ? cat_next_seq(s->cat) : 1;
+	int r;
+
+	cat_close(take_ptr(s->cat));
+	remove_catalogue(s);
+	if ((r = cat_open(s, true, false, &s->cat)) < 0)
+		return r;
+	cat_met_seq(s->cat, seq - 1);
+	return catch_up(s, s->cat, ret_end);
+}
+
 /* With the lock held: an up-to-date catalogue for writing, and the end of the log. */
 static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 {
@@ -182,11 +196,7 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 	 * descriptors, a lock, no permission) says nothing against it. */
 	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST)
 		return r;
-	cat_close(take_ptr(s->cat));
-	remove_catalogue(s);
-	if ((r = cat_open(s, true, false, &s->cat)) < 0)
-		return r;
-	return catch_up(s, s->cat, ret_end);
+	return new_catalogue(s, ret_end);
 }
 
 /* The id of the store is in every segment; the first whose header can be read gives it. */
@@ -369,10 +379,7 @@ static int cut_tail(struct store *s, struct log_pos end)
 	int r = 0;
 
 	if (has_tail(s, end)) {
-		cat_close(take_ptr(s->cat));
-		remove_catalogue(s);
-		if ((r = cat_open(s, true, false, &s->cat)) < 0 ||
-			(r = catch_up(s, s->cat, &end)) < 0)
+		if ((r = new_catalogue(s, &end)) < 0)
 			return r;
 		if (has_tail(s, end))
 			log_warn("%s: the remains of an unfinished snapshot are cut off the log "
@@ -406,8 +413,11 @@ int store_writer_ready(struct store *s)
 	bool died;
 	int r;
 
+	s->log_known = false;
 	cat_close(take_ptr(s->cat));
 	seg_forget_all(s);
+	if ((r = log_reopen(s)) < 0)
+		goto not_ready;
 	if (s->cat_damaged || faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0)
 		remove_catalogue(s);
 	died = unlinkat(s->logfd, REWRITE_NAME, 0) == 0;	/* a prune did */
@@ -416,17 +426,19 @@ int store_writer_ready(struct store *s)
 		r = writer_catalogue(s, &end);
 	if (r == 0)
 		r = cut_tail(s, end);
-	if (r < 0) {
-		/* Questions may still come before the next try: an empty index answers them. */
-		if (!s->cat && cat_open(s, false, true, &s->cat) < 0)
-			return -ENOMEM;
-		s->broken = 1;
-		return r;
-	}
+	if (r < 0)
+		goto not_ready;
 	headers_mend(s);
 	(void)headers_fill(s, died);
+	log_seen(s);
 	s->broken = 0;
 	return 0;
+not_ready:
+	/* Questions may still come before the next try: an empty index answers them. */
+	if (!s->cat && cat_open(s, false, true, &s->cat) < 0)
+		return -ENOMEM;
+	s->broken = 1;
+	return r;
 }
 
 static int store_open_in(struct store *s, enum store_mode mode)

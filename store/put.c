@@ -248,6 +248,17 @@ loc_t put_old(struct store_txn *t, const struct store_entry *was, uint8_t type)
 	return head_frame(h, loc_idx(loc))->type == type ? loc : 0;
 }
 
+/* known: objects of the transaction before it got any of this content. */
+static int put_again(struct store_txn *t, uint8_t type, const struct store_entry *was,
+	const struct oid *id, struct rbuf *raw, size_t known)
+{
+	int r = put_object(t, type, id, raw, put_old(t, was, type));
+
+	if (t->n_known > known && entry_has_oid(was) && oid_eq(&was->oid, id))
+		t->healed = true;
+	return r;
+}
+
 static int put_small(struct store_txn *t, int fd, size_t size, const struct store_entry *was,
 	struct store_entry *e)
 {
@@ -265,7 +276,7 @@ static int put_small(struct store_txn *t, int fd, size_t size, const struct stor
 	/* Also where the id is the same: the bytes confirm it, and a damaged copy is made good. */
 	if (was->kind != KIND_FILE || !oid_eq(&was->oid, &e->oid))
 		e->flags |= put_suspect(raw->data, size, was);
-	return put_object(t, OBJ_BLOB, &e->oid, raw, put_old(t, was, OBJ_BLOB));
+	return put_again(t, OBJ_BLOB, was, &e->oid, raw, t->n_known);
 }
 
 static int put_chunk(struct store_txn *t, const uint8_t *p, size_t n, struct buf *list)
@@ -333,6 +344,7 @@ static int put_large(struct store_txn *t, int fd, uint64_t size, const struct st
 {
 	autoput(buf_release) struct buf list = BUF_INIT;
 	autorbuf struct rbuf *raw = NULL;
+	size_t known = t->n_known;
 	struct hash h;
 	bool nul;
 	int r = hash_begin(&h, "blob", size);
@@ -349,7 +361,7 @@ static int put_large(struct store_txn *t, int fd, uint64_t size, const struct st
 	if (!(raw = rbuf_new(list.len)))
 		return -ENOMEM;
 	memcpy(raw->data, list.data, list.len);
-	return put_object(t, OBJ_LARGE, &e->oid, raw, put_old(t, was, OBJ_LARGE));
+	return put_again(t, OBJ_LARGE, was, &e->oid, raw, known);
 }
 
 static void from_stat(const struct stat *st, struct store_entry *e)
@@ -411,5 +423,5 @@ int put_bytes(struct store_txn *t, const void *p, size_t n, const struct store_e
 		return n > OBJECT_MAX ? -EFBIG : -ENOMEM;
 	memcpy(raw->data, p, n);
 	store_hash("blob", p, n, ret);
-	return put_object(t, OBJ_BLOB, ret, raw, put_old(t, was, OBJ_BLOB));
+	return put_again(t, OBJ_BLOB, was, ret, raw, t->n_known);
 }

@@ -52,10 +52,10 @@ static uint32_t parse_name(const char *name)
 	return no;
 }
 
-int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last)
+static int list(struct store *s, uint32_t *ret_first, uint32_t *ret_last, uint32_t *ret_n)
 {
 	autoclosedir DIR *d = NULL;
-	uint32_t first = 0, last = 0;
+	uint32_t first = 0, last = 0, n = 0;
 	struct dirent *de;
 	int fd = openat(s->logfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -73,6 +73,7 @@ int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last)
 
 		if (!no)
 			continue;
+		n++;
 		if (!first || no < first)
 			first = no;
 		if (no > last)
@@ -82,7 +83,22 @@ int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last)
 		return err_errno();
 	*ret_first = first;
 	*ret_last = last;
+	*ret_n = n;
 	return 0;
+}
+
+int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last)
+{
+	uint32_t n;
+
+	return list(s, ret_first, ret_last, &n);
+}
+
+int seg_count(struct store *s, uint32_t *ret)
+{
+	uint32_t first, last;
+
+	return list(s, &first, &last, ret);
 }
 
 uint32_t seg_seed(const struct segment *g, uint64_t off)
@@ -313,6 +329,7 @@ int seg_create_as(struct store *s, uint32_t no, const char *name)
 		return r;
 	}
 	s->end = (struct log_pos){ no, SEG_HEADER };
+	s->n_log++;
 	return 0;
 }
 
@@ -517,9 +534,11 @@ int seg_cut(struct store *s, struct log_pos to)
 
 	if (r < 0)
 		return r;
-	for (uint32_t no = last; no > to.seg; no--)
+	for (uint32_t no = last; no > to.seg; no--) {
 		if ((r = seg_remove(s, no)) < 0)
 			return r;
+		s->n_log -= s->n_log > 0;
+	}
 	if (last > to.seg && (r = io_sync_dir(s->logfd)) < 0)
 		return r;
 	/* A segment that cannot be read is left as it is: the next record begins another. */

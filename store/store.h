@@ -5,7 +5,8 @@
  * time; lock is the writer's OFD lock; workspace names the folder it keeps.
  *
  * Readers (STORE_READ) take no lock and write nothing but, where they can get the writer's
- * lock for a moment, a missing catalogue; they work beside the writer, on a
+ * lock for a moment, a missing catalogue, and where they met damage a note of it for the writer,
+ * whose next snapshot makes good what is still in the workspace; they work beside the writer, on a
  * read-only medium and on a full disk. There is one writer (STORE_WRITE) at a time: a second
  * open says -EBUSY, and store_writer() tells who.
  *
@@ -220,11 +221,17 @@ void store_hash(const char *type, const void *p, size_t n, struct oid *ret);
 
 /* ---- writing ------------------------------------------------------------------ */
 
+/* Also looks whether the log is still there, and at damage that was noted. */
 int store_txn_begin(struct store *s, struct store_txn **ret);
 void store_txn_abort(struct store_txn *t);		/* NULL is fine */
 
-/* Says, once, that the current state was made again from the log since it was last asked about:
- * it has no stat data, and after damage it may lack paths. Whoever only tells what changed must
+/* Is what this writer acknowledged where it will be found, and nothing known to be damaged in it?
+ * If not, the next transaction is to be made though nothing may have changed. */
+bool store_present(struct store *s);
+
+/* Says, once, that the current state was made again from the log since it was last asked about
+ * (it has no stat data, and after damage it may lack paths), or that contents of it were found
+ * damaged (their paths have no stat data). Ask after begin. Whoever only tells what changed must
  * then look at everything. */
 bool store_forgot(struct store *s);
 
@@ -257,8 +264,8 @@ struct store_commit {
 	bool force;			/* also when nothing changed */
 };
 /* Frees t whatever it returns. 1: a snapshot was written and is on disk; 0: nothing changed,
- * *ret is the newest (all zero if there is none); negative: nothing was written. ret may be
- * NULL, else release it. */
+ * *ret is the newest (all zero if there is none); negative: nothing was acknowledged (-ESTALE:
+ * the log was taken away meanwhile; begin again). ret may be NULL, else release it. */
 int store_txn_commit(struct store_txn *t, const struct store_commit *how,
 	struct store_snapshot *ret);
 

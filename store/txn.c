@@ -36,7 +36,9 @@ int store_txn_begin(struct store *s, struct store_txn **ret)
 		return -EBUSY;
 	if (!cat_is_there(s, s->cat))
 		log_warn("%s/catalogue.db was removed; it is made again", s->dir), s->broken = 1;
-	if (s->broken && (r = store_writer_ready(s)) < 0)
+	if ((r = log_present(s)) < 0)
+		return r;
+	if ((s->broken || r == 0) && (r = store_writer_ready(s)) < 0)
 		return r;
 	t = calloc(1, sizeof(*t));
 	if (!t)
@@ -48,7 +50,8 @@ int store_txn_begin(struct store *s, struct store_txn **ret)
 		free(t);
 		return -ENOMEM;
 	}
-	if ((r = cat_begin(s->cat)) < 0) {
+	if ((r = cat_begin(s->cat)) < 0 || (r = heal_begin(s)) < 0) {
+		cat_rollback(s->cat);
 		free(t->pend);
 		free(t);
 		return r;
@@ -140,52 +143,18 @@ static int check_path(const char *p, bool in_tree)
 	return snap_path_ok(p, in_tree) ? 0 : -EINVAL;
 }
 
-struct gone_arg {
-	struct store_txn *t;
-	struct buf dir;		/* the one in hand */
-	struct buf todo;	/* folders below it, each behind a NUL */
-};
-
-static int gone_child(const char *name, const struct store_entry *e, void *arg)
+static int gone_child(const char *path, const struct store_entry *e, void *arg)
 {
 	static const struct store_entry gone = { .kind = KIND_GONE };
-	struct gone_arg *a = arg;
-	size_t len = a->dir.len;
-	int r = 0;
 
-	if ((len && buf_addch(&a->dir, '/') < 0) || buf_addstr(&a->dir, name) < 0)
-		return -ENOMEM;
-	if (e->kind == KIND_DIR)
-		r = buf_addch(&a->todo, 0) | buf_add(&a->todo, a->dir.data, a->dir.len) ? -ENOMEM
-											: 0;
-	if (r == 0)
-		r = txn_add_change(a->t, a->dir.data, &gone, e);
-	a->dir.len = len;
-	a->dir.data[len] = 0;
-	return r;
+	return txn_add_change(arg, path, &gone, e);
 }
 
 static int gone_below(struct store_txn *t, const char *dir)
 {
-	struct gone_arg a = { .t = t };
-	int r = buf_addch(&a.todo, 0) | buf_addstr(&a.todo, dir) ? -ENOMEM : 0;
+	int r = query_below(t->s, dir, gone_child, t);
 
-	while (r == 0 && a.todo.len) {
-		const char *nul = memrchr(a.todo.data, 0, a.todo.len);
-
-		buf_reset(&a.dir);
-		if (buf_addstr(&a.dir, nul + 1) < 0) {
-			r = -ENOMEM;
-			break;
-		}
-		a.todo.len = (size_t)(nul - a.todo.data);
-		r = store_cur_dir(t->s, a.dir.data, gone_child, &a);
-		if (r == -ENOENT)
-			r = 0;
-	}
-	buf_release(&a.dir);
-	buf_release(&a.todo);
-	return r;
+	return r == -ENOENT ? 0 : r;
 }
 
 int store_txn_file(struct store_txn *t, const char *path, int fd, struct store_entry *ret)
@@ -577,9 +546,15 @@ static int sync_log(struct store *s)
 
 	if (r == 0 && !s->opt.no_sync)
 		r = io_datasync(g->fd);
-	if (r == 0)
-		seg_set_acked(s);
-	return r;
+	if (r < 0)
+		return r;
+	/* Into a file that nobody will find nothing is acknowledged. */
+	if ((r = log_present(s)) <= 0) {
+		s->broken = 1;
+		return r < 0 ? r : -ENOLINK;
+	}
+	seg_set_acked(s);
+	return 0;
 }
 
 static int index_objects(struct store_txn *t, const struct store_snapshot *info, loc_t loc)
@@ -690,10 +665,11 @@ int store_txn_commit(
 		store_txn_abort(t);
 		return r;
 	}
-	if (!n && !h.force) {
+	if (!n && !h.force && !s->heal && !t->healed) {
 		/* Whatever was put is in some snapshot already, or nobody wants it. */
 		if (noop && index_txn(t, &last, 0, 0, c, 0, noop) < 0)
 			log_debug("%s: stat data not kept", s->dir);
+		heal_done(s);	/* nothing that stands now was hit */
 		store_txn_abort(t);
 		if (ret) {
 			*ret = last;
@@ -709,8 +685,9 @@ int store_txn_commit(
 	}
 	if (r < 0) {
 		store_txn_abort(t);
-		return r;
+		return r == -ENOLINK ? -ESTALE : r;
 	}
+	heal_done(s);
 	txn_free(t);
 	slim(s);
 	if (ret) {

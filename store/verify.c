@@ -9,72 +9,7 @@
 #include "hash.h"
 #include "internal.h"
 
-/* A set of ids, and what is known of each. */
-struct idset {
-	struct oid *id;
-	uint8_t *state;		/* 0 free */
-	size_t n, size;
-};
-
 enum { SEEN = 1, BAD, WALKED, WALKING };
-
-static size_t idset_slot(const struct idset *x, const struct oid *id)
-{
-	uint64_t v;
-	size_t i;
-
-	memcpy(&v, id->b, 8);
-	for (i = (size_t)v & (x->size - 1); x->state[i] && !oid_eq(&x->id[i],
-		id); i = (i + 1) & (x->size - 1))
-		;
-	return i;
-}
-
-static int idset_put(struct idset *x, const struct oid *id, uint8_t state)
-{
-	size_t i;
-
-	if (x->n * 2 >= x->size) {
-		struct idset y = { .size = x->size ? x->size * 2 : 1024 };
-
-		y.id = malloc(y.size * sizeof(*y.id));
-		y.state = calloc(y.size, 1);
-		if (!y.id || !y.state) {
-			free(y.id);
-			free(y.state);
-			return -ENOMEM;
-		}
-		for (i = 0; i < x->size; i++)
-			if (x->state[i]) {
-				size_t k = idset_slot(&y, &x->id[i]);
-
-				y.id[k] = x->id[i];
-				y.state[k] = x->state[i];
-				y.n++;
-			}
-		free(x->id);
-		free(x->state);
-		*x = y;
-	}
-	i = idset_slot(x, id);
-	if (!x->state[i]) {
-		x->n++;
-		x->id[i] = *id;
-	}
-	x->state[i] = state;
-	return 0;
-}
-
-static uint8_t idset_get(const struct idset *x, const struct oid *id)
-{
-	return x->size ? x->state[idset_slot(x, id)] : 0;
-}
-
-static void idset_release(struct idset *x)
-{
-	free(x->id);
-	free(x->state);
-}
 
 /* one path with one damaged content, and the snapshots that have it */
 struct hurt {
@@ -233,6 +168,7 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 		if (r < 0 && r != -EBADMSG && r != -ENOTSUP)
 			return r;
 		if (r < 0) {
+			heal_note(c->s, &id);
 			text_hex(id.b, 20, hex);
 			report(c, NULL, 0, 0, "%s %.12s: damaged (segment %u, offset %llu)",
 				type_name(f->type), hex,
@@ -406,6 +342,7 @@ static int note(struct check *c, const char *path, const struct oid *id, const c
 	void *p;
 
 	c->found = 1;
+	heal_note(c->s, id);
 	for (size_t i = 0; i < c->n_hurt; i++)
 		if (oid_eq(&c->hurt[i].id, id) && strcmp(c->hurt[i].path, path) == 0) {
 			c->hurt[i].first = c->seq;

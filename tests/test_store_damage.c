@@ -819,6 +819,192 @@ START_TEST(store__eight_thousand_folders_deep)
 }
 END_TEST
 
+/* ---- what is hit is made good ---- */
+
+/* Nobody touches the folder, and somebody has found it out: a reader in passing, or verify. */
+static void found_damage(const char *name, bool tree, bool by_verify)
+{
+	struct store *s = four_files(name), *reader;
+	struct store_entry e;
+	struct store_txn *t;
+	struct oid id;
+
+	store_close(s);
+	s = open_store(STORE_WRITE);
+	ck_assert(!store_forgot(s));
+	tree_of(s, "sub", &id);
+	if (!tree) {
+		ck_assert_int_eq(store_cur_get(s, "sub/b", &e), 0);
+		ck_assert_int_ne(e.oid.b[0] | e.oid.b[1], 0);
+		id = e.oid;
+	}
+	reader = open_store(STORE_READ);
+	hurt(reader, &id, false);
+	obj_cache_clear(s);
+	if (by_verify) {
+		ck_assert_int_gt(verify(reader).n, 0);
+	} else {
+		autorbuf struct rbuf *raw = NULL;
+
+		ck_assert_int_eq(obj_read_id(reader, &id, NULL, &raw), -EBADMSG);
+	}
+	store_close(reader);
+
+	t = begin(s);
+	/* The frame has all files in it: who only tells what changed is told to look at all. */
+	ck_assert(tree || store_forgot(s));
+	put(t, "z/d", "dd");
+	if (!tree) {
+		put(t, "a", "a");
+		put(t, "sub/b", "b");
+		put(t, "sub/deep/c", "c");
+	}
+	ck_assert_uint_eq(commit(t), 2);
+	t = begin(s);
+	ck_assert(!store_forgot(s));
+	store_txn_abort(t);
+	obj_cache_clear(s);
+	expect(s, 2, "a=a\nsub/\nsub/b=b\nsub/deep/\nsub/deep/c=c\nz/\nz/d=dd\n");
+	if (tree)
+		ck_assert_uint_le(verify(s).last, 1);
+	store_close(s);
+}
+
+START_TEST(store__damage_that_was_found_is_not_in_new_snapshots)
+{
+	found_damage("heal-tree", true, false);
+	found_damage("heal-tree-verify", true, true);
+	found_damage("heal-file", false, false);
+	found_damage("heal-file-verify", false, true);
+}
+END_TEST
+
+/* Also where nothing else changes: the same bytes once more are a snapshot then. */
+START_TEST(store__a_damaged_content_is_stored_again_when_it_is_read)
+{
+	struct store *s = four_files("heal-same");
+	struct store_commit how = { .reason = REASON_MANUAL };
+	struct store_entry e;
+	struct store_txn *t;
+
+	ck_assert_int_eq(store_cur_get(s, "a", &e), 0);
+	hurt(s, &e.oid, false);
+	store_close(s);
+	s = open_store(STORE_WRITE);
+	for (int want = 1; want >= 0; want--) {
+		t = begin(s);
+		put(t, "a", "a");
+		put(t, "sub/b", "b");
+		put(t, "sub/deep/c", "c");
+		put(t, "z/d", "d");
+		ck_assert_int_eq(store_txn_commit(t, &how, NULL), want);
+	}
+	obj_cache_clear(s);
+	expect(s, 1, FOUR);
+	expect(s, 2, FOUR);
+	store_close(s);
+}
+END_TEST
+
+/* ---- taken away under the writer ---- */
+
+static void log_name(const char *name, char out[600])
+{
+	snprintf(out, 600, "%s/%s", dir, name);
+}
+
+static void put_four(struct store_txn *t)
+{
+	put(t, "a", "a");
+	put(t, "sub/b", "b");
+	put(t, "sub/deep/c", "c");
+	put(t, "z/d", "d");
+}
+
+START_TEST(store__a_log_that_is_taken_away_is_begun_anew)
+{
+	struct store *s = four_files("log-gone");
+	struct store_commit how = { .reason = REASON_MANUAL };
+	char from[600], to[600];
+	struct store_txn *t;
+
+	log_name("log", from);
+	log_name("elsewhere", to);
+	ck_assert_uint_eq(snapshot(s, "a", "aa"), 2);
+	ck_assert_int_eq(rename(from, to), 0);
+	t = begin(s);
+	ck_assert(store_forgot(s));
+	put_four(t);
+	ck_assert_uint_eq(commit(t), 3);	/* a number is given once, also if its snapshot is lost */
+	ck_assert_uint_eq(store_count(s), 1);
+	expect(s, 3, FOUR);
+	ck_assert_int_eq(verify(s).n, 0);
+
+	/* While one is written: it is not acknowledged. */
+	t = begin(s);
+	put(t, "a", "new");
+	log_name("elsewhere2", to);
+	ck_assert_int_eq(rename(from, to), 0);
+	ck_assert_int_eq(store_txn_commit(t, &how, NULL), -ESTALE);
+	t = begin(s);
+	ck_assert(store_forgot(s));
+	put_four(t);
+	ck_assert_uint_eq(commit(t), 4);
+	store_close(s);
+	s = open_store(STORE_READ);
+	expect(s, 4, FOUR);
+	ck_assert_int_eq(verify(s).n, 0);
+	store_close(s);
+}
+END_TEST
+
+static void lose_segment(const char *name, uint32_t no)
+{
+	struct store_options opt = { .no_sync = true, .segment_size = 100 };	/* one for each */
+	struct store_entry e;
+	struct store_txn *t;
+	struct store *s;
+	char path[600];
+	uint64_t seq;
+
+	log_set_level(LOG_ERROR);
+	snprintf(dir, sizeof(dir), "%s/%s", check_dir(NULL), name);
+	ck_assert_int_eq(store_open(dir, STORE_WRITE, &opt, &s), 0);
+	ck_assert_uint_eq(snapshot(s, "sub/b", "b"), 1);
+	ck_assert_uint_eq(snapshot(s, "sub/deep/c", "c"), 2);
+	ck_assert_uint_eq(snapshot(s, "a", "a"), 3);
+	ck_assert_uint_eq(snapshot(s, "z/d", "d"), 4);
+	(void)store_forgot(s);
+	segment_path(no, path);
+	ck_assert_int_eq(unlink(path), 0);
+
+	t = begin(s);
+	ck_assert(store_forgot(s));
+	ck_assert_int_eq(store_cur_get(s, "z/d", &e) == 0 ? e.kind : KIND_GONE, no == 4 ? KIND_GONE : KIND_FILE);
+	put_four(t);
+	seq = commit(t);
+	ck_assert_uint_eq(seq, 5);
+	obj_cache_clear(s);
+	expect(s, seq, FOUR);
+	store_close(s);
+	s = open_store(STORE_READ);
+	expect(s, seq, FOUR);
+	store_close(s);
+	ck_assert_int_eq(store_open(dir, STORE_WRITE, &opt, &s), 0);
+	t = begin(s);
+	ck_assert(!store_forgot(s));	/* what is there is whole: the gap alone is not news */
+	store_txn_abort(t);
+	store_close(s);
+}
+
+START_TEST(store__a_segment_that_is_taken_away_is_noticed)
+{
+	lose_segment("first-gone", 1);
+	lose_segment("middle-gone", 2);
+	lose_segment("last-gone", 4);
+}
+END_TEST
+
 CHECK_MAIN("store_damage", store__a_damaged_tree_does_not_stop_the_next_snapshot,
 	store__without_tree_and_catalogue_nothing_is_guessed, store__a_lost_snapshot_leaves_nothing_behind,
 	store__numbers_are_given_once, store__no_flipped_bit_cuts_an_acknowledged_snapshot,
@@ -827,4 +1013,6 @@ CHECK_MAIN("store_damage", store__a_damaged_tree_does_not_stop_the_next_snapshot
 	store__a_catalogue_removed_under_the_writer_is_made_again,
 	store__a_catalogue_is_not_thrown_away_for_lack_of_descriptors, store__a_rotten_page_does_not_stop_the_writer,
 	store__times_out_of_range_are_the_nearest_there_are, store__a_name_that_git_refuses_is_named_in_the_manifest,
-	store__eight_thousand_folders_deep)
+	store__eight_thousand_folders_deep, store__damage_that_was_found_is_not_in_new_snapshots,
+	store__a_damaged_content_is_stored_again_when_it_is_read, store__a_log_that_is_taken_away_is_begun_anew,
+	store__a_segment_that_is_taken_away_is_noticed)
