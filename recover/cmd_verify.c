@@ -74,7 +74,7 @@ static void on_damage(const struct store_damage *d, void *arg)
 	printf("%s", d->what);
 	if (d->path) {
 		printf(": hits ");
-		out_name(d->path);
+		out_name(*d->path ? d->path : "the workspace's own folder");
 	}
 	if (d->first_seq) {
 		printf(d->path ? " in " : ": hits ");

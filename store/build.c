@@ -361,6 +361,7 @@ static int look_into(struct stand *x, const char *dir, const struct oid *id, str
 {
 	autorbuf struct rbuf *tree = NULL;
 	const uint8_t *p, *end;
+	size_t had = todo->len;
 	struct tree_entry e;
 	int r = obj_read_id(x->t->s, id, NULL, &tree);
 
@@ -373,7 +374,10 @@ static int look_into(struct stand *x, const char *dir, const struct oid *id, str
 	while ((r = tree_next(&p, end, &e)) == 1)
 		if (e.mode == 040000 && add_todo(todo, dir, &e) < 0)
 			return -ENOMEM;
-	return r;
+	if (r != -EBADMSG)
+		return r;
+	todo->len = had;	/* a name that none may have: no program of ours wrote that */
+	return stand_in(x, dir);
 }
 
 /* Something was damaged: what nobody has touched since is not to be damaged in the next snapshot
@@ -403,7 +407,8 @@ int build_tree(struct store_txn *t, const struct change *c, size_t n, const stru
 	struct oid *ret)
 {
 	autoput(stand_release) struct stand x = { .t = t, .c = c, .n = n };
-	int r = t->s->hurt && old ? look_at_all(&x, old) : 0;
+	bool looked = t->s->hurt && old;
+	int r = looked ? look_at_all(&x, old) : 0;
 
 	if (r < 0)
 		return r;
@@ -413,10 +418,15 @@ int build_tree(struct store_txn *t, const struct change *c, size_t n, const stru
 
 		r = build(t, x.all ? x.all : c, n + (x.all ? x.n_e : 0), old, &x.scratch, ret,
 			&unread);
-		if (!unread)
+		if (!unread && (r != -EBADMSG || looked || !old))
 			return r;
+		if (!unread) {		/* it can be read, and is no tree */
+			looked = true;
+			if ((r = look_at_all(&x, old)) < 0)
+				return r;
+			continue;
+		}
 		if ((r = stand_in(&x, unread)) < 0 || (r = join(&x)) < 0)
 			return r;
-
 	}
 }

@@ -9,7 +9,7 @@
  * snapshot, mark, state (one row: how far the log is indexed)
  * dropped, segment	what prune leaves behind (catalogue-dropped.c)
  *
- * SQLite does not notice a flipped bit inside a value. Rows that people are told or restored from
+ * SQLite does not notice a flipped bit. Every page has a sum (pagesum.c), and rows that people are told or restored from
  * carry a sum (catalogue-sum.c); a row whose sum is wrong makes the catalogue damaged, and the log
  * makes a new one. Places of objects have none: what is found there has its id.
  *
@@ -22,7 +22,7 @@
 
 #include "catalogue.h"
 
-#define SCHEMA 6
+#define SCHEMA 7
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 
@@ -224,8 +224,12 @@ static int immutable_uri(const char *path, struct buf *out)
 static int open_read(struct store *s, struct catalogue *c, const char *path)
 {
 	autoput(buf_release) struct buf uri = BUF_INIT;
-	int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL), r;
+	const char *vfs;
+	int r = pagesum_init(&vfs), rc;
 
+	if (r < 0)
+		return r;
+	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, vfs);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(c->db, 2000);
 		if ((r = begin_reading(s, c)) == 0 || r == -EBADMSG)
@@ -239,7 +243,7 @@ static int open_read(struct store *s, struct catalogue *c, const char *path)
 	if (immutable_uri(path, &uri) < 0)
 		return -ENOMEM;
 	rc = sqlite3_open_v2(uri.data, &c->db,
-		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, vfs);
 	return rc == SQLITE_OK ? begin_reading(s, c) : err_from_sqlite(rc);
 }
 
@@ -309,18 +313,21 @@ bool cat_is_there(struct store *s, const struct catalogue *c)
 
 static int open_write(struct store *s, struct catalogue *c, const char *path)
 {
+	const char *vfs;
 	int rc, r = make_file(s, c), v;
 
-	if (r < 0)
+	if (r < 0 || (r = pagesum_init(&vfs)) < 0)
 		return r;
-	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
 	if (rc != SQLITE_OK)
 		return err_from_sqlite(rc);
+	if ((r = pagesum_new(c->db)) < 0)
+		return r;
 	sqlite3_busy_timeout(c->db, 5000);
 	/* The log is the truth: NORMAL may lose the last rows at a power cut, never the file's
 	 * order. */
 	r = cat_exec(c,
-		"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=200;"
+		"PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=200;"
 		"PRAGMA journal_size_limit=0; PRAGMA cache_size=-1500; PRAGMA temp_store=MEMORY;");
 	if (r == 0 && s->opt.no_sync)
 		r = cat_exec(c, "PRAGMA synchronous=OFF");

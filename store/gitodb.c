@@ -30,6 +30,18 @@ static int commit_text(struct store *s, loc_t loc, struct buf *out)
 	return r < 0 ? r : snap_commit_text(&sn.info, sn.has_parent ? &sn.parent : NULL, out);
 }
 
+/* Names from a store are hostile: libgit2 passes them on as they are. */
+static int names_right(const struct rbuf *tree)
+{
+	const uint8_t *p = tree->data, *end = p + tree->len;
+	struct tree_entry e;
+	int r;
+
+	while ((r = tree_next(&p, end, &e)) == 1)
+		;
+	return r;
+}
+
 /* Type and bytes as git has them. */
 static int read_git(struct store *s, const struct oid *id, git_object_t *ret_type, struct buf *out)
 {
@@ -49,7 +61,8 @@ static int read_git(struct store *s, const struct oid *id, git_object_t *ret_typ
 	case OBJ_TREE:
 	case OBJ_BLOB:
 		*ret_type = type == OBJ_TREE ? GIT_OBJECT_TREE : GIT_OBJECT_BLOB;
-		if ((r = obj_read(s, loc, NULL, NULL, &raw)) < 0)
+		if ((r = obj_read(s, loc, NULL, NULL, &raw)) < 0 ||
+		    (type == OBJ_TREE && (r = names_right(raw)) < 0))
 			return r;
 		return buf_add(out, raw->data, raw->len);
 	case OBJ_LARGE:

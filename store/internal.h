@@ -14,6 +14,7 @@
  *	names		the entries of one, for looking many up
  *	snapshot	the snapshot record and its manifest
  *	catalogue	the SQLite index: its file, its sums, the writing of its tables
+ *	pagesum		a checksum on each page of its file
  *	catchup		following the log into a catalogue
  *	query		the questions of store.h: snapshots, marks, totals
  *	current		... the current state, rows as of a snapshot
@@ -447,6 +448,13 @@ enum {	/* slots of cat_stmt */
 	CS_PATH_UPD, CS_VER_INS, CS_TOUCH, CS_META_GET, CS_META_SET, CS_MARK_SET, CS_MARK_DEL,
 	CS_RANGE, CS_CHILDREN, CS_VERSION_AT, CS_PATH_ROW, CS_ROW, CS_LIST, CS_MAX_
 };
+
+/* ---- pagesum.c ---- */
+
+/* The VFS that the catalogue's file is opened through. */
+int pagesum_init(const char **ret_vfs);
+/* A database that was just opened: if it is a new one, its pages get room for their sums. */
+int pagesum_new(sqlite3 *db);
 
 /* ---- query.c: what every question needs; snapshots, marks ---- */
 

@@ -131,6 +131,38 @@ static int check_object(struct check *c, const struct head *h, const struct fram
 	return oid_eq(&id, &want) ? 0 : -EBADMSG;
 }
 
+static int any_entry(const char *path, const struct store_entry *e, void *arg)
+{
+	(void)path, (void)e, (void)arg;
+	return 0;
+}
+
+/* A snapshot's record that is whole, but says what none may say (a name with "..", a number that
+ * another has): it was left out, in part or altogether, when the catalogue was made. */
+static int check_listed(struct check *c, const struct head *h, uint32_t idx, const char *hex)
+{
+	autoput(snap_release) struct snap sn = { .info = { 0 } };
+	autoput(store_snapshot_release) struct store_snapshot row = { 0 };
+	loc_t loc = loc_make(h->seg, h->off, idx), listed = 0;
+	int r = snap_read(c->s, loc, &sn, NULL);
+
+	if (r == 0)
+		r = query_snapshot(c->s, "seq=?", (int64_t)sn.info.seq, &row, &listed);
+	if (r == -ENOENT || r == -EBADMSG || r == -ENOTSUP || (r == 0 && listed != loc)) {
+		report(c, NULL, 0, 0, "snapshot %.12s: its record is not right: it is left out "
+		       "(segment %u, offset %llu)",
+			hex, h->seg, (unsigned long long)h->off);
+		return 0;
+	}
+	if (r == 0 && c->v->all)
+		r = snap_each(c->s, loc, any_entry, NULL);
+	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP) {
+		report(c, NULL, row.seq, row.seq, "snapshot: its list of changes is not right");
+		r = 0;
+	}
+	return r;
+}
+
 static int check_base(struct check *c, const struct head *h, const struct frame *f)
 {
 	autohead struct head *b = NULL;
@@ -167,9 +199,12 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 			r = check_object(c, h, f, f->first + i);
 		if (r < 0 && r != -EBADMSG && r != -ENOTSUP)
 			return r;
+		text_hex(id.b, 20, hex);
+		if (r == 0 && f->type == OBJ_SNAPSHOT && has_place(c, f->type, &id) &&
+		    (r = check_listed(c, h, f->first + i, hex)) < 0)
+			return r;
 		if (r < 0) {
 			heal_note(c->s, &id);
-			text_hex(id.b, 20, hex);
 			report(c, NULL, 0, 0, "%s %.12s: damaged (segment %u, offset %llu)",
 				type_name(f->type), hex,
 				h->seg, (unsigned long long)h->off);

@@ -17,15 +17,22 @@ all() {
 	check "$1: nothing outside, nothing in a .git" test -z "$(find "$d" \( -name 'pwned*' -o -name 'post-commit' \) ! -path '*/export/*')" \
 		-a "$(cat "$w/keep" 2>/dev/null)" = keep -a ! -e /pwned -a ! -e /tmp/pwned
 }
-for which in -1 0 1 2 3 4 5 6 8; do
+for which in -1 0 1 2 3 4 5 6 7 8; do
 	export WHICH="$which"
 	hostile names
+	gives 1 "names $which: verify names what is not right" "$bin/recover" --workspace "$w" verify --all
+	gives 4 '... export writes no tree with such names' "$bin/recover" --workspace "$w" export "$d/in/export" -q
+	rm -rf "$d/in/export"
 	[ $which -ge 0 ] || { all names; continue; }
 	ends "name $which: restore" restore @ --yes
 	ends "name $which: diff" diff @
 	check '... nothing outside' test -z "$(find "$d" \( -name 'pwned*' -o -name 'post-commit' \))" -a ! -e /pwned
 done
-for c in counts self; do hostile $c; all $c; done
+hostile inner
+gives 1 'names below honest ones: verify names them' "$bin/recover" --workspace "$w" verify --all
+ends '... restore of what is honest' restore @ --yes -- good e
+check '... brings it back' test "$(cat "$w/good" "$w/e/fine" 2>/dev/null | wc -l)" = 2
+for c in inner counts self; do hostile $c; all $c; done
 hostile self
 gives 4 'a tree that holds itself ends diff' "$bin/recover" --workspace "$w" diff @~1 @
 gives 4 '... and export' "$bin/recover" --workspace "$w" export "$d/in/export"

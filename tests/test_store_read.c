@@ -11,7 +11,7 @@
 #include "lib/auto.h"
 #include "lib/io.h"
 #include "lib/log.h"
-#include "store/store.h"
+#include "store/internal.h"
 
 static char dir[512];		/* the store */
 
@@ -122,24 +122,28 @@ static bool is_bad(void)
 /* Statements on the catalogue, behind the store's back. */
 static void sql(const char *text)
 {
+	const char *vfs;
 	char path[600];
 	sqlite3 *db;
 
 	file_path("catalogue.db", path);
-	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(pagesum_init(&vfs), 0);
+	ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, vfs), SQLITE_OK);
 	ck_assert_msg(sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
 	sqlite3_close(db);
 }
 
 static int64_t sql_number(const char *text)
 {
+	const char *vfs;
 	char path[600];
 	sqlite3_stmt *st;
 	sqlite3 *db;
 	int64_t v;
 
 	file_path("catalogue.db", path);
-	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(pagesum_init(&vfs), 0);
+	ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, vfs), SQLITE_OK);
 	ck_assert_int_eq(sqlite3_prepare_v2(db, text, -1, &st, NULL), SQLITE_OK);
 	ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
 	v = sqlite3_column_int64(st, 0);

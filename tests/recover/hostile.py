@@ -2,6 +2,7 @@
 """hostile.py CASE STORE WORKSPACE: a store that no honest program writes, from docs/format.md.
 
     names   files called .., ../x, .git/hooks/x, /abs and so on, in trees and in the list of entries
+    inner   the same below honest names, in a folder that the list of entries has
     deep    folders in folders, far beyond what a path can hold
     bomb    few trees that name each other ten times: 10^12 paths
     counts  a snapshot that claims more entries than it has
@@ -54,6 +55,11 @@ if case == "names":
     paths = [b"../pwned", b"..", b".git/hooks/post-commit", b".GIT/config", b"a/../../pwned", b"/pwned", b"x//y", b"good", b"d/./e"]
     which = int(os.environ.get("WHICH", "-1"))
     snap(top, [file(p) for p in (paths if which < 0 else [paths[which], b"good"])])
+elif case == "inner":
+    evil = tree((F, b"..", BLOB), (D, b".git", tree((F, b"pwned", BLOB))), (F, b"pwned", BLOB))
+    fine = tree((F, b"fine", BLOB))
+    snap(tree((D, b"d", evil), (D, b"e", fine), (F, b"good", BLOB)),
+         [entry(3, b"d", 0o40755, T), file(b"d/pwned"), entry(3, b"e", 0o40755, T), file(b"e/fine"), file(b"good")])
 elif case == "deep":
     at, depth = tree((F, b"leaf", BLOB)), int(os.environ.get("DEPTH", "60000"))
     for _ in range(depth):
