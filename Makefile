@@ -14,11 +14,11 @@ OPT	?= -O2 -g
 FUZZ_SECONDS ?= 10
 
 # Lower rooms first; a room may use only what stands before it (DESIGN.md, Rooms).
-ROOMS	 = lib config store scan detect hooks snapd recover
+ROOMS	 = lib config store scan editors detect hooks snapd recover
 PROG_ROOMS = snapd recover detect
 PROGRAMS = $(foreach p,$(PROG_ROOMS),$(if $(wildcard $p/$p.c),$p))
-BELOW_snapd   = hooks detect scan store config lib
-BELOW_recover = detect scan store config lib
+BELOW_snapd   = hooks detect editors scan store config lib
+BELOW_recover = detect editors scan store config lib
 BELOW_detect  = config lib
 
 WARN	= -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes \
@@ -68,7 +68,7 @@ ar-of	 = $(patsubst %,$(BUILD)/%.a,$1)
 
 ARCHIVES = $(call ar-of,$(ROOMS))
 # What a unit test links: every room, the highest first.
-TEST_AR	 = $(call ar-of,recover snapd hooks detect scan store config lib)
+TEST_AR	 = $(call ar-of,recover snapd hooks detect editors scan store config lib)
 TEST_SRC = $(wildcard tests/test_*.c)
 TOOL_SRC = $(wildcard tests/tool_*.c bench/*.c)
 PRELOAD_SRC = $(wildcard tests/preload_*.c)

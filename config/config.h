@@ -60,6 +60,11 @@ struct config {
 	uint64_t grace_ms;		/* prune.grace, 2h */
 	uint64_t prune_every_ms;	/* prune.every, 1h; 0 = never by itself */
 
+	/* [unsaved]: what editors hold and never saved */
+	bool unsaved_copies;		/* unsaved.copies, true: snapd keeps copies */
+	uint64_t unsaved_quota;		/* unsaved.quota, 64 MiB, twice. User only */
+	struct config_list unsaved_places;	/* unsaved.place: further user data folders. User only */
+
 	/* [recover] */
 	/* recover.pager; after GIT_PAGER, before PAGER and less. User only */
 	char *pager;

@@ -72,6 +72,15 @@ const struct config_key config_keys[] = {
 		.help = "How often " SNAPD " prunes by itself, after a snapshot and in small steps. 0 is\n"
 			"never; where there is no room it is done all the same." },
 
+	{ "unsaved.copies", KEY_BOOL, AT(unsaved_copies), "true",
+		.help = "Keep copies of the buffers that VSCode and its like hold unsaved, and of their\n"
+			"Local History, for this workspace's files." },
+	{ "unsaved.quota", KEY_SIZE, AT(unsaved_quota), "64M", 1 << 20, ANY, .user_only = true,
+		.help = "From this size on the copies are begun anew; the ones before stay until then\n"
+			"again." },
+	{ "unsaved.place", KEY_LIST, AT(unsaved_places), .example = "/data/code-user", .user_only = true,
+		.help = "A further user data folder of an editor (--user-data-dir). May be repeated." },
+
 	{ "recover.pager", KEY_STRING, AT(pager), .example = "less -R", .user_only = true,
 		.help = "The program long output goes through on a terminal. $GIT_PAGER\n"
 			"goes before it; without both $PAGER, then less." },

@@ -29,13 +29,25 @@ static char *in_path(const char *name)
 	return NULL;
 }
 
+/* VSCode starts tasks with the PATH of a login shell, whatever ours is: these folders are in it. */
+static bool is_usual(const char *file)
+{
+	static const char *const dirs[] = { "/usr/local/bin/", "/usr/bin/", "/bin/" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
+		if (strncmp(file, dirs[i], strlen(dirs[i])) == 0 &&
+			!strchr(file + strlen(dirs[i]), '/'))
+			return true;
+	return false;
+}
+
 static char *word_of(const char *file)
 {
 	const char *name = strrchr(file, '/') + 1;
 	autofree char *found = in_path(name);
 	autofree char *a = found ? realpath(found, NULL) : NULL, *b = realpath(file, NULL);
 
-	return text_of("%s", a && b && strcmp(a, b) == 0 ? name : file);
+	return text_of("%s", a && b && strcmp(a, b) == 0 && is_usual(found) ? name : file);
 }
 
 static char *try(const char *dir)

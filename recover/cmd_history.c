@@ -14,15 +14,12 @@
 #include "pager.h"
 #include "paths.h"
 #include "rows.h"
+#include "unsaved.h"
 #include "xalloc.h"
 
 enum { H_JSON = 1, H_N };
 
-const struct opt history_opts[] = {
-	OPT_JSON(H_JSON),
-	OPT_NUMBER(H_N),
-	{ 0 }
-};
+const struct opt history_opts[] = { OPT_JSON(H_JSON), OPT_NUMBER(H_N), { 0 } };
 
 struct versions {
 	struct store_entry *e;
@@ -84,9 +81,76 @@ static void print_version(const struct store_snapshot *sn, const struct versions
 	fputc('\n', stdout);
 }
 
+static void print_other(const struct other_version *v)
+{
+	char when[32], size[16];
+
+	printf("%s  %s  %-10s %10s  ", v->id, row_time(v->time_ns, when),
+		v->unsaved ? "unsaved" : "saved", text_size(v->size, size));
+	out_name(v->editor);
+	fputs(v->unsaved ? ": " RECOVER " unsaved diff " : " (", stdout);
+	out_name(v->unsaved ? v->id : v->source);
+	fputs(v->unsaved ? "\n" : ")\n", stdout);
+}
+
+static void print_other_json(const char *path, const struct other_version *v)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	json_name(o, "path", path);
+	cJSON_AddStringToObject(o, "id", v->id);
+	json_time(o, "time", v->time_ns);
+	cJSON_AddStringToObject(o, "change", v->unsaved ? "unsaved" : "local-history");
+	cJSON_AddNumberToObject(o, "size", (double)v->size);
+	json_name(o, "editor", v->editor);
+	json_name(o, "source", v->source);
+	json_line(o);
+}
+
+static void print_snapshot(const struct store_snapshot *sn, const char *path,
+	const struct versions *v, size_t i, bool json)
+{
+	char hex[41];
+	cJSON *o;
+
+	if (!json) {
+		print_version(sn, v, i);
+		return;
+	}
+	o = entry_json(path, &v->e[i]);
+	id_hex(&sn->id, hex);
+	cJSON_AddStringToObject(o, "id", hex);
+	json_time(o, "time", sn->time_ns);
+	cJSON_AddStringToObject(o, "change", what_happened(v, i));
+	json_line(o);
+}
+
+/* Two lists, each newest first, become one. */
+static void print_merged(const struct recover *r, const char *path, const struct versions *v,
+	const struct other_versions *x, uint64_t left, bool json)
+{
+	size_t i = 0, k = 0;
+
+	while (left-- > 0 && (i < v->n || k < x->n)) {
+		autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+
+		if (i < v->n && store_by_seq(r->store, v->e[i].seq, &sn) < 0) {
+			i++;
+			left++;
+		} else if (i < v->n && (k >= x->n || sn.time_ns >= x->v[k].time_ns)) {
+			print_snapshot(&sn, path, v, i++, json);
+		} else if (json) {
+			print_other_json(path, &x->v[k++]);
+		} else {
+			print_other(&x->v[k++]);
+		}
+	}
+}
+
 int cmd_history(struct recover *r, const struct args *a)
 {
 	autoput(versions_release) struct versions v = { 0 };
+	autoput(other_release) struct other_versions x = { 0 };
 	autofree char *path = NULL;
 	uint64_t left = UINT64_MAX;
 	int e;
@@ -98,30 +162,14 @@ int cmd_history(struct recover *r, const struct args *a)
 	e = store_history(r->store, path, collect, &v);
 	if (e < 0 && e != -ENOENT)
 		return context_failed(r, e, path);
-	if (!v.n) {
+	other_find(r, path, &x);
+	if (!v.n && !x.n) {
 		log_error("%s: no snapshot holds it; " RECOVER " find '*NAME*' searches all paths",
 			a->arg[0]);
 		return EXIT_NO;
 	}
 	if (!a->on[H_JSON])
 		pager_start(r);
-	for (size_t i = 0; i < v.n && left-- > 0; i++) {
-		autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
-
-		if (store_by_seq(r->store, v.e[i].seq, &sn) < 0)
-			continue;
-		if (a->on[H_JSON]) {
-			cJSON *o = entry_json(path, &v.e[i]);
-			char hex[41];
-
-			id_hex(&sn.id, hex);
-			cJSON_AddStringToObject(o, "id", hex);
-			json_time(o, "time", sn.time_ns);
-			cJSON_AddStringToObject(o, "change", what_happened(&v, i));
-			json_line(o);
-		} else {
-			print_version(&sn, &v, i);
-		}
-	}
+	print_merged(r, path, &v, &x, left, a->on[H_JSON]);
 	return EXIT_DONE;
 }

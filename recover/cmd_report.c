@@ -19,6 +19,7 @@
 #include "plot.h"
 #include "rev.h"
 #include "rows.h"
+#include "unsaved.h"
 #include "xalloc.h"
 
 enum { R_JSON = 1, R_EVENT };
@@ -54,6 +55,7 @@ struct report {
 	size_t n_d, cap_d;
 	int diff_error;
 	bool running; /* snapd */
+	struct unsaved_list unsaved;
 	char *advice[ADVICE];
 	unsigned n_advice;
 };
@@ -66,6 +68,7 @@ static void report_release(struct report *x)
 	for (size_t i = 0; i < x->n_d; i++)
 		free(x->d[i].path);
 	free(x->d);
+	unsaved_release(&x->unsaved);
 	for (unsigned i = 0; i < x->n_advice; i++)
 		free(x->advice[i]);
 }
@@ -137,6 +140,10 @@ static void make_advice(struct report *x)
 	const char *cause = x->ev.cause ? x->ev.cause : "";
 	char id[41];
 
+	if (x->unsaved.n)
+		advise(x, xasprintf(RECOVER " unsaved diff %s  (what was typed and never saved)",
+				  x->unsaved.it[0].id));
+
 	if (x->diff_error == -ENOENT && x->before.seq)
 		advise(x, xasprintf(RECOVER " restore %s --yes  (the workspace is gone)",
 				  rev_short(&x->before, id)));
@@ -150,11 +157,11 @@ static void make_advice(struct report *x)
 	}
 	if (x->newest.flags & (ENTRY_EMPTIED | ENTRY_NULLED))
 		advise(x, xasprintf(RECOVER " show %s  (files in it became empty; their versions "
-				    "before are kept)",
+					    "before are kept)",
 				  rev_short(&x->newest, id)));
 	if (strncmp(cause, "out-of-memory", 13) == 0)
 		advise(x, xstrdup(DETECT "  (who holds the memory now; start with fewer workers or "
-				  "a smaller batch)"));
+					 "a smaller batch)"));
 	if (strcmp(cause, "crashed") == 0 && evidence_says(x, "dumped core."))
 		advise(x, xasprintf("coredumpctl info %lld  (where it crashed)",
 				  (long long)x->ev.pid));
@@ -177,6 +184,7 @@ static int load(struct report *x)
 	x->link = crash_link(&x->ev, x->r->workspace);
 	x->running = store_writer(x->r->store_path, NULL) == 1;
 	find_differences(x);
+	(void)unsaved_find(x->r, false, &x->unsaved);
 	make_advice(x);
 	return EXIT_DONE;
 }
@@ -273,6 +281,23 @@ static void json_differences(cJSON *o, const struct report *x)
 	}
 }
 
+static void json_unsaved(cJSON *o, const struct report *x)
+{
+	cJSON *a = cJSON_AddArrayToObject(o, "unsaved");
+
+	for (size_t i = 0; i < x->unsaved.n; i++) {
+		const struct unsaved_item *it = &x->unsaved.it[i];
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(one, "id", it->id);
+		json_name(one, "path", it->name);
+		cJSON_AddBoolToObject(one, "untitled", it->untitled);
+		json_time(one, "time", it->v[it->best].time_ns);
+		cJSON_AddNumberToObject(one, "size", (double)it->size);
+		cJSON_AddItemToArray(a, one);
+	}
+}
+
 static void print_json(const struct report *x)
 {
 	const struct journal_event *ev = &x->ev;
@@ -292,7 +317,7 @@ static void print_json(const struct report *x)
 	json_text(o, "crash_snapshot", x->link && *x->link->after ? x->link->after : NULL);
 	json_differences(o, x);
 	cJSON_AddBoolToObject(o, "differs_known", x->diff_error >= 0);
-	cJSON_AddArrayToObject(o, "unsaved");
+	json_unsaved(o, x);
 	a = cJSON_AddArrayToObject(o, "advice");
 	for (unsigned i = 0; i < x->n_advice; i++)
 		cJSON_AddItemToArray(a, cJSON_CreateString(x->advice[i]));
@@ -534,6 +559,24 @@ static void print_differences(const struct report *x)
 		printf("    and %zu more\n", x->n_d - SHOWN);
 }
 
+static void print_unsaved(const struct report *x)
+{
+	char age[24];
+
+	if (!x->unsaved.n)
+		return;
+	printf("\nnever saved\n");
+	for (size_t i = 0; i < x->unsaved.n && i < SHOWN; i++) {
+		const struct unsaved_item *it = &x->unsaved.it[i];
+
+		printf("  %s  ", it->id);
+		out_name(it->name);
+		printf(", %s old\n", ago(it->v[it->best].time_ns, x->r->now_ns, age));
+	}
+	if (x->unsaved.n > SHOWN)
+		printf("  and %zu more: " RECOVER " unsaved\n", x->unsaved.n - SHOWN);
+}
+
 static void print_text(const struct report *x)
 {
 	print_head(x);
@@ -541,6 +584,7 @@ static void print_text(const struct report *x)
 	print_readings(&x->ev);
 	print_snapshots(x);
 	print_differences(x);
+	print_unsaved(x);
 	if (x->n_advice)
 		printf("\nwhat to do\n");
 	for (unsigned i = 0; i < x->n_advice; i++)
@@ -576,8 +620,8 @@ static int nothing(const struct report *x, const char *id, bool json, int e)
 			text_local_time((int64_t)last.real_ms * 1000000, when),
 			last.text ? last.text : "");
 	else
-		log_info("nothing is recorded: has the monitor run? `" DETECT " watch` starts it, "
-			 SNAPD " does too");
+		log_info("nothing is recorded: has the monitor run? `" DETECT
+			 " watch` starts it, " SNAPD " does too");
 	(void)x;
 	return EXIT_NO;
 }

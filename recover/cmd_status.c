@@ -20,6 +20,7 @@
 #include "out.h"
 #include "rev.h"
 #include "rows.h"
+#include "unsaved.h"
 
 enum { ST_JSON = 1 };
 enum { DAY_S = 24 * 60 * 60 };
@@ -31,13 +32,13 @@ const struct opt status_opts[] = {
 
 struct state {
 	struct store_totals totals;
-	struct store_snapshot last;	/* seq 0: none */
+	struct store_snapshot last; /* seq 0: none */
 	struct live live;
 	struct losses losses;
 	bool running;
 	pid_t pid;
 	uint64_t quota;
-	struct buf daemon;		/* its own words, JSON, or empty */
+	struct buf daemon; /* its own words, JSON, or empty */
 };
 
 static void state_release(struct state *s)
@@ -322,12 +323,13 @@ int cmd_summary(struct recover *r, const struct args *a)
 	print_live(&s.live);
 	losses_print(&s.losses);
 	print_crash(r);
+	unsaved_print_summary(r);
 	printf("\n"
-		"  " RECOVER " diff                    what changed since the last snapshot\n"
-		"  " RECOVER " list                    all snapshots\n"
-		"  " RECOVER " deleted                 files that are gone\n"
-		"  " RECOVER " restore @ -- PATH       bring one path back\n"
-		"  " RECOVER " restore '@{10 minutes ago}'\n"
-		"  " RECOVER " --help                  everything else\n");
+	       "  " RECOVER " diff                    what changed since the last snapshot\n"
+	       "  " RECOVER " list                    all snapshots\n"
+	       "  " RECOVER " deleted                 files that are gone\n"
+	       "  " RECOVER " restore @ -- PATH       bring one path back\n"
+	       "  " RECOVER " restore '@{10 minutes ago}'\n"
+	       "  " RECOVER " --help                  everything else\n");
 	return EXIT_DONE;
 }

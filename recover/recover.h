@@ -118,12 +118,13 @@ COMMAND(prune);
 COMMAND(stores);
 COMMAND(adopt);
 COMMAND(drop);
+COMMAND(unsaved);
 COMMAND(summary);
 
 extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restore_opts[],
 	undo_opts[], history_opts[], find_opts[], deleted_opts[], status_opts[], report_opts[],
 	verify_opts[], mark_opts[], prune_opts[], stores_opts[], adopt_opts[], drop_opts[],
-	news_opts[];
+	news_opts[], unsaved_opts[];
 
 /* ---- context ----------------------------------------------------------- */
 

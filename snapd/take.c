@@ -14,6 +14,7 @@
 #include "../lib/text.h"
 #include "alarm.h"
 #include "prune.h"
+#include "unsaved.h"
 
 enum {
 	BACKOFF_MS = 1000,
@@ -318,6 +319,7 @@ int workspace_take(struct workspace *w, enum store_reason reason, const char *me
 	if (r == GONE)
 		r = take_once(w, &how, ret);
 	daemon_done(w);
+	unsaved_take(w->unsaved);
 	workspace_arm(w);
 	return r == GONE ? -ENOENT : r;
 }

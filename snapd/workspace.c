@@ -14,6 +14,7 @@
 #include "permit.h"
 #include "prune.h"
 #include "settings.h"
+#include "unsaved.h"
 
 static int first_take(struct workspace *w)
 {
@@ -120,6 +121,7 @@ int workspace_open(struct daemon *d, struct loop *l, const char *given, const st
 	if (w->scan)
 		log_info("%s: watching %zu folder%s", w->path, watch_count(w->watch),
 			watch_count(w->watch) == 1 ? "" : "s");
+	w->unsaved = unsaved_new(w);
 	*ret = w;
 	return 0;
 }
@@ -128,6 +130,7 @@ void workspace_close(struct workspace *w)
 {
 	if (!w)
 		return;
+	unsaved_free(w->unsaved);
 	loop_del_timer(w->loop, w->due);
 	loop_del_timer(w->loop, w->rest);
 	loop_del_timer(w->loop, w->poll);

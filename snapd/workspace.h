@@ -76,6 +76,7 @@ struct workspace {
 	bool asked;			/* by a client, who waits */
 	bool looking;			/* and since these: */
 	uint64_t look_files, look_bytes;
+	struct unsaved *unsaved;	/* or NULL */
 	struct waiting *waiting;	/* control.c: requests that came meanwhile */
 	struct loop_timer *waiting_timer;
 };
