@@ -56,6 +56,7 @@ struct report {
 	int diff_error;
 	bool running; /* snapd */
 	struct unsaved_list unsaved;
+	const char *window; /* the editor that had this workspace open in it; NULL: not told */
 	char *advice[ADVICE];
 	unsigned n_advice;
 };
@@ -171,6 +172,26 @@ static void make_advice(struct report *x)
 
 /* ---- gathering ---- */
 
+/* The window is known by its lock: the process's own, or one of the same editor. */
+static int look_at_window(const struct editor_open *e, void *arg)
+{
+	struct report *x = arg;
+	bool same_place = x->ev.place && !strcmp(x->ev.place, e->place->path);
+
+	if (e->pid == x->ev.pid || (same_place && x->ev.role && strcmp(x->ev.role, "run")))
+		x->window = e->place->name;
+	return 0;
+}
+
+static void find_window(struct report *x)
+{
+	autoput(places_release) struct places places = { 0 };
+	const struct config_list *more = &x->r->cfg.unsaved_places;
+
+	if (x->ev.family && places_find(more->item, more->n, &places) == 0)
+		(void)editors_open_each(&places, x->r->workspace, look_at_window, x);
+}
+
 static int load(struct report *x)
 {
 	struct store *s = x->r->store;
@@ -185,6 +206,7 @@ static int load(struct report *x)
 	x->running = store_writer(x->r->store_path, NULL) == 1;
 	find_differences(x);
 	(void)unsaved_find(x->r, false, &x->unsaved);
+	find_window(x);
 	make_advice(x);
 	return EXIT_DONE;
 }
@@ -323,6 +345,7 @@ static void print_json(const struct report *x)
 		cJSON_AddItemToArray(a, cJSON_CreateString(x->advice[i]));
 	json_number(o, "pid", ev->pid >= 0, (double)ev->pid);
 	json_text(o, "role", ev->role);
+	json_text(o, "window", x->window);
 	json_text(o, "name", ev->name);
 	json_text(o, "command", ev->command);
 	json_number(o, "code", ev->code >= 0, ev->code);
@@ -402,6 +425,8 @@ static void print_head(const struct report *x)
 		printf("  why       %s, %s%s\n", ev->cause,
 			ev->confidence ? ev->confidence : "possible",
 			ev->fact ? " (traces are still being looked for)" : "");
+	if (x->window)
+		printf("  window    %s had this workspace open in it\n", x->window);
 	if (ev->command)
 		wrap("  command   ", ev->command);
 	if (ev->peak)

@@ -158,3 +158,15 @@ once >/dev/null
 rm "$B/untitled/-7f9c1a2d"
 check 'without unsaved.copies none is made' not listed Untitled-2
 stop
+
+# ---- an extension host that dies with this workspace open
+export HOLDFAST_STATE="$d/state"
+mkdir -p "$d/state" "$U/User/workspaceStorage/0a1b"
+printf '{"folder": "file://%s"}' "$w" >"$U/User/workspaceStorage/0a1b/workspace.json"
+printf '{"pid":4194001,"willReleaseAt":0}' >"$U/User/workspaceStorage/0a1b/vscode.lock"
+python3 -B "$here/detect/put_fact.py" "$d/state" id=crash0000002 pid=4194001 of_kind=editor role=extension-host family=VSCode \
+	status=signaled signal=9 argv='code --type=utility'
+"$build/detect" judge --once >"$d/out" 2>&1 || cat "$d/out"
+recover report >"$d/out" 2>&1 || cat "$d/out"
+check 'the report names the window' grep -q '  window    VSCode had this workspace open in it' "$d/out"
+check 'and what was never saved' grep -q '^never saved' "$d/out"
