@@ -111,7 +111,8 @@ static bool own_group(const struct roots *roots, struct scope *s, const char *id
 				strcmp(path, "/") == 0 ? "" : path);
 			if (make_group(s, parent, id, limit))
 				return true;
-			/* A group with processes gives no controller to those below: beside it, then. */
+			/* A group with processes gives no controller to those below: beside it,
+			 * then. */
 			slash = strrchr(parent, '/');
 			if (slash && slash > parent + strlen(roots->cgroup)) {
 				*slash = '\0';

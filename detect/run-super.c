@@ -161,7 +161,8 @@ static void limit_data(const struct super *u)
 {
 	struct rlimit l = { u->s->plan.limit, u->s->plan.limit };
 
-	/* What the kernel keeps for us needs no help. Half more: what is reserved is not all used. */
+	/* What the kernel keeps for us needs no help. Half more: what is reserved is not all
+	 * used. */
 	if (!u->s->plan.limit || u->scope.kind != SCOPE_NONE)
 		return;
 	l.rlim_cur = l.rlim_max = u->s->plan.limit + u->s->plan.limit / 2;
@@ -625,7 +626,8 @@ void run_supervise(struct run_start *s)
 	r = prepare(&u);
 	if (r == 0)
 		r = begin(&u);
-	/* Of the terminal nothing is held any more; what is left of input is for another attempt. */
+	/* Of the terminal nothing is held any more; what is left of input is for another
+	 * attempt. */
 	for (int i = 0; i < 3; i++)
 		if (i > 0 || u.tty[0]) {
 			auto_close_(&s->fd[i]);
