@@ -2,7 +2,6 @@
  * Exported again, only what is new is added. Commits are those of chain.h. */
 #include "recover.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "../lib/names.h"
 #include "../lib/progress.h"
 #include "chain.h"
+#include "exported.h"
 #include "out.h"
 #include "pack.h"
 #include "pairs.h"
@@ -44,8 +44,7 @@ struct exporting {
 	struct chain chain;
 	struct progress *progress;
 	git_oid newest;
-	uint64_t tags;
-	int renamed;		/* marks whose name git does not take */
+	bool fresh;		/* nothing was exported there before */
 };
 
 static void set_release(struct set *s)
@@ -77,46 +76,6 @@ static int git_failed(const char *what, int code)
 		return stopped();
 	log_error("%s: %s", what, e ? e->message : err_str(err_from_git(code)));
 	return EXIT_ENV;
-}
-
-/* 1: it holds something, 0: empty or not there. */
-static int holds_something(const char *dir)
-{
-	autoclosedir DIR *d = opendir(dir);
-	struct dirent *e;
-
-	if (!d)
-		return errno == ENOENT ? 0 : -errno;
-	while ((e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			return 1;
-	return 0;
-}
-
-static int open_target(struct exporting *x, const char *dir)
-{
-	git_repository_init_options o;
-	int e = holds_something(dir), r;
-
-	if (e < 0) {
-		log_error_errno(e, "%s", dir);
-		return EXIT_ENV;
-	}
-	if (e > 0) {
-		r = git_repository_open_ext(&x->to, dir,
-			GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL);
-		if (r < 0 || !git_repository_is_bare(x->to)) {
-			log_error("%s: is not empty and no bare git repository", dir);
-			return EXIT_ENV;
-		}
-		return EXIT_DONE;
-	}
-	(void)git_repository_init_options_init(&o, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
-	o.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
-	o.mode = 0700;		/* as closed as the store */
-	o.initial_head = "main";
-	r = git_repository_init_ext(&x->to, dir, &o);
-	return r < 0 ? git_failed(dir, r) : EXIT_DONE;
 }
 
 /* ---- what goes into the pack -------------------------------------------------------
@@ -401,10 +360,11 @@ static int set_refs(struct recover *r, struct exporting *x)
 	if (git_repository_odb(&odb, x->to) == 0)
 		(void)git_odb_refresh(odb);
 	git_odb_free(odb);
-	if ((e = git_reference_create(&ref, x->to, "refs/heads/main", &x->newest, 1, NULL)) < 0)
+	if ((e = exported_note(x->to, &x->newest)) < 0 ||
+		(e = git_reference_create(&ref, x->to, "refs/heads/main", &x->newest, 1, NULL)) < 0)
 		return e;
 	git_reference_free(ref);
-	if ((e = git_repository_set_head(x->to, "refs/heads/main")) < 0)
+	if (x->fresh && (e = git_repository_set_head(x->to, "refs/heads/main")) < 0)
 		return e;
 	return store_marks(r->store, add_tag, &t);
 }
@@ -427,7 +387,7 @@ int cmd_export(struct recover *r, const struct args *a)
 	/* an export is worth its fsync, and that every object is what its id says */
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 1);
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-	if ((rc = open_target(&x, a->arg[0])))
+	if ((rc = exported_open(a->arg[0], r->workspace, x.odb, &x.to, &x.fresh)))
 		return rc;
 	(void)progress_new("exporting", "objects", 0, r->quiet, &x.progress);
 	if ((e = gather(&x)) < 0)

@@ -47,4 +47,42 @@ rc=$?
 check 'Ctrl-C stops it within a large file' test $rc = 3
 says '... which is said' "$d/err" 'stopped; nothing was added'
 check '... nothing is left of it' test -z "$(find "$p" -name 'tmp_*')" -a "$(packs)" = 2
+
+# ---- only what an export made is written to again
+refs() { git -C "$1" show-ref --head; }
+refused() {	# DIR WHAT SAYS
+	refs "$1" >"$d/refs" && cp "$1/config" "$d/config"
+	gives 4 "an export to $2" recover export "$1"
+	says '... is refused' "$d/err" "$3"
+	refs "$1" >"$d/refs.now"
+	same '... and its refs are as they were' "$d/refs" "$d/refs.now"
+	same '... and its config' "$d/config" "$1/config"
+}
+own() { git -C "$1" -c user.name=u -c user.email=u@localhost commit -q --allow-empty -m 'my work'; }
+git init -q -b main "$d/project" && own "$d/project"
+refused "$d/project/.git" 'the .git of a project' 'the .git of a project'
+gives 4 'an export into it' recover export "$d/project/.git/objects/new"
+check '... makes nothing there' test ! -e "$d/project/.git/objects/new"
+git -C "$d/project" config core.worktree "$d/project" && mv "$d/project/.git" "$d/apart"
+refused "$d/apart" 'a git folder kept apart from its work tree' 'repository of a work tree'
+git clone -q --bare "$d/apart" "$d/team.git"
+refused "$d/team.git" "somebody's bare repository" 'that no export made'
+git clone -q --bare "$e" "$d/mirror.git"
+refused "$d/mirror.git" 'a bare clone of an export' 'that no export made'
+git init -q --bare -b trunk "$d/new.git"
+gives 0 'an export to a bare repository without a ref' recover export -q "$d/new.git"
+check '... whose HEAD is then main' test "$(git -C "$d/new.git" log --oneline | wc -l)" = 4
+git -C "$d/new.git" symbolic-ref HEAD refs/heads/mine
+echo five >five && snap five >/dev/null
+gives 0 'an export again' recover export -q "$d/new.git"
+check '... leaves HEAD where it was put' test "$(git -C "$d/new.git" symbolic-ref HEAD)" = refs/heads/mine
+check '... and moves main' test "$(git -C "$d/new.git" log --oneline main | wc -l)" = 5
+git -C "$d/new.git" push -q . "$(git -C "$d/new.git" -c user.name=u -c user.email=u@localhost commit-tree -m mine -p main 'main^{tree}'):main"
+refused "$d/new.git" 'one whose main was moved' 'main was moved'
+mkdir "$d/w2" && echo other >"$d/w2/f" && HOLDFAST_STORE=$d/store2 "$bin/tests/tool_snap" "$d/w2" other >/dev/null
+refs "$e" >"$d/refs"
+gives 4 "another workspace's export" env HOLDFAST_STORE="$d/store2" "$bin/recover" -w "$d/w2" export "$e"
+says '... is refused' "$d/err" 'main was moved\|holds the snapshots of'
+refs "$e" >"$d/refs.now"
+same '... and is as it was' "$d/refs" "$d/refs.now"
 exit $bad

@@ -1,0 +1,204 @@
+#include "exported.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "recover.h"
+#include "xalloc.h"
+
+#define KEY_WORKSPACE "holdfast.workspace"
+#define KEY_EXPORTED "holdfast.exported"
+
+static int refused(const char *dir, const char *why)
+{
+	log_error("%s: %s; nothing was written, choose a new folder", dir, why);
+	return EXIT_ENV;
+}
+
+static int git_failed(const char *dir, int code)
+{
+	const git_error *e = git_error_last();
+
+	log_error("%s: %s", dir, e ? e->message : err_str(err_from_git(code)));
+	return EXIT_ENV;
+}
+
+/* 1: it holds something, 0: empty or not there. */
+static int holds_something(const char *dir)
+{
+	autoclosedir DIR *d = opendir(dir);
+	struct dirent *e;
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			return 1;
+	return 0;
+}
+
+/* Is it, or is it in, the .git of a project? */
+static bool in_git(const char *dir)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	if (store_canonical(dir, &b) < 0)
+		return false;	/* what is wrong with it is said by whoever opens it */
+	for (const char *p = b.data; *p; p += strcspn(p, "/")) {
+		p += strspn(p, "/");
+		if (strcspn(p, "/") == 4 && !strncasecmp(p, ".git", 4))
+			return true;
+	}
+	return false;
+}
+
+/* The repository's own file alone: what the user's or the machine's says is not about it. */
+static int open_config(git_repository *repo, git_config **ret)
+{
+	autofree char *path = xasprintf("%sconfig", git_repository_path(repo));
+
+	return git_config_open_ondisk(ret, path);
+}
+
+/* *ret: NULL where the key is not there; yours to free. */
+static int get(git_config *c, const char *key, char **ret)
+{
+	git_buf b = { 0 };
+	int r = git_config_get_string_buf(&b, c, key);
+
+	*ret = r == 0 ? xstrdup(b.ptr) : NULL;
+	git_buf_dispose(&b);
+	return r == GIT_ENOTFOUND ? 0 : r;
+}
+
+/* 1: not a single one. */
+static int no_refs(git_repository *repo)
+{
+	git_reference_iterator *it = NULL;
+	const char *name;
+	int r = git_reference_iterator_new(&it, repo);
+
+	if (r == 0)
+		r = git_reference_next_name(&name, it);
+	git_reference_iterator_free(it);
+	return r == GIT_ITEROVER ? 1 : r;
+}
+
+/* main is where an export left it: at a snapshot of this store, or where the last one put it (what was
+ * thinned since is another commit in the store), or was before that if it was killed there. */
+static bool main_is_ours(git_repository *repo, git_config *c, git_odb *ours)
+{
+	char hex[GIT_OID_HEXSZ + 1];
+	autofree char *was = NULL;
+	git_oid head;
+
+	if (git_reference_name_to_id(&head, repo, "refs/heads/main") < 0)
+		return true;
+	if (git_odb_exists(ours, &head))
+		return true;
+	return get(c, KEY_EXPORTED, &was) == 0 && was &&
+	       strstr(was, git_oid_tostr(hex, sizeof(hex), &head));
+}
+
+static int check(const char *dir, const char *workspace, git_repository *repo, git_config *c,
+	git_odb *ours, bool fresh)
+{
+	autofree char *of = NULL;
+	int bare = 0, r;
+
+	/* libgit2 was told to take it for one; its own word counts */
+	if (git_config_get_bool(&bare, c, "core.bare") < 0 || !bare)
+		return refused(dir, "is the repository of a work tree");
+	if ((r = get(c, KEY_WORKSPACE, &of)) < 0)
+		return git_failed(dir, r);
+	if (!of)
+		return fresh ? EXIT_DONE
+			     : refused(dir, "is a git repository that no export made");
+	if (!main_is_ours(repo, c, ours))
+		return refused(dir, "its branch main was moved since the last export");
+	if (strcmp(of, workspace) && !fresh) {
+		git_oid head;
+
+		/* a workspace that was moved has another path and the same snapshots */
+		if (git_reference_name_to_id(&head, repo, "refs/heads/main") < 0 ||
+			!git_odb_exists(ours, &head)) {
+			log_error("%s: holds the snapshots of %s; nothing was written, choose "
+				  "a new folder",
+				dir, of);
+			return EXIT_ENV;
+		}
+	}
+	return EXIT_DONE;
+}
+
+static int open_existing(const char *dir, const char *workspace, git_odb *ours,
+	git_repository **ret, bool *ret_fresh)
+{
+	git_repository *repo = NULL;
+	git_config *c = NULL;
+	int rc, r = git_repository_open_ext(&repo, dir,
+			GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL);
+
+	if (r < 0)
+		return refused(dir, "is not empty and no bare git repository");
+	if ((r = no_refs(repo)) < 0 || (*ret_fresh = r, r = open_config(repo, &c)) < 0)
+		rc = git_failed(dir, r);
+	else
+		rc = check(dir, workspace, repo, c, ours, *ret_fresh);
+	if (rc == EXIT_DONE && (r = git_config_set_string(c, KEY_WORKSPACE, workspace)) < 0)
+		rc = git_failed(dir, r);
+	git_config_free(c);
+	if (rc == EXIT_DONE)
+		*ret = repo;
+	else
+		git_repository_free(repo);
+	return rc;
+}
+
+int exported_open(const char *dir, const char *workspace, git_odb *ours, git_repository **ret,
+	bool *ret_fresh)
+{
+	git_repository_init_options o;
+	git_repository *repo = NULL;
+	int e, r;
+
+	if (in_git(dir))
+		return refused(dir, "is in the .git of a project");
+	if ((e = holds_something(dir)) < 0) {
+		log_error_errno(e, "%s", dir);
+		return EXIT_ENV;
+	}
+	if (e == 0) {
+		(void)git_repository_init_options_init(&o, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
+		o.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
+		o.mode = 0700;		/* as closed as the store */
+		o.initial_head = "main";
+		if ((r = git_repository_init_ext(&repo, dir, &o)) < 0)
+			return git_failed(dir, r);
+		git_repository_free(repo);
+	}
+	return open_existing(dir, workspace, ours, ret, ret_fresh);
+}
+
+int exported_note(git_repository *repo, const git_oid *main)
+{
+	char hex[GIT_OID_HEXSZ + 1], before[GIT_OID_HEXSZ + 1] = "";
+	autofree char *both = NULL;
+	git_config *c = NULL;
+	git_oid head;
+	int r;
+
+	if (git_reference_name_to_id(&head, repo, "refs/heads/main") == 0)
+		git_oid_tostr(before, sizeof(before), &head);
+	both = xasprintf("%s%s%s", git_oid_tostr(hex, sizeof(hex), main), *before ? " " : "", before);
+	if ((r = open_config(repo, &c)) == 0)
+		r = git_config_set_string(c, KEY_EXPORTED, both);
+	git_config_free(c);
+	return r;
+}
