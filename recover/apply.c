@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "../lib/auto.h"
+#include "../lib/err.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "journal.h"
@@ -53,6 +55,7 @@ struct apply {
 	int queued, busy;
 	bool stop;
 	int full;			/* -ENOSPC, -EROFS, -EIO: no use in going on */
+	int unsynced;			/* what syncfs said: what was written may be lost */
 
 	size_t temps;			/* to rename */
 	uint64_t temp_bytes;
@@ -66,6 +69,13 @@ static bool hopeless(int e)
 	return e == -ENOSPC || e == -EROFS || e == -EIO || e == -EMFILE;
 }
 
+static void give_up(struct apply *a, int why)
+{
+	pthread_mutex_lock(&a->mutex);
+	a->full = why;
+	pthread_mutex_unlock(&a->mutex);
+}
+
 static void write_batch(struct apply *a, struct folder *f, struct batch *b)
 {
 	int full = 0;
@@ -77,16 +87,14 @@ static void write_batch(struct apply *a, struct folder *f, struct batch *b)
 			w->it->error = full;
 		else
 			write_item(f, w->it, w->data, w->len, a->opt->op);
+		w->it->done = true;
 		if (hopeless(w->it->error))
 			full = w->it->error;
 		free(w->data);
 	}
 	free(b);
-	if (full) {
-		pthread_mutex_lock(&a->mutex);
-		a->full = full;
-		pthread_mutex_unlock(&a->mutex);
-	}
+	if (full)
+		give_up(a, full);
 }
 
 static void *writer(void *arg)
@@ -191,15 +199,33 @@ static int trouble(struct apply *a)
 /* ---- renames -------------------------------------------------------------------- */
 
 /* The data first, then the names: after a power cut a name never leads to less than the whole
- * file. */
+ * file. The kernel tells of bytes that it could not write once, so after that there is no name for
+ * any of them. */
 static void rename_all(struct apply *a, size_t upto)
 {
+	int e = 0;
+
 	drain(a);
 	if (a->temps && syncfs(a->root) < 0 && errno != ENOSYS)
-		log_warn_errno(-errno, "cannot sync the file system");
-	for (size_t i = a->rename_from; a->temps && i < upto; i++)
-		if (a->plan->item[i].temp)
-			write_rename(&a->at, &a->plan->item[i], a->opt->op);
+		e = err_errno();
+	if (e) {
+		log_error_errno(e, "cannot sync the file system");
+		a->unsynced = e;
+		give_up(a, e);
+	}
+	for (size_t i = a->rename_from; a->temps && i < upto; i++) {
+		struct plan_item *it = &a->plan->item[i];
+
+		if (!it->temp)
+			continue;
+		if (!e) {
+			write_rename(&a->at, it, a->opt->op);
+			continue;
+		}
+		it->error = e;
+		it->written = false;
+		(void)write_drop(&a->at, it, a->opt->op);
+	}
 	a->rename_from = upto;
 	a->temps = 0;
 	a->temp_bytes = 0;
@@ -211,9 +237,9 @@ static void delete_item(struct apply *a, struct plan_item *it)
 {
 	const char *name;
 	struct stat st;
-	struct had now;
 	int dirfd = folder_of(&a->at, it->path, &name);
 
+	it->done = it->action == PLAN_DELETE;
 	if (dirfd < 0) {
 		it->error = dirfd == -ENOENT ? 0 : dirfd;
 		return;
@@ -222,7 +248,6 @@ static void delete_item(struct apply *a, struct plan_item *it)
 		it->error = errno == ENOENT ? 0 : -errno;
 		return;
 	}
-	had_from_stat(&st, &now);
 	if (it->had.kind == KIND_DIR) {
 		if (a->at.path)
 			folder_forget(&a->at);
@@ -235,10 +260,7 @@ static void delete_item(struct apply *a, struct plan_item *it)
 		}
 		return;
 	}
-	if (!had_same(&now, &it->had))
-		it->error = -ESTALE;
-	else if (unlinkat(dirfd, name, 0) < 0)
-		it->error = -errno;
+	it->error = write_delete(dirfd, name, it, a->opt->op);
 }
 
 static bool gives_way(const struct plan_item *it)
@@ -342,8 +364,10 @@ static void queue_item(struct apply *a, struct plan_item *it, const char *same_f
 	if (it->action != PLAN_META) {
 		/* the hash is checked by the stream: nothing wrong is ever written */
 		if ((it->error = buf_reserve(&b, it->want.size + 1)) < 0 ||
-		    (it->error = store_stream_blob(a->store, &it->want.oid, append, &b)) < 0)
+		    (it->error = store_stream_blob(a->store, &it->want.oid, append, &b)) < 0) {
+			it->done = true;
 			return;
+		}
 		(void)buf_addstr(&b, "");
 	}
 	if (a->batch && (a->batch->n == BATCH_ITEMS || a->batch->bytes + b.len > BATCH_BYTES ||
@@ -388,15 +412,16 @@ static void write_contents(struct apply *a)
 			continue;
 		if (content && it->want.kind == KIND_FILE && it->want.size > LARGE) {
 			write_stream(a->store, &a->at, it, a->opt->op);
+			it->done = true;
 			if (hopeless(it->error))
-				break;
+				give_up(a, it->error);
 		} else {
 			here = last && same_folder(last, it->path) ? here + 1 : 0;
 			queue_item(a, it,
 				here || (a->batch && a->batch->n < BATCH_ITEMS / 2) ? "" : NULL);
 			last = it->path;
 		}
-		if (it->action == PLAN_REPLACE) {
+		if (content) {
 			a->temps++;
 			a->temp_bytes += it->want.size;
 		}
@@ -452,14 +477,19 @@ static void drop_stranded(struct apply *a)
 				a->plan->item[i].path);
 }
 
-/* After an end in the middle what was not reached is an error of its own. */
+/* After an end in the middle what was not reached is an error of its own: nobody shall take it for
+ * done. */
 static void blame(struct apply *a, int why)
 {
 	for (size_t i = 0; i < a->plan->n; i++) {
 		struct plan_item *it = &a->plan->item[i];
-		bool content = it->action == PLAN_CREATE || it->action == PLAN_REPLACE;
+		bool file = it->want.kind == KIND_FILE || it->want.kind == KIND_LINK;
 
-		if (content && it->want.kind != KIND_DIR && !it->written && !it->error)
+		if (it->done || it->error)
+			continue;
+		if (it->action == PLAN_DELETE ||
+			(file && (it->action == PLAN_CREATE || it->action == PLAN_REPLACE ||
+					 it->action == PLAN_META)))
 			it->error = why;
 	}
 }
@@ -473,7 +503,7 @@ int apply_plan(struct store *s, int root, struct plan *p, const struct apply_opt
 	int full;
 
 	for (size_t i = 0; i < p->n; i++)
-		p->item[i].written = p->item[i].temp = false;
+		p->item[i].written = p->item[i].temp = p->item[i].done = false;
 	start_writers(&a, p->files[PLAN_CREATE] + p->files[PLAN_REPLACE] + p->files[PLAN_META]);
 	clear_the_way(&a);
 	folder_forget(&a.at);
@@ -491,28 +521,30 @@ int apply_plan(struct store *s, int root, struct plan *p, const struct apply_opt
 		read_back(&a);
 	folder_release(&a.at);
 	umask(mask);
-	if (full)
-		blame(&a, full);
-	if (opt->sync && syncfs(root) < 0)
-		return -errno;
-	return interrupted ? -EINTR : 0;
+	if (full || !interrupted)
+		blame(&a, full ? full : -ECANCELED);
+	if (opt->sync && !a.unsynced && syncfs(root) < 0 && errno != ENOSYS)
+		a.unsynced = err_errno();
+	return a.unsynced ? a.unsynced : interrupted ? -EINTR : 0;
 }
 
-void apply_sweep(int root, const struct plan *p, uint64_t op)
+void apply_sweep(int root, const struct targets *t, uint64_t op)
 {
 	struct folder at = FOLDER_INIT(root);
 
-	for (size_t i = 0; i < p->n; i++) {
-		const struct plan_item *it = &p->item[i];
-		const char *name;
+	for (size_t i = 0; i < t->n; i++) {
+		const char *name, *path = t->t[i].path;
+		enum store_kind kind = t->t[i].want.kind;
 		char tmp[256];
 		int dirfd;
 
-		if (it->want.kind != KIND_FILE && it->want.kind != KIND_LINK)
+		if (!*path || kind == KIND_DIR || kind == KIND_SKIPPED ||
+			(dirfd = folder_of(&at, path, &name)) < 0)
 			continue;
-		if ((dirfd = folder_of(&at, it->path, &name)) < 0)
+		journal_temp_name(op, path, name, tmp);
+		if (kind == KIND_GONE &&
+			renameat2(dirfd, tmp, dirfd, name, RENAME_NOREPLACE) == 0)
 			continue;
-		journal_temp_name(op, it->path, name, tmp);
 		(void)unlinkat(dirfd, tmp, 0);
 	}
 	folder_release(&at);

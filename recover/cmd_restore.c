@@ -170,12 +170,34 @@ struct deleting {
 	const struct strs *paths;
 };
 
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void skipped_sort(struct strs *skipped)
+{
+	if (skipped->n)
+		qsort(skipped->s, skipped->n, sizeof(*skipped->s), by_bytes);
+}
+
+/* Is it, or a folder it is in, among them (sorted)? */
 static bool skipped_then(const struct strs *skipped, const char *path)
 {
-	for (size_t i = 0; i < skipped->n; i++)
-		if (path_below(path, skipped->s[i]))
+	autofree char *up = xstrdup(path);
+
+	if (!skipped->n)
+		return false;
+	for (;;) {
+		char *slash;
+
+		if (bsearch(&up, skipped->s, skipped->n, sizeof(*skipped->s), by_bytes))
 			return true;
-	return false;
+		if (!*up)
+			return false;
+		slash = strrchr(up, '/');
+		*(slash ? slash : up) = '\0';
+	}
 }
 
 static int mark_deleted(const char *path, const struct store_entry *e, void *arg)
@@ -230,6 +252,7 @@ static int choose_deletions(struct recover *r, struct choosing *c)
 		return 0;
 	if (e == 0)
 		e = scan_diff(sc, r->store, newest.seq, NULL, drop_skipped, &d);
+	skipped_sort(&c->skipped);
 	if (e >= 0)
 		e = scan_diff(sc, r->store, newest.seq, NULL, mark_new, &d);
 	return e < 0 ? e : store_walk_at(r->store, newest.seq, "", mark_deleted, &d);

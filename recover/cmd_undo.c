@@ -12,6 +12,7 @@
 #include "../lib/text.h"
 #include "apply.h"
 #include "out.h"
+#include "pending.h"
 #include "restore.h"
 #include "xalloc.h"
 
@@ -49,13 +50,10 @@ static int fill_targets(struct recover *r, const struct journal *j, struct targe
 /* Temporaries of the killed restore: they are in no snapshot and of no use. */
 static void sweep(struct recover *r, struct journal *j)
 {
-	autoput(plan_release) struct plan p = { 0 };
-	struct plan_options o = { .no_known = true, .delete_ok = true };
 	autoclose int root = -1;
 
-	if (restore_open_root(r->workspace, &root) == EXIT_DONE && root >= 0 &&
-	    plan_build(r->store, root, &j->targets, &o, &p) == 0)
-		apply_sweep(root, &p, j->op);
+	if (restore_open_root(r->workspace, &root) == EXIT_DONE && root >= 0)
+		apply_sweep(root, &j->targets, j->op);
 }
 
 static int load(struct recover *r, struct journal *j, bool *ret_pending)
@@ -67,6 +65,13 @@ static int load(struct recover *r, struct journal *j, bool *ret_pending)
 		log_error("a restore of this workspace is running");
 		return EXIT_ENV;
 	}
+	/* what is pending is what is meant, and never an older one in its place */
+	if (e == -EBADMSG) {
+		pending_damaged(r, e);
+		return EXIT_ENV;
+	}
+	if (e < 0 && e != -ENOENT)
+		return context_failed(r, e, "cannot read what the last restore did");
 	if (e < 0)
 		e = journal_last(store_dirfd(r->store), j);
 	if (e == -ENOENT) {

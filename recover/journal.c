@@ -51,6 +51,14 @@ static int add_target(
 	return add_record(out, b);
 }
 
+static int add_end(struct buf *out)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int r = buf_addch(&b, 'E');
+
+	return r < 0 ? r : add_record(out, &b);
+}
+
 int journal_format(const struct journal *j, const struct plan *p, struct buf *out)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
@@ -72,10 +80,7 @@ int journal_format(const struct journal *j, const struct plan *p, struct buf *ou
 		if ((r = add_target(out, &b, it->path, &it->want, it->action == PLAN_PARENT)) < 0)
 			return r;
 	}
-	buf_reset(&b);
-	if ((r = buf_addch(&b, 'E')) < 0)
-		return r;
-	return add_record(out, &b);
+	return add_end(out);
 }
 
 static char *rest_of(struct cursor *c)
@@ -133,12 +138,40 @@ static int parse_target(struct cursor *c, struct journal *j)
 	return 0;
 }
 
+/* What could not be read begins at `at`. Was the file never whole - its end was not written yet, or
+ * is zeros a power cut left - so that nothing was changed by it? Else it was, and is damaged. */
+static bool never_whole(const uint8_t *data, size_t n, size_t at)
+{
+	autoput(buf_release) struct buf end = BUF_INIT;
+	struct cursor c = { data + at, data + n, 0 };
+	size_t left = n - at, alike = 0;
+	bool zeros = true;
+
+	for (size_t i = at; i < n && zeros; i++)
+		zeros = !data[i];
+	if (zeros)
+		return true;
+	if (add_end(&end) < 0)
+		return false;
+	if (n >= end.len && !memcmp(data + n - end.len, end.data, end.len))
+		return false;
+	if (at == 0)
+		return n < 8 && !memcmp(data, MAGIC, n);
+	if (left < 8)
+		return true;
+	/* the end's own record, hit: most of it is still as it should be */
+	for (size_t i = 0; left == end.len && i < left; i++)
+		alike += data[at + i] == (uint8_t)end.data[i];
+	return alike < 6 && cur_u32(&c) > left - 8;
+}
+
 int journal_parse(const void *data, size_t n, struct journal *ret)
 {
 	struct cursor c = { data, (const uint8_t *)data + n, 0 };
 	struct journal j = { .fd = -1 };
 	const uint8_t *magic = cur_bytes(&c, 8);
 	int r = magic && !memcmp(magic, MAGIC, 8) ? 0 : -EBADMSG;
+	size_t at = r == 0 ? 8 : 0;	/* so far it is good */
 	bool whole = false;
 
 	while (r == 0 && !whole && c.p < c.end) {
@@ -163,10 +196,12 @@ int journal_parse(const void *data, size_t n, struct journal *ret)
 		default:
 			r = -EBADMSG;
 		}
+		if (r == 0)
+			at = (size_t)(c.p - (const uint8_t *)data);
 	}
 	if (r < 0 || !whole || !j.workspace) {
 		journal_release(&j);
-		return -EBADMSG;
+		return !whole && never_whole(data, n, at) ? -ENODATA : -EBADMSG;
 	}
 	targets_sort(&j.targets);
 	*ret = j;
@@ -185,13 +220,13 @@ void journal_release(struct journal *j)
 
 /* ---- the file -------------------------------------------------------------- */
 
-/* Opens and locks dirfd/restore.journal; the name must still be the locked file's, for another
+/* Opens and locks dirfd/file; the name must still be the locked file's, for another
  * process may have ended its restore in between. */
-static int open_locked(int dirfd, int flags, int *ret)
+static int open_locked(int dirfd, const char *file, int flags, int *ret)
 {
 	for (int tries = 0; tries < 100; tries++) {
 		autoclose int fd = openat(
-			dirfd, JOURNAL_PENDING, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+			dirfd, file, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
 		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 		struct stat mine, named;
 
@@ -201,7 +236,7 @@ static int open_locked(int dirfd, int flags, int *ret)
 			return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		if (fstat(fd, &mine) < 0)
 			return -errno;
-		if (fstatat(dirfd, JOURNAL_PENDING, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (fstatat(dirfd, file, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 			named.st_ino == mine.st_ino) {
 			*ret = take_fd(&fd);
 			return 0;
@@ -210,12 +245,23 @@ static int open_locked(int dirfd, int flags, int *ret)
 	return -EBUSY;
 }
 
-int journal_begin(int dirfd, struct journal *j, const struct plan *p)
+static int write_new(int fd, struct journal *j, const struct plan *p)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
+	int r;
+
+	if (getrandom(&j->op, sizeof(j->op), 0) != sizeof(j->op))
+		return -EIO;
+	if ((r = journal_format(j, p, &b)) < 0 || (r = io_pwrite_all(fd, b.data, b.len, 0)) < 0)
+		return r;
+	return io_sync(fd);
+}
+
+int journal_begin(int dirfd, struct journal *j, const struct plan *p)
+{
 	autoclose int fd = -1;
 	struct stat st;
-	int r = open_locked(dirfd, O_CREAT, &fd);
+	int r = open_locked(dirfd, JOURNAL_PENDING, O_CREAT, &fd);
 
 	if (r < 0)
 		return r;
@@ -223,10 +269,7 @@ int journal_begin(int dirfd, struct journal *j, const struct plan *p)
 		return -errno;
 	if (st.st_size > 0)	/* one that waits to be finished */
 		return -EBUSY;
-	if (getrandom(&j->op, sizeof(j->op), 0) != sizeof(j->op))
-		return -EIO;
-	if ((r = journal_format(j, p, &b)) < 0 || (r = io_pwrite_all(fd, b.data, b.len, 0)) < 0 ||
-	    (r = io_sync(fd)) < 0 || (r = io_sync_dir(dirfd)) < 0) {
+	if ((r = write_new(fd, j, p)) < 0 || (r = io_sync_dir(dirfd)) < 0) {
 		(void)unlinkat(dirfd, JOURNAL_PENDING, 0);
 		return r;
 	}
@@ -235,21 +278,46 @@ int journal_begin(int dirfd, struct journal *j, const struct plan *p)
 	return 0;
 }
 
+int journal_supersede(int dirfd, struct journal *j, const struct plan *p, struct journal *old)
+{
+	autoclose int fd = -1;
+	int r;
+
+	/* what a killed one left; the lock on `old` keeps others away */
+	if (unlinkat(dirfd, JOURNAL_NEXT, 0) < 0 && errno != ENOENT)
+		return -errno;
+	if ((r = open_locked(dirfd, JOURNAL_NEXT, O_CREAT, &fd)) < 0)
+		return r;
+	if ((r = write_new(fd, j, p)) == 0 &&
+		renameat(dirfd, JOURNAL_NEXT, dirfd, JOURNAL_PENDING) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dirfd, JOURNAL_NEXT, 0);
+		return r;
+	}
+	journal_forget_copy(dirfd);
+	j->fd = take_fd(&fd);
+	(void)close(take_fd(&old->fd));
+	return io_sync_dir(dirfd);
+}
+
 int journal_resume(int dirfd, struct journal *ret)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
 	autoclose int fd = -1;
-	int r = open_locked(dirfd, 0, &fd);
+	int r = open_locked(dirfd, JOURNAL_PENDING, 0, &fd);
 
 	if (r < 0)
 		return r;
-	if ((r = io_read_file(dirfd, JOURNAL_PENDING, JOURNAL_MAX, &b)) < 0)
+	if ((r = io_read_rest(fd, JOURNAL_MAX, &b)) < 0)
 		return r;
-	if ((r = journal_parse(b.data, b.len, ret)) < 0) {
-		/* never whole: nothing was changed by it */
+	r = journal_parse(b.data, b.len, ret);
+	if (r == -ENODATA) {	/* nothing was changed by it */
 		(void)unlinkat(dirfd, JOURNAL_PENDING, 0);
-		return r;
+		return -ENOENT;
 	}
+	if (r < 0)
+		return r;
 	ret->fd = take_fd(&fd);
 	return 0;
 }
@@ -266,7 +334,9 @@ int journal_peek(int dirfd, struct journal *ret)
 	if (lock.l_type != F_UNLCK)
 		return -EBUSY;
 	r = io_read_rest(fd, JOURNAL_MAX, &b);
-	return r < 0 ? r : journal_parse(b.data, b.len, ret);
+	if (r == 0)
+		r = journal_parse(b.data, b.len, ret);
+	return r == -ENODATA ? -ENOENT : r;
 }
 
 int journal_last(int dirfd, struct journal *ret)

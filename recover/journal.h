@@ -2,8 +2,9 @@
  *
  * restore.journal in the store's folder describes one restore under way: what it is for, the
  * snapshot that holds what was there before, and every path with its wanted state. It is whole (its
- * last record says so) and on disk before the first change is made; one without that record
- * describes nothing that happened. How far it came is not in it: what a path holds is looked at and
+ * last record says so) and on disk before the first change is made; one whose end was never written
+ * describes nothing that happened, one that is damaged does: it is kept and nothing is made of it.
+ * How far it came is not in it: what a path holds is looked at and
  * compared by hash, which is the only answer that survives a power cut. At the end it becomes
  * restore.last, which undo reads.
  *
@@ -15,6 +16,8 @@
 
 #define JOURNAL_PENDING "restore.journal"
 #define JOURNAL_LAST "restore.last"
+/* the undo's of one that is still pending, until it takes its place */
+#define JOURNAL_NEXT "restore.next"
 /* a copy was written after that restore, below the folder it names */
 #define JOURNAL_COPY "restore.copy"
 
@@ -33,8 +36,12 @@ struct journal {
 /* Writes and syncs all but fd, op (both are set). -EBUSY: another restore runs or waits to be
  * finished. */
 int journal_begin(int dirfd, struct journal *j, const struct plan *p);
-/* restore.journal, locked: -ENOENT none, -EBUSY its restore is running, -EBADMSG damaged or not
- * whole, -EROFS: there is one but it cannot be locked for writing. */
+/* The same in the place of `old`, which is pending and ours (journal_resume), in one step: on
+ * failure the old one is as it was. */
+int journal_supersede(int dirfd, struct journal *j, const struct plan *p, struct journal *old);
+/* restore.journal, locked: -ENOENT none (one that was never whole is removed), -EBUSY its restore is
+ * running, -EBADMSG damaged (something was done by it: keep it), -EROFS: there is one but it cannot
+ * be locked for writing. */
 int journal_resume(int dirfd, struct journal *ret);
 /* The same for who only asks: nothing is locked, nothing written. */
 int journal_peek(int dirfd, struct journal *ret);
@@ -54,7 +61,8 @@ void journal_note_copy(int dirfd, const char *dir);
 int journal_copied(int dirfd, struct buf *ret);
 void journal_forget_copy(int dirfd);
 
-/* The bytes, for the tests: never reads past n, never trusts a length. -EBADMSG */
+/* The bytes, for the tests: never reads past n, never trusts a length. -EBADMSG damaged; -ENODATA
+ * its end was never written. */
 int journal_parse(const void *p, size_t n, struct journal *ret);
 int journal_format(const struct journal *j, const struct plan *p, struct buf *ret);
 

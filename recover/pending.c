@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
@@ -30,9 +31,34 @@ void pending_say(const struct recover *r)
 {
 	autoput(journal_release) struct journal j = { .fd = -1 };
 
-	if (journal_peek(store_dirfd(r->store), &j) == 0)
+	int e = journal_peek(store_dirfd(r->store), &j);
+
+	if (e == 0)
 		say(r, &j,
 			RECOVER " restore --continue finishes it, " RECOVER " undo takes it back");
+	else if (e == -EBADMSG)
+		pending_damaged(r, e);
+}
+
+void pending_damaged(const struct recover *r, int e)
+{
+	log_error_errno(e, "%s/" JOURNAL_PENDING ": a restore was interrupted, and what it was cannot "
+			   "be read; the snapshot \"before the restore\" (" RECOVER
+			   " list) holds what was there: delete that file, then restore what you "
+			   "want",
+		r->store_path);
+}
+
+/* The folder it was about went elsewhere, and its snapshots with it: it shall not come back at the
+ * old place. */
+static bool elsewhere(const struct recover *r, const struct journal *j)
+{
+	if (!strcmp(j->workspace, r->workspace))
+		return false;
+	log_error("a restore of %s was interrupted, and this workspace is %s: move it back to finish "
+		  "or undo that, or delete %s/" JOURNAL_PENDING " to leave it as it is",
+		j->workspace, r->workspace, r->store_path);
+	return true;
 }
 
 /* The process that began it did not live to tell. */
@@ -65,11 +91,11 @@ static int finish(struct recover *r, struct journal *j)
 
 	if (restore_open_root(j->workspace, &root) || restore_make_root(j->workspace, &root))
 		return EXIT_ENV;
+	apply_sweep(root, &j->targets, j->op);
 	if ((e = plan_build(r->store, root, &j->targets, &po, &p)) < 0) {
 		log_error_errno(e, "cannot finish it now");
 		return EXIT_ENV;
 	}
-	apply_sweep(root, &p, j->op);
 	if (safety_check_resumed(r, root, j->safety_seq, &p) < 0)
 		return EXIT_PART;
 	(void)progress_new("restoring", "files",
@@ -83,13 +109,20 @@ static int finish(struct recover *r, struct journal *j)
 		return EXIT_PART;
 	}
 	left = plan_complain(&p) > 0;
+	if (e < 0) {
+		log_error_errno(e, "%s: cannot be synced; " RECOVER
+			" restore --continue does it again", j->workspace);
+		return EXIT_PART;
+	}
 	if (left)
 		log_error("the other paths of that restore are as wanted");
-	if (e == 0 && (e = journal_end(store_dirfd(r->store), j)) < 0)
-		log_error_errno(e, "cannot end the journal");
-	if (e == 0)
-		tell(r, j, !left);
-	return e < 0 ? EXIT_ENV : left ? EXIT_PART : EXIT_DONE;
+	if ((e = journal_end(store_dirfd(r->store), j)) < 0) {
+		log_error_errno(e, "%s: the journal cannot be ended; " RECOVER
+			" restore --continue does that", r->store_path);
+		return EXIT_PART;
+	}
+	tell(r, j, !left);
+	return left ? EXIT_PART : EXIT_DONE;
 }
 
 int pending_finish(struct recover *r)
@@ -97,16 +130,20 @@ int pending_finish(struct recover *r)
 	autoput(journal_release) struct journal j = { .fd = -1 };
 	int e = journal_resume(store_dirfd(r->store), &j), rc;
 
-	if (e == -ENOENT || e == -EBADMSG)	/* none, or one that had changed nothing yet */
+	if (e == -ENOENT)
 		return EXIT_NO;
 	if (e < 0) {
 		if (e == -EBUSY)
 			log_error("a restore of this workspace is running");
+		else if (e == -EBADMSG)
+			pending_damaged(r, e);
 		else
 			log_error_errno(
 				e, "%s: an interrupted restore cannot be finished", r->store_path);
 		return EXIT_ENV;
 	}
+	if (elsewhere(r, &j))
+		return EXIT_ENV;
 	interrupt_catch();
 	say(r, &j, "finishing it (" RECOVER " undo takes it back)");
 	rc = finish(r, &j);

@@ -48,6 +48,7 @@ struct plan_item {
 	bool early;		/* DELETE: it is in the way of something wanted */
 	bool temp;		/* the executor: written beside, to be renamed */
 	bool written;		/* the executor: its content was written */
+	bool done;		/* the executor: it was its turn */
 	const char *why;	/* BLOCKED; static text */
 	int error;		/* the executor's */
 };

@@ -114,8 +114,47 @@ static int apply(struct restore *x, int root, struct plan *p, uint64_t op, bool 
 	progress_done(o.progress);
 	*ret_stopped = e == -EINTR;
 	if (e < 0 && e != -EINTR)
-		return log_error_errno(e, "%s: cannot be synced", x->r->workspace);
-	return 0;
+		log_error_errno(e, "%s: cannot be synced", x->r->workspace);
+	return e == -EINTR ? 0 : e;
+}
+
+/* What was written may not be on the disk: the journal stays. */
+static int unsynced(const struct plan *p)
+{
+	(void)plan_complain(p);
+	log_error("how much of it is on the disk is not known: " RECOVER
+		  " restore --continue does it again, " RECOVER " undo takes it back");
+	return EXIT_PART;
+}
+
+/* In the place of the one that is taken back while it is pending, so that at no time there is
+ * none. */
+static int begin(struct restore *x, struct journal *j, const struct plan *p)
+{
+	int dirfd = store_dirfd(x->r->store);
+	int e = x->interrupted ? journal_supersede(dirfd, j, p, x->interrupted)
+			       : journal_begin(dirfd, j, p);
+
+	if (e == -EBUSY) {
+		log_error("another restore of this workspace is running; nothing was changed");
+		return EXIT_ENV;
+	}
+	return e < 0 ? context_failed(x->r, e,
+			"cannot write the journal of the restore, so nothing was changed")
+		     : EXIT_DONE;
+}
+
+/* Every path is as wanted, or cannot be changed. */
+static int nothing_left(struct restore *x, const struct plan *p)
+{
+	if (plan_complain(p) || !x->interrupted) {
+		log_error("nothing was changed");
+		return EXIT_PART;
+	}
+	journal_drop(store_dirfd(x->r->store), x->interrupted);
+	if (!x->r->quiet)
+		log_info("%s: done, it had changed nothing yet", x->title);
+	return EXIT_DONE;
 }
 
 void restore_keep_result(struct recover *r, const char *what)
@@ -135,7 +174,7 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 	autoput(store_snapshot_release) struct store_snapshot safety = { 0 };
 	autoput(journal_release) struct journal j = { .fd = -1 };
 	autofree char *before = NULL;
-	int dirfd = store_dirfd(x->r->store), e, rc;
+	int dirfd = store_dirfd(x->r->store), e = 0, rc;
 	bool stopped;
 
 	before = xasprintf("before the %s", x->what);
@@ -145,11 +184,8 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 		log_error("stopped; nothing was changed");
 		return EXIT_PART;
 	}
-	if (plan_empty(p)) {
-		(void)plan_complain(p);
-		log_error("nothing was changed");
-		return EXIT_PART;
-	}
+	if (plan_empty(p))
+		return nothing_left(x, p);
 	j.undo = x->undo && !x->reverted_undo;
 	j.delete_ok = x->delete_ok;
 	j.time_ns = x->r->now_ns;
@@ -157,28 +193,23 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 	j.safety = safety.id;
 	j.rev = x->rev;
 	j.workspace = strdup(x->r->workspace);
-	if (x->interrupted && (e = journal_end(dirfd, x->interrupted)) < 0)
-		return context_failed(x->r, e, "cannot end the interrupted restore");
-	if ((e = journal_begin(dirfd, &j, p)) < 0) {
-		if (e == -EBUSY) {
-			log_error("another restore of this workspace is running; nothing was "
-				  "changed");
-			return EXIT_ENV;
-		}
-		return context_failed(
-			x->r, e, "cannot write the journal of the restore, so nothing was changed");
-	}
+	if ((rc = begin(x, &j, p)))
+		return rc;
 	if ((rc = restore_make_root(x->r->workspace, root))) {
-		journal_drop(dirfd, &j);
+		if (!x->interrupted)	/* else the half of that one is still there */
+			journal_drop(dirfd, &j);
 		return rc;
 	}
 	if (apply(x, *root, p, j.op, &stopped) < 0)
-		return EXIT_PART;	/* the journal stays: --continue tries again */
+		return unsynced(p);
 	if (!stopped && (e = journal_end(dirfd, &j)) < 0)
-		return context_failed(x->r, e, "cannot end the journal");
+		log_error_errno(e, "%s: the journal cannot be ended; " RECOVER
+			" restore --continue does that", x->r->store_path);
 	if (!stopped)
 		restore_keep_result(x->r, x->what);
 	rc = report(x, p, stopped);
+	if (e < 0)
+		rc = EXIT_PART;
 	tell_restore(
 		x->r->workspace, x->r->store_path, x->title, &x->rev, &safety.id, rc == EXIT_DONE);
 	return rc;
@@ -298,8 +329,10 @@ int restore_elsewhere(struct restore *x, const char *dir)
 	}
 	if ((rc = restore_make_root(dir, &root)))
 		return rc;
-	if (apply(x, root, &p, (uint64_t)getpid(), &stopped) < 0)
+	if (apply(x, root, &p, (uint64_t)getpid(), &stopped) < 0) {
+		(void)plan_complain(&p);
 		return EXIT_PART;
+	}
 	journal_note_copy(store_dirfd(x->r->store), dir);
 	if (stopped) {
 		log_error(

@@ -1,11 +1,13 @@
 /* tests/preload_fault.c - LD_PRELOAD: makes chosen calls fail on purpose.
  *
  *	FAULT_CALLS	comma list: write pwrite writev pwritev fsync fdatasync open
- *			openat rename renameat ftruncate mmap readdir read pread unlink
+ *			openat rename renameat renameat2 syncfs ftruncate mmap readdir read
+ *			pread unlink unlinkat
  *			(openat2 goes through syscall(2): "openat2")
  *	FAULT_AT	the first matching call that fails, from 1; 0 = none (count only)
  *	FAULT_COUNT	how many in a row from there; default 1, -1 = all
- *	FAULT_ERR	EIO ENOSPC ENOMEM EMFILE EACCES EDQUOT, "short" (half of a transfer), "kill"
+ *	FAULT_ERR	EIO ENOSPC ENOMEM EMFILE EACCES EDQUOT, "short" (half of a transfer), "kill",
+ *			"save" (renameat, renameat2: an editor saves "MY NEW WORK" to that name first)
  *	FAULT_PATH	only where the file's path contains this
  *	FAULT_SECTOR	pread only: where it touches the 512 bytes that hold this offset; else none
  *	FAULT_WHEN	only while this file exists
@@ -94,6 +96,19 @@ static int error_number(const char *name)
 	return EIO;
 }
 
+/* As editors do: beside, then renamed. */
+static void save(int dir, const char *path)
+{
+	static const char work[] = "MY NEW WORK\n";
+	int fd = (int)syscall(SYS_openat, dir, ".editor", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return;
+	(void)syscall(SYS_write, fd, work, sizeof(work) - 1);
+	(void)syscall(SYS_close, fd);
+	(void)syscall(SYS_renameat2, dir, ".editor", dir, path, 0);
+}
+
 /* What shall happen to this call? With FAIL, errno is set. */
 static int verdict(const char *call, int fd, const char *path)
 {
@@ -116,6 +131,10 @@ static int verdict(const char *call, int fd, const char *path)
 		(void)raise(SIGKILL);
 	if (err && strcmp(err, "short") == 0)
 		return SHORT;
+	if (err && strcmp(err, "save") == 0) {
+		save(fd, path);
+		return PASS;
+	}
 	errno = error_number(err ? err : "EIO");
 	return FAIL;
 }
@@ -182,7 +201,12 @@ PLAIN(ftruncate, "ftruncate", (int fd, off_t n), (fd, n), fd, NULL)
 PLAIN(ftruncate64, "ftruncate", (int fd, off64_t n), (fd, n), fd, NULL)
 PLAIN(rename, "rename", (const char *a, const char *b), (a, b), -1, b)
 PLAIN(renameat, "renameat", (int da, const char *a, int db, const char *b), (da, a, db, b), db, b)
+/* the name that is not a temporary of recover's is the user's */
+PLAIN(renameat2, "renameat2", (int da, const char *a, int db, const char *b, unsigned how),
+	(da, a, db, b, how), db, strstr(b, ".hf-") ? a : b)
 PLAIN(unlink, "unlink", (const char *a), (a), -1, a)
+PLAIN(unlinkat, "unlinkat", (int d, const char *a, int how), (d, a, how), d, a)
+PLAIN(syncfs, "syncfs", (int fd), (fd), fd, NULL)
 
 static mode_t open_mode(int flags, va_list ap)
 {

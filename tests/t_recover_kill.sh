@@ -30,7 +30,7 @@ walk "$w" >"$d/second.walk"
 cd / && cp -a "$w" "$d/w.saved" && cp -a "$s" "$d/s.saved"
 
 reset() { rm -rf "$w" "$s" && cp -a "$d/w.saved" "$w" && cp -a "$d/s.saved" "$s"; }
-calls=openat,openat2,renameat,write,pwrite,fsync,unlink
+calls=openat,openat2,renameat,renameat2,write,pwrite,fsync,syncfs,unlink,unlinkat
 killed() { env LD_PRELOAD="$fault" FAULT_CALLS=$calls FAULT_PATH="$d" FAULT_ERR=kill FAULT_AT="$1" \
 	FAULT_WHEN="$s/restore.journal" FAULT_LOG="$d/count" "$bin/recover" --workspace "$w" restore "$first" --delete --yes -q >"$d/out" 2>&1; }
 
