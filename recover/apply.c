@@ -317,7 +317,7 @@ static void make_folders(struct apply *a)
 					    AT_SYMLINK_NOFOLLOW) < 0
 					    ? -errno
 					    : 0;
-		else if (mkdirat(dirfd, name, (it->want.mode & 07777) | 0700) < 0 &&
+		else if (mkdirat(dirfd, name, want_mode(&it->want) | 0700) < 0 &&
 			 errno != EEXIST)
 			it->error = -errno;
 	}

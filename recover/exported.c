@@ -90,8 +90,8 @@ static int no_refs(git_repository *repo)
 	return r == GIT_ITEROVER ? 1 : r;
 }
 
-/* main is where an export left it: at a snapshot of this store, or where the last one put it (what was
- * thinned since is another commit in the store), or was before that if it was killed there. */
+/* main is where an export left it: at a snapshot of this store, or where the last one put it (what
+ * was thinned since is another commit in the store), or was before that if it was killed there. */
 static bool main_is_ours(git_repository *repo, git_config *c, git_odb *ours)
 {
 	char hex[GIT_OID_HEXSZ + 1];

@@ -88,6 +88,7 @@ static const struct {
 } words[] = {
 	{ ENTRY_UNSTABLE, "unstable" }, { ENTRY_EMPTIED, "emptied" }, { ENTRY_NULLED, "nulled" },
 	{ ENTRY_SPARSE, "sparse" }, { ENTRY_KEPT, "kept" },
+	{ ENTRY_ACL, "acl" },
 };
 
 void json_flags(cJSON *o, const char *key, uint32_t flags)
@@ -105,7 +106,8 @@ const char *flag_words(uint32_t flags, char out[64])
 
 	*p = 0;
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		if (!(flags & words[i].bit) || words[i].bit == ENTRY_SPARSE)
+		if (!(flags & words[i].bit) || words[i].bit == ENTRY_SPARSE ||
+			words[i].bit == ENTRY_ACL)
 			continue;
 		if (p != out)
 			*p++ = ' ';

@@ -80,7 +80,9 @@ static int same_content(struct building *b, const struct target *t, const struct
 
 static bool same_meta(const struct store_entry *want, const struct had *h)
 {
-	if (want->kind != KIND_LINK && (want->mode & 07777) != (h->mode & 07777))
+	/* with the same bits as then it may still have its list */
+	if (want->kind != KIND_LINK && (want->mode & 07777) != (h->mode & 07777) &&
+		want_mode(want) != (h->mode & 07777))
 		return false;
 	return want->mtime_ns == h->mtime_ns;
 }

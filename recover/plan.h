@@ -62,6 +62,13 @@ struct plan {
 	uint64_t same;		/* targets that are as wanted */
 };
 
+/* The permissions it gets. Of a file that had an access control list the group's are not known (the
+ * mode has the list's mask in their place): it gets none. */
+static inline uint32_t want_mode(const struct store_entry *want)
+{
+	return want->mode & (want->flags & ENTRY_ACL ? 07707 : 07777);
+}
+
 struct plan_options {
 	bool delete_ok;		/* contents may be deleted to make room for another kind */
 	/* not this store's workspace (--to): hash instead of trusting its stat data */

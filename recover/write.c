@@ -25,9 +25,14 @@ static struct timespec to_timespec(int64_t ns)
 int write_meta(int dirfd, const char *name, const struct store_entry *want)
 {
 	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, to_timespec(want->mtime_ns) };
+	struct stat st;
+	/* its list may still be there: then its mask stays */
+	bool as_it_was = want->flags & ENTRY_ACL &&
+			 fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			 (st.st_mode & 07777) == (want->mode & 07777);
 
-	if (want->kind != KIND_LINK &&
-		fchmodat(dirfd, name, want->mode & 07777, AT_SYMLINK_NOFOLLOW) < 0)
+	if (want->kind != KIND_LINK && !as_it_was &&
+		fchmodat(dirfd, name, want_mode(want), AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	return utimensat(dirfd, name, t, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
@@ -87,10 +92,10 @@ static int finish_file(struct out *o, const struct store_entry *want)
 	if (o->hole && ftruncate(o->fd, o->at) < 0)
 		return -errno;
 	if (want->mode & 07000) {
-		if (fchmod(o->fd, want->mode & 07777) < 0)
+		if (fchmod(o->fd, want_mode(want)) < 0)
 			return -errno;
-	} else if (fstat(o->fd, &st) < 0 || ((st.st_mode ^ want->mode) & 07777)) {
-		if (fchmod(o->fd, want->mode & 07777) < 0)	/* a default ACL had its say */
+	} else if (fstat(o->fd, &st) < 0 || ((st.st_mode ^ want_mode(want)) & 07777)) {
+		if (fchmod(o->fd, want_mode(want)) < 0)	/* a default ACL had its say */
 			return -errno;
 	}
 	return futimens(o->fd, t) < 0 ? -errno : 0;
@@ -99,10 +104,10 @@ static int finish_file(struct out *o, const struct store_entry *want)
 static int create(int dirfd, const char *name, const struct plan_item *it)
 {
 	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(dirfd, name, flags, it->want.mode & 0777);
+	int fd = openat(dirfd, name, flags, want_mode(&it->want) & 0777);
 
 	if (fd < 0 && errno == EEXIST && unlinkat(dirfd, name, 0) == 0)
-		fd = openat(dirfd, name, flags, it->want.mode & 0777);
+		fd = openat(dirfd, name, flags, want_mode(&it->want) & 0777);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 #include "../lib/auto.h"
 #include "../lib/io.h"
@@ -199,6 +201,24 @@ static int regular(struct walk *w, const struct spot *at, const struct stat *st,
 	return put_file(w, at, st, any_size);
 }
 
+/* Of name in dirfd, or of dirfd. Where /proc is not there it is not known. */
+static uint32_t folder_flags(int dirfd, const char *name, const struct stat *st)
+{
+	static const char acl[] = "system.posix_acl_access";
+	char path[NAME_MAX + 40];
+	ssize_t n;
+
+	if (!(st->st_mode & 070))	/* with a list they are its mask: there is none without */
+		return 0;
+	if (!name) {
+		n = fgetxattr(dirfd, acl, NULL, 0);
+	} else {
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dirfd, name);
+		n = lgetxattr(path, acl, NULL, 0);
+	}
+	return n > 0 ? ENTRY_ACL : 0;
+}
+
 static int folder_itself(struct walk *w, const struct spot *at, const struct stat *st)
 {
 	const struct store_entry *e = at->was;
@@ -206,7 +226,8 @@ static int folder_itself(struct walk *w, const struct spot *at, const struct sta
 	if (e->kind == KIND_DIR && e->mode == st->st_mode && e->mtime_ns == scan_ns(&st->st_mtim) &&
 		!(e->flags & ENTRY_KEPT))
 		return 0;
-	return store_txn_dir(w->t, at->path, st);
+	return store_txn_dir_flags(
+		w->t, at->path, st, folder_flags(at->dirfd, at->path[0] ? at->name : NULL, st));
 }
 
 static int folder(
@@ -427,7 +448,7 @@ static int one_folder(struct walk *w, const char *dir, enum scan_depth depth, in
 	/* What changed its time between the look from its parent and the watch is told by
 	 * nobody. */
 	if (fstat(fd, &st) == 0 && scan_ns(&st.st_ctim) >= w->begun_ns - SCAN_GRAIN_NS &&
-		(r = store_txn_dir(w->t, dir, &st)) < 0)
+		(r = store_txn_dir_flags(w->t, dir, &st, folder_flags(fd, NULL, &st))) < 0)
 		return r;
 	r = listing_read(&w->names, fd);
 	if (r < 0)
@@ -502,8 +523,10 @@ static int root_itself(struct walk *w)
 	if (fstat(w->s->rootfd, &st) < 0)
 		return -errno;
 	/* scan_replaced goes by it. */
-	return was.kind == KIND_DIR && was.ino != st.st_ino ? store_txn_dir(w->t, "", &st)
-							    : folder_itself(w, &at, &st);
+	if (was.kind == KIND_DIR && was.ino != st.st_ino)
+		return store_txn_dir_flags(
+			w->t, "", &st, folder_flags(w->s->rootfd, NULL, &st));
+	return folder_itself(w, &at, &st);
 }
 
 static int root(struct walk *w, enum scan_depth depth)

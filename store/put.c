@@ -2,6 +2,7 @@
  * record, large files pass through in chunks. */
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "../lib/text.h"
 #include "hash.h"
@@ -378,6 +379,14 @@ static void from_stat(const struct stat *st, struct store_entry *e)
 		e->flags |= ENTRY_SPARSE;
 }
 
+#define ACL "system.posix_acl_access"
+
+/* With one, the group's bits are those of its mask: there is none without any. */
+static bool may_have_acl(const struct stat *st)
+{
+	return st->st_mode & 070;
+}
+
 static bool same_stat(const struct stat *a, const struct stat *b)
 {
 	return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
@@ -398,6 +407,8 @@ int put_file(struct store_txn *t, int fd, const struct store_entry *was, struct 
 		if (!S_ISREG(st.st_mode))
 			return -EINVAL;
 		from_stat(&st, ret);
+		if (may_have_acl(&st) && fgetxattr(fd, ACL, NULL, 0) > 0)
+			ret->flags |= ENTRY_ACL;
 		r = st.st_size < LARGE_MIN ? put_small(t, fd, (size_t)st.st_size, was, ret) :
 			put_large(t, fd, (uint64_t)st.st_size, was, ret);
 		if (r < 0 && r != -ESTALE)

@@ -100,6 +100,9 @@ enum {	/* entry flags; a snapshot's flags are the union of its entries' */
 	ENTRY_NULLED = 4,	/* became all NUL bytes (or its second half or more did) */
 	ENTRY_SPARSE = 8,	/* had holes */
 	ENTRY_KEPT = 16,	/* could not be read: the entry before stands, `why` says why */
+	/* had an access control list, which is not stored: mode's group bits are its mask, what
+	 * others than the owning group may have had */
+	ENTRY_ACL = 32,
 };
 
 struct store_snapshot {
@@ -243,6 +246,9 @@ int store_txn_file(struct store_txn *t, const char *path, int fd, struct store_e
 int store_txn_link(struct store_txn *t, const char *path, const struct stat *st,
 	const char *target);
 int store_txn_dir(struct store_txn *t, const char *path, const struct stat *st);
+/* ... with ENTRY_ACL, or 0. */
+int store_txn_dir_flags(
+	struct store_txn *t, const char *path, const struct stat *st, uint32_t flags);
 /* path and all that is below it do not exist any more. Nothing happens if the store does not
  * know it. */
 int store_txn_gone(struct store_txn *t, const char *path);

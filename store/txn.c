@@ -114,8 +114,8 @@ int txn_add_change(struct store_txn *t, const char *path, const struct store_ent
 	c->noop = was->kind == e->kind && was->mode == e->mode && was->size == e->size &&
 		  was->mtime_ns == e->mtime_ns && was->why == e->why &&
 		  oid_eq(&was->oid, &e->oid) &&
-		  (was->flags & (ENTRY_KEPT | ENTRY_UNSTABLE)) ==
-			  (e->flags & (ENTRY_KEPT | ENTRY_UNSTABLE));
+		  (was->flags & (ENTRY_KEPT | ENTRY_UNSTABLE | ENTRY_ACL)) ==
+			  (e->flags & (ENTRY_KEPT | ENTRY_UNSTABLE | ENTRY_ACL));
 	if (buf_add(&t->paths, path, strlen(path) + 1) < 0)
 		return -ENOMEM;
 	t->n_change++;
@@ -220,12 +220,19 @@ int store_txn_link(struct store_txn *t, const char *path, const struct stat *st,
 
 int store_txn_dir(struct store_txn *t, const char *path, const struct stat *st)
 {
+	return store_txn_dir_flags(t, path, st, 0);
+}
+
+int store_txn_dir_flags(
+	struct store_txn *t, const char *path, const struct stat *st, uint32_t flags)
+{
 	struct store_entry was, e;
 	int r = check_path(path, true);
 
 	if (r < 0 || (r = current(t, path, &was)) < 0)
 		return r;
 	from_stat(st, KIND_DIR, &e);
+	e.flags = flags;
 	return txn_add_change(t, path, &e, &was);
 }
 
