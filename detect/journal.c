@@ -95,12 +95,12 @@ static int make_schema(struct journal *j)
 	return schema_version(j, &v) == 0 && v == SCHEMA ? 0 : r;
 }
 
-static int try_open(int dirfd, bool write, struct journal *j)
+static int try_open(int dirfd, const char *name, bool write, struct journal *j)
 {
-	char path[64];
+	char path[128];
 	int v = 0, r;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/" DETECT_JOURNAL, dirfd);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dirfd, name);
 	if (sqlite3_open_v2(path, &j->db,
 		    (write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX,
 		    NULL) != SQLITE_OK)
@@ -123,14 +123,14 @@ static void close_db(struct journal *j)
 }
 
 /* The record of old crashes must not hide the newest. */
-static int set_aside(int dirfd)
+static int set_aside(int dirfd, char name[static 64])
 {
-	char name[64], stamp[32];
+	char stamp[32];
 	time_t now = time(NULL);
 	struct tm tm;
 
 	(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
-	(void)snprintf(name, sizeof(name), DETECT_JOURNAL ".bad-%s", stamp);
+	(void)snprintf(name, 64, DETECT_JOURNAL ".bad-%s", stamp);
 	if (renameat(dirfd, DETECT_JOURNAL, dirfd, name) < 0)
 		return -errno;
 	(void)unlinkat(dirfd, DETECT_JOURNAL "-journal",
@@ -152,6 +152,7 @@ static int create_file(int dirfd)
 int journal_open(int state_dirfd, bool write, struct journal **ret)
 {
 	struct journal *j = calloc(1, sizeof(*j));
+	char name[64];
 	int r;
 
 	if (!j)
@@ -162,14 +163,14 @@ int journal_open(int state_dirfd, bool write, struct journal **ret)
 		r = faccessat(state_dirfd, DETECT_JOURNAL, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
 											  : 0;
 	if (r == 0)
-		r = try_open(state_dirfd, write, j);
+		r = try_open(state_dirfd, DETECT_JOURNAL, write, j);
 	if (r == -EBADMSG && write) {
 		close_db(j);
-		r = set_aside(state_dirfd);
+		r = set_aside(state_dirfd, name);
 		if (r == 0)
 			r = create_file(state_dirfd);
 		if (r == 0)
-			r = try_open(state_dirfd, write, j);
+			r = try_open(state_dirfd, DETECT_JOURNAL, write, j);
 	}
 	if (r < 0) {
 		journal_close(j);
@@ -738,6 +739,43 @@ int journal_event_copy(const struct journal_event *ev, struct journal_event *ret
 }
 
 /* ---- quota ---- */
+
+static int salvage(const struct journal_event *ev, void *arg)
+{
+	struct journal_event copy = *ev;
+	int r;
+
+	copy.row = 0;
+	r = journal_add(arg, &copy);
+	for (unsigned i = 0; i < ev->n_link && r == 0; i++)
+		r = journal_add_link(arg, ev->id, &ev->link[i]);
+	return r;
+}
+
+int journal_renew(int dirfd)
+{
+	struct journal_filter all = { .samples = true };
+	struct journal old = { 0 }, *j = NULL;
+	char name[64];
+	int r = set_aside(dirfd, name), damage;
+
+	if (r == 0)
+		r = journal_open(dirfd, true, &j);
+	if (r < 0)
+		return r;
+	r = journal_batch_begin(j);
+	damage = try_open(dirfd, name, false, &old);
+	/* Newest first, up to where the damage is. */
+	if (r == 0 && damage == 0)
+		damage = journal_each(&old, &all, salvage, j);
+	if (r == 0)
+		r = journal_batch_commit(j);
+	if (damage < 0)
+		log_warn(DETECT_JOURNAL ": not all of the old one could be read");
+	close_db(&old);
+	journal_close(j);
+	return r;
+}
 
 static int pragma_u64(struct journal *j, const char *sql, uint64_t *ret)
 {

@@ -61,6 +61,9 @@ struct journal_event {
 int journal_open(
 	int state_dirfd, bool write, struct journal **ret); /* read: -ENOENT when there is none */
 void journal_close(struct journal *j);
+/* One that turned out damaged while it was used (-EBADMSG): it is kept aside, what can be read of it
+ * goes into a new one. Nobody has it open to write. */
+int journal_renew(int state_dirfd);
 /* Several additions and completions as one; all or, after a failure or without the commit, none. */
 int journal_batch_begin(struct journal *j);
 int journal_batch_commit(struct journal *j);

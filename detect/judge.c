@@ -431,6 +431,7 @@ static bool something_left(int dirfd)
 
 static int run(struct judge *g)
 {
+	bool renewed = false, again;
 	int r;
 
 	do {
@@ -445,8 +446,14 @@ static int run(struct judge *g)
 			r = journal_trim(g->j, g->cfg->journal_quota);
 		journal_close(g->j);
 		g->j = NULL;
+		/* A damaged page of old events must not hide the newest. */
+		again = r == -EBADMSG && !renewed;
+		if (again) {
+			renewed = true;
+			r = journal_renew(g->dirfd);
+		}
 		/* What came after our last look found us at work: it is ours. */
-	} while (r == 0 && something_left(g->dirfd));
+	} while (r == 0 && (again || something_left(g->dirfd)));
 	if (g->once)
 		judge_told(g);
 	return r;

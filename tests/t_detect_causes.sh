@@ -180,5 +180,17 @@ judge
 check "detect.terminal = false" [ ! -s "$d/said.1" ]
 kill $pids 2>/dev/null
 
+# A damaged page: what is still to be read is kept, what comes is recorded.
+python3 -c 'import os, sys
+n = os.path.getsize(sys.argv[1])
+with open(sys.argv[1], "r+b") as f:
+    f.seek(n // 2)
+    f.write(os.urandom(n // 4))' "$HOLDFAST_STATE/journal.db"
+fact id=after real=$((t + 90000)) pid=90 code=3
+judge
+is "an end after a page was damaged" after cause failed
+judge
+check "the damaged one is kept" [ "$(ls "$HOLDFAST_STATE" | grep -c 'journal.db.bad-')" -le 1 ]
+
 gives 0 "a judge with nothing to do stays a while, and ends" timeout 30 "$bin/detect-core" judge
 [ $bad = 0 ]

@@ -172,8 +172,8 @@ class Box:
         try:
             db = sqlite3.connect("file:%s/journal.db?mode=ro" % self.state, uri=True, timeout=20)
             with db:
-                return [dict(zip(("pid", "kind", "cause", "final", "text", "evidence", "confidence", "id"), r)) for r in db.execute(
-                    "SELECT pid, kind, cause, fact IS NULL, text, evidence, confidence, id FROM event")]
+                return [dict(zip(("pid", "kind", "cause", "final", "text", "evidence", "confidence", "id", "time"), r)) for r in db.execute(
+                    "SELECT pid, kind, cause, fact IS NULL, text, evidence, confidence, id, time FROM event")]
         except sqlite3.OperationalError:
             return []
 
@@ -200,10 +200,22 @@ class Box:
         shutil.rmtree(self.d, ignore_errors=True)
 
 
+class Noted(dict):
+    """Knows when each was put in: a number is given again in a long run, to another program."""
+
+    def __init__(self):
+        super().__init__()
+        self.when = {}
+
+    def __setitem__(self, key, value):
+        self.when[key] = time.time()
+        super().__setitem__(key, value)
+
+
 class Case:
     def __init__(self, name):
         self.name = name
-        self.wanted = {}		# pid -> the causes that are right
+        self.wanted = Noted()		# pid -> the causes that are right
 
 
 def train(box, what, **more):
@@ -371,7 +383,7 @@ def server(box):
             p = box.popen([node, box.d + "/code-server/out/node/entry.js", "--auth", "none"], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL)
             child, host = (int(x) for x in p.stdout.readline().split())
-            box.wait_watched("editors", 3)
+            until_true(lambda: {p.pid, child, host} <= set(roles(box)), 20)
             if what == "child":
                 a.wanted[child] = {"killed"}
                 b.wanted[p.pid] = {"killed"}
@@ -524,10 +536,10 @@ def verdict(box, c, pid):
         i = int(pid.split("-")[1])
         return of[i] if i < len(of) else None
     kind = 6 if c.name.startswith("stopped") else 0
-    for r in rows:
-        if r["pid"] == pid and r["kind"] == kind:
-            return r if r["final"] else None
-    return None
+    # The first end from then on: hangs and ends come later than what causes them.
+    mine = [r for r in rows if r["pid"] == pid and r["kind"] == kind and r["time"] / 1000 > c.wanted.when[pid] - 5]
+    r = min(mine, key=lambda r: r["time"]) if mine else None
+    return r if r and r["final"] else None
 
 
 def collect(box, cases):
