@@ -89,7 +89,7 @@ int cached_oid(struct cached *k, const char *path, const struct had *h, struct o
 		e->ctime_ns != h->ctime_ns || e->ino != h->ino || e->size != h->size ||
 		e->mtime_ns != h->mtime_ns || e->mode != h->mode)
 		return 0;
-	t = time_of(k, e->seq);
+	t = e->seen_ns ? e->seen_ns : time_of(k, e->seq);
 	if (e->ctime_ns >= t - RACY_NS || e->mtime_ns >= t - RACY_NS)
 		return 0;
 	*ret = e->oid;

@@ -191,7 +191,8 @@ bool scan_unchanged(
 	if (e->kind == KIND_FILE && e->size != (uint64_t)now->st_size)
 		return false;
 	/* It may have changed again within the grain of the times after it was read. */
-	return (mtime > ctime ? mtime : ctime) < time_of(s, st, e->seq) - SCAN_GRAIN_NS;
+	return (mtime > ctime ? mtime : ctime) <
+	       (e->seen_ns ? e->seen_ns : time_of(s, st, e->seq)) - SCAN_GRAIN_NS;
 }
 
 int scan_snapshot(struct scan *s, struct store *st, const struct store_commit *how,

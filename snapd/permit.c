@@ -33,6 +33,8 @@ int permit_no_store(const char *dir, int r)
 		way = NO_ROOM_TEXT;
 	else if (r == -EACCES || r == -EPERM || r == -EROFS)
 		way = "; --store DIR keeps it elsewhere";
+	else if (r == -ENOTEMPTY)
+		way = ", and holds no store; --store DIR names an empty folder, or none";
 	log_error("%s: %s%s", dir, err_str(r), way);
 	return r;
 }

@@ -79,7 +79,8 @@ static int stream_large(struct store *s, const struct rbuf *list, const struct o
 			break;
 		}
 		memcpy(part.b, p, 20);
-		r = obj_read_id(s, &part, &type, &raw);
+		/* No more than the size that was told: who asks may have made room for that. */
+		r = n > size - done ? -EBADMSG : obj_read_id(s, &part, &type, &raw);
 		if (r == -ENOENT || (r == 0 && (type != OBJ_BLOB || raw->len != n)))
 			r = -EBADMSG;
 		if (r == 0) {

@@ -3,11 +3,11 @@
 
 #include "catalogue.h"
 
-#define NEW_PATH "INSERT INTO path VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define NEW_PATH "INSERT INTO path VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 #define GET_PATH \
 	"SELECT id, seq, kind, mode, size, mtime, flags, why FROM path WHERE dir=? AND name=?"
 #define SET_PATH "UPDATE path SET seq=?3, kind=?4, mode=?5, size=?6, mtime=?7, ctime=?8, ino=?9," \
-	" oid=?10, flags=?11, why=?12, sum=?13 WHERE dir=?1 AND name=?2"
+	" oid=?10, flags=?11, why=?12, sum=?13, seen=0 WHERE dir=?1 AND name=?2"
 
 static int find_child(struct catalogue *c, int64_t dir, const char *name, size_t len, int64_t *ret)
 {
@@ -220,7 +220,7 @@ int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const st
 	return r < 0 ? r : update_path(c, dir, name, seq, e);
 }
 
-int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino)
+int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino, int64_t seen_ns)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	sqlite3_stmt *st;
@@ -229,13 +229,14 @@ int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t 
 
 	if (r < 0)
 		return r;
-	if (!(st = cat_stmt(
-		      c, CS_TOUCH, "UPDATE path SET ctime=?3, ino=?4 WHERE dir=?1 AND name=?2")))
+	if (!(st = cat_stmt(c, CS_TOUCH,
+		      "UPDATE path SET ctime=?3, ino=?4, seen=?5 WHERE dir=?1 AND name=?2")))
 		return c->err;
 	sqlite3_bind_int64(st, 1, dir);
 	sqlite3_bind_blob(st, 2, name, (int)strlen(name), SQLITE_STATIC);
 	sqlite3_bind_int64(st, 3, ctime_ns);
 	sqlite3_bind_int64(st, 4, (int64_t)ino);
+	sqlite3_bind_int64(st, 5, seen_ns);
 	return cat_run(c, st);
 }
 

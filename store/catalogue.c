@@ -22,7 +22,7 @@
 
 #include "catalogue.h"
 
-#define SCHEMA 7
+#define SCHEMA 8
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 
@@ -33,7 +33,8 @@ static const char schema[] =
 	"CREATE TABLE collide(id BLOB NOT NULL, loc INTEGER NOT NULL);"
 	"CREATE TABLE path(dir INTEGER, name BLOB, id INTEGER, seq INTEGER, kind INTEGER,"
 	" mode INTEGER, size INTEGER, mtime INTEGER, ctime INTEGER, ino INTEGER, oid BLOB,"
-	" flags INTEGER, why INTEGER, sum INTEGER, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
+	" flags INTEGER, why INTEGER, sum INTEGER, seen INTEGER, PRIMARY KEY(dir, name))"
+	" WITHOUT ROWID;"
 	"CREATE TABLE version(path INTEGER, seq INTEGER, kind INTEGER, mode INTEGER, size INTEGER,"
 	" mtime INTEGER, flags INTEGER, why INTEGER, sum INTEGER,"
 	" PRIMARY KEY(path, seq)) WITHOUT ROWID;"
@@ -45,7 +46,7 @@ static const char schema[] =
 	"CREATE TABLE segment(no INTEGER PRIMARY KEY, salt INTEGER);"
 	"CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one=1), store BLOB, seg INTEGER,"
 	" off INTEGER, next INTEGER, seq INTEGER, lossy INTEGER, sum INTEGER);"
-	"INSERT INTO path VALUES(0, x'', 1, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0);";
+	"INSERT INTO path VALUES(0, x'', 1, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0);";
 
 /* Said once, and the next writer makes the file again. */
 static int damaged(struct catalogue *c)

@@ -31,7 +31,7 @@ struct child *rows_add(struct rows *x, const char *name, size_t len)
 	return r;
 }
 
-#define ENTRY "name, id, seq, kind, mode, size, mtime, ctime, ino, oid, flags, why, sum"
+#define ENTRY "name, id, seq, kind, mode, size, mtime, ctime, ino, oid, flags, why, sum, seen"
 
 static int row_entry(struct store *s, int64_t dir, sqlite3_stmt *st, struct store_entry *e)
 {
@@ -46,6 +46,7 @@ static int row_entry(struct store *s, int64_t dir, sqlite3_stmt *st, struct stor
 		.mtime_ns = sqlite3_column_int64(st, 6),
 		.ctime_ns = sqlite3_column_int64(st, 7),
 		.ino = (uint64_t)sqlite3_column_int64(st, 8),
+		.seen_ns = sqlite3_column_int64(st, 13),
 		.flags = (uint32_t)sqlite3_column_int64(st, 10),
 		.why = (enum store_why)sqlite3_column_int(st, 11),
 	};

@@ -256,7 +256,7 @@ static int doubt_row(const char *path, const struct store_entry *e, void *arg)
 		return r;
 	if (x->rows++ < NAMED_MAX)
 		log_warn("%s: its content is damaged in the store: it is read again", path);
-	return cat_touch(x->s->cat, path, 0, 0);
+	return cat_touch(x->s->cat, path, 0, 0, 0);
 }
 
 /* ---- trees ---- */

@@ -372,7 +372,7 @@ int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint
 	uint64_t added);
 int cat_add_change(struct catalogue *c, uint64_t seq, const char *path,
 	const struct store_entry *e);
-int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino);
+int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino, int64_t seen_ns);
 int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq);
 /* -ENOENT: it knows no such object; -ESTALE: it knows a place, and something else is there. A
  * place that cannot be read is given: the caller must see the damage, not miss the object. */

@@ -1,4 +1,5 @@
 /* Opening a store: its folder, its lock, its log's tail, its catalogue. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -63,7 +64,8 @@ static void sleep_ms(long ms)
 
 /* ---- the writer's lock ---- */
 
-/* An OFD lock: the kernel lets it go with the process, so there is no stale one. */
+/* An OFD lock: the kernel lets it go with the process, so there is no stale one; but what a killed
+ * writer wrote into it would be. Whoever takes it takes that away first. */
 static int try_lock(struct store *s, bool name_me)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -77,12 +79,11 @@ static int try_lock(struct store *s, bool name_me)
 		return -errno;
 	if (fcntl(s->lockfd, F_OFD_SETLK, &fl) < 0)
 		return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
-	if (!name_me)
-		return 0;
-	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	/* For people and messages only: a full disk must not stop a writer here. */
-	if (ftruncate(s->lockfd, 0) == 0)
+	if (ftruncate(s->lockfd, 0) == 0 && name_me) {
+		n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 		(void)io_pwrite_all(s->lockfd, text, (size_t)n, 0);
+	}
 	return 0;
 }
 
@@ -178,6 +179,14 @@ static int new_catalogue(struct store *s, struct log_pos *ret_end)
 	return catch_up(s, s->cat, ret_end);
 }
 
+/* What we make in it can be used by whose it is. */
+static bool is_mine(const struct store *s)
+{
+	struct stat st;
+
+	return fstat(s->dirfd, &st) == 0 && st.st_uid == geteuid();
+}
+
 /* With the lock held: an up-to-date catalogue for writing, and the end of the log. */
 static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 {
@@ -192,9 +201,9 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 	}
 	if (r == 0 && (r = catch_up(s, s->cat, ret_end)) == 0)
 		return 0;
-	/* Damaged, of another schema, or not of this log. What else there may be (no
-	 * descriptors, a lock, no permission) says nothing against it. */
-	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST)
+	/* Damaged, of another schema, not of this log, or another user's in a folder of ours. What else
+	 * there may be (no descriptors, a lock) says nothing against it. */
+	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST && !(r == -EACCES && is_mine(s)))
 		return r;
 	return new_catalogue(s, ret_end);
 }
@@ -264,7 +273,7 @@ static int reader_catalogue(struct store *s)
 	for (int i = 0; r < 0 && i < 40; i++) {
 		if (r == -ENOMEM)
 			return r;
-		lock = try_lock(s, false);
+		lock = is_mine(s) ? try_lock(s, false) : -EACCES;
 		if (lock == 0) {
 			s->write = true;
 			if (faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0)
@@ -317,8 +326,81 @@ int store_refresh(struct store *s)
 
 /* ---- folders ---- */
 
+static bool name_is(const char *name, const char *const *list)
+{
+	while (*list && strcmp(*list, name) != 0)
+		list++;
+	return *list;
+}
+
+/* May a store be begun here? Not among what is somebody else's: -ENOTEMPTY. What a start that was
+ * killed leaves is no obstacle: the log's folder comes first. */
+static int check_empty(int dirfd, bool has_log)
+{
+	static const char *const first[] = { ".", "..", "log", "workspace", "lock", "control", NULL };
+	static const char *const later[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm",
+		"catalogue.db-journal", CATALOGUE_BAD, NULL };
+	autoclosedir DIR *d = NULL;
+	struct dirent *de;
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno();
+	if (!(d = fdopendir(fd))) {
+		int r = err_errno();
+
+		close(fd);
+		return r;
+	}
+	while ((errno = 0, de = readdir(d)))
+		if (!name_is(de->d_name, first) && !(has_log && (name_is(de->d_name, later) ||
+		    strncmp(de->d_name, ".workspace.tmp-", 15) == 0)))
+			return -ENOTEMPTY;
+	return errno ? err_errno() : 0;
+}
+
+/* A store has a log, or names its workspace where that was taken away. */
+static int check_ours(int dirfd)
+{
+	static const char *const signs[] = { "log/00000001.seg", "log/acked", "log/headers" };
+	autoput(buf_release) struct buf b = BUF_INIT;
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++)
+		if (fstatat(dirfd, signs[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			return 0;
+	if (io_read_file(dirfd, "workspace", 65536, &b) >= 0 && b.len && *b.data == '/')
+		return 0;
+	return check_empty(dirfd,
+		fstatat(dirfd, "log", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
+}
+
+/* A store that is new: its name is to survive a power cut, whoever made the folders above it and
+ * died before he said so to the disk. */
+static int sync_above(const struct store *s)
+{
+	autofree char *path = strdup(s->dir);
+	int r = 0;
+
+	if (!path)
+		return -ENOMEM;
+	for (char *slash; r == 0 && (slash = strrchr(path, '/'));) {
+		autoclose int fd = -1;
+
+		*slash = 0;
+		fd = open(*path ? path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* Folders that we may not even list are not ours to have made. */
+		if (fd >= 0 && faccessat(fd, ".", W_OK, AT_EACCESS) == 0)
+			r = io_sync_dir(fd);
+		if (r == -EINVAL || r == -EROFS)	/* a file system without it */
+			r = 0;
+	}
+	return r;
+}
+
 static int open_folders(struct store *s, bool create)
 {
+	struct stat st;
 	int r;
 
 	if (create && (r = io_mkdir_p(AT_FDCWD, s->dir, 0700)) < 0)
@@ -326,14 +408,16 @@ static int open_folders(struct store *s, bool create)
 	s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dirfd < 0)
 		return -errno;
-	if (create && mkdirat(s->dirfd, "log", 0700) == 0) {
-		if ((r = io_sync_dir(s->dirfd)) < 0)
-			return r;
-	} else if (create && errno != EEXIST) {
+	if (create && (r = check_ours(s->dirfd)) < 0)
+		return r;
+	if (create && mkdirat(s->dirfd, "log", 0700) < 0 && errno != EEXIST)
 		return -errno;
-	}
 	s->logfd = openat(s->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return s->logfd < 0 ? -errno : 0;
+	if (s->logfd < 0)
+		return -errno;
+	if (!create || s->opt.no_sync || fstatat(s->logfd, "acked", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return (r = io_sync_dir(s->dirfd)) < 0 ? r : sync_above(s);
 }
 
 static int read_workspace(struct store *s)

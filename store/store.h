@@ -165,6 +165,7 @@ struct store_entry {
 	/* only for the current state (store_cur_*): what lstat said then, 0 = not known (rehash) */
 	int64_t ctime_ns;
 	uint64_t ino;
+	int64_t seen_ns;		/* when that was, if after that snapshot; else 0 */
 };
 
 typedef int (*store_entry_fn)(const char *path, const struct store_entry *e, void *arg);

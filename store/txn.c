@@ -579,7 +579,7 @@ static int index_objects(struct store_txn *t, const struct store_snapshot *info,
 }
 
 static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc_t loc,
-	uint64_t added, const struct change *c, size_t n, size_t noop)
+	uint64_t added, const struct change *c, size_t n, size_t noop, int64_t seen_ns)
 {
 	struct store *s = t->s;
 	struct snap sn = { .info = *info };
@@ -594,7 +594,7 @@ static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc
 	if (r == 0 && loc && cat_rows_wrong(s->cat) && (r = log_reconcile(s, s->cat, info)) == 0)
 		cat_rows_right(s->cat, false);
 	for (size_t i = n; r == 0 && i < n + noop; i++)
-		r = cat_touch(s->cat, c[i].path, c[i].e.ctime_ns, c[i].e.ino);
+		r = cat_touch(s->cat, c[i].path, c[i].e.ctime_ns, c[i].e.ino, seen_ns);
 	if (r == 0)
 		r = cat_commit(s->cat, loc ? s->end : cat_pos(s->cat));
 	if (r < 0)
@@ -644,7 +644,7 @@ static int commit_snapshot(struct store_txn *t, const struct store_commit *how,
 	/* Acknowledged from here on. The catalogue follows; if it cannot, it is brought up to
 	 * date later. */
 	info->added_bytes = added = log_bytes_between(s, t->start, s->end);
-	if ((r = index_txn(t, info, loc, added, c, n, noop)) < 0) {
+	if ((r = index_txn(t, info, loc, added, c, n, noop, how->time_ns)) < 0) {
 		log_warn_errno(r, "%s: catalogue not updated", s->dir);
 		s->broken = 1;
 	}
@@ -674,7 +674,7 @@ int store_txn_commit(
 	}
 	if (!n && !h.force && !s->heal && !t->healed) {
 		/* Whatever was put is in some snapshot already, or nobody wants it. */
-		if (noop && index_txn(t, &last, 0, 0, c, 0, noop) < 0)
+		if (noop && index_txn(t, &last, 0, 0, c, 0, noop, h.time_ns) < 0)
 			log_debug("%s: stat data not kept", s->dir);
 		heal_done(s);	/* nothing that stands now was hit */
 		store_txn_abort(t);

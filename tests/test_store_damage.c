@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "store/internal.h"
 
@@ -514,6 +515,116 @@ START_TEST(store__what_was_cut_stays)
 		snprintf(path, sizeof(path), i > 16 ? "%s/log/torn.%d" : "%s/log/torn", dir, i - 16);
 		ck_assert_int_eq(access(path, F_OK), i < 16 ? 0 : -1);
 	}
+}
+END_TEST
+
+static void write_text(const char *name, const char *text)
+{
+	autoclose int fd = -1;
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+/* The number that a killed writer left names a stranger by now: whoever takes the lock takes it away. */
+START_TEST(store__no_stale_writer_is_named)
+{
+	struct store *s = four_files("stale");
+	char path[600];
+	struct stat st;
+
+	store_close(s);
+	write_text("lock", "1\n");
+	drop_catalogue();
+	store_close(open_store(STORE_READ));	/* makes the catalogue, in the writer's place */
+	snprintf(path, sizeof(path), "%s/lock", dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_size, 0);
+}
+END_TEST
+
+/* A folder with something else in it is no place for a store, and stays as it is. */
+START_TEST(store__a_strangers_folder_is_refused)
+{
+	char log[600];
+	struct store *s;
+	struct stat st;
+
+	snprintf(dir, sizeof(dir), "%s/stranger", check_dir(NULL));
+	ck_assert_int_eq(mkdir(dir, 0755), 0);
+	write_text("catalogue.db", "my books");
+	write_text("lock", "my notes on locks");
+	ck_assert_int_eq(store_open(dir, STORE_WRITE, NULL, &s), -ENOTEMPTY);
+	snprintf(log, sizeof(log), "%s/lock", dir);
+	ck_assert_int_eq(stat(log, &st), 0);
+	ck_assert_int_eq(st.st_size, 17);
+	snprintf(log, sizeof(log), "%s/log", dir);
+	ck_assert_int_lt(access(log, F_OK), 0);
+	/* What a start that was killed leaves is none. */
+	drop("catalogue.db");
+	ck_assert_int_eq(mkdir(log, 0700), 0);
+	store_close(open_store(STORE_WRITE));
+}
+END_TEST
+
+static int count_piece(const void *p, size_t n, void *arg)
+{
+	(void)p;
+	*(size_t *)arg += n;
+	return 0;
+}
+
+/* A list of chunks that says 5 bytes and names a megabyte ten times gives no more than 5. */
+START_TEST(store__a_large_file_is_no_larger_than_it_says)
+{
+	struct store *s = new_store("liar");
+	struct store_txn *t = begin(s);
+	struct store_entry was = { .kind = KIND_GONE };
+	autoput(buf_release) struct buf list = BUF_INIT;
+	autorbuf struct rbuf *zero = rbuf_new(1u << 20), *raw = NULL;
+	struct oid chunk, id = { { 1 } };
+	size_t got = 0;
+
+	memset(zero->data, 0, zero->len);
+	ck_assert_int_eq(put_bytes(t, zero->data, zero->len, &was, &chunk), 0);
+	buf_add_varint(&list, 5);
+	for (int i = 0; i < 10; i++) {
+		buf_add_varint(&list, zero->len);
+		buf_add(&list, chunk.b, 20);
+	}
+	raw = rbuf_new(list.len);
+	memcpy(raw->data, list.data, list.len);
+	ck_assert_int_eq(put_object(t, OBJ_LARGE, &id, raw, 0), 0);
+	put(t, "a", "a");
+	commit(t);
+	ck_assert_int_eq(store_stream_blob(s, &id, count_piece, &got), -EBADMSG);
+	ck_assert_uint_le(got, 5);
+	store_close(s);
+}
+END_TEST
+
+/* A look that found nothing new is remembered with what it saw. */
+START_TEST(store__a_look_counts_from_when_it_was)
+{
+	struct store *s = new_store("look");
+	struct store_commit how = { .reason = REASON_MANUAL };
+	struct store_entry e;
+	struct stat st = { .st_mode = S_IFREG | 0644, .st_size = 1, .st_ctim = { .tv_sec = 100 } };
+
+	for (int i = 0; i < 2; i++) {
+		struct store_txn *t = begin(s);
+
+		st.st_ctim.tv_sec += 100;
+		how.time_ns = (i + 1) * INT64_C(1000000000000);
+		ck_assert_int_eq(store_txn_bytes(t, "a", &st, "a", 1), 0);
+		ck_assert_int_eq(store_txn_commit(t, &how, NULL), i == 0);
+		ck_assert_int_eq(store_cur_get(s, "a", &e), 0);
+		ck_assert_int_eq(e.ctime_ns, st.st_ctim.tv_sec * INT64_C(1000000000));
+		ck_assert_int_eq(e.seen_ns, i ? how.time_ns : 0);
+	}
+	store_close(s);
 }
 END_TEST
 
@@ -1079,6 +1190,8 @@ END_TEST
 CHECK_MAIN("store_damage", store__a_damaged_tree_does_not_stop_the_next_snapshot,
 	store__without_tree_and_catalogue_nothing_is_guessed, store__a_lost_snapshot_leaves_nothing_behind,
 	store__numbers_are_given_once, store__no_flipped_bit_cuts_an_acknowledged_snapshot,
+	store__no_stale_writer_is_named, store__a_strangers_folder_is_refused,
+	store__a_large_file_is_no_larger_than_it_says, store__a_look_counts_from_when_it_was,
 	store__a_lost_header_is_taken_from_its_copy, store__a_lost_header_cuts_nothing, store__what_was_cut_stays,
 	store__a_wrong_acknowledgement_is_ignored, store__wrong_places_in_the_catalogue_are_found_out_and_mended,
 	store__a_catalogue_removed_under_the_writer_is_made_again,

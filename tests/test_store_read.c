@@ -691,6 +691,7 @@ START_TEST(store_read__settings_for_tls_are_not_ours)
 	write_file("openssl.cnf", conf, sizeof(conf) - 1);
 	file_path("openssl.cnf", path);
 	ck_assert_int_eq(setenv("OPENSSL_CONF", path, 1), 0);
+	new_dir("tls-store");
 	three_files();
 }
 END_TEST
