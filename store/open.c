@@ -187,6 +187,13 @@ static bool is_mine(const struct store *s)
 	return fstat(s->dirfd, &st) == 0 && st.st_uid == geteuid();
 }
 
+/* A catalogue of another user, in a folder that is ours. */
+static bool is_strange(const struct store *s)
+{
+	return is_mine(s) && faccessat(s->dirfd, "catalogue.db", R_OK | W_OK, AT_EACCESS) < 0 &&
+	       errno == EACCES;
+}
+
 /* With the lock held: an up-to-date catalogue for writing, and the end of the log. */
 static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 {
@@ -203,7 +210,7 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 		return 0;
 	/* Damaged, of another schema, not of this log, or another user's in a folder of ours. What else
 	 * there may be (no descriptors, a lock) says nothing against it. */
-	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST && !(r == -EACCES && is_mine(s)))
+	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST && !(r == -EACCES && is_strange(s)))
 		return r;
 	return new_catalogue(s, ret_end);
 }

@@ -149,7 +149,9 @@ def check(cut, w, right, last):
     rc, out, err = tool("tool_get", cut, "verify")
     if rc:
         bad.append("verify after it: exit %d %s %s" % (rc, out, err))
-    if tool("tool_get", cut, "dump", str(last))[:2] != right[last][:2]:
+    # Its number is another where a catalogue knew of the one that was lost: none is given twice.
+    newest = h.hfread("list", check=False).stdout.split(b" ", 1)[0].decode()
+    if newest not in (str(last), str(last + 1)) or tool("tool_get", cut, "dump", newest)[:2] != right[last][:2]:
         bad.append("snapshot %d, taken again, is another" % last)
     return bad + [count == last]
 
