@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 	struct gpu_feed *f;
 	struct stat st;
 
-	log_init("detect", LOG_WARN);
+	log_init(DETECT, LOG_WARN);
 	if (argc == 2 && strcmp(argv[1], "-v") == 0)
 		log_set_level(LOG_INFO);
 	if (fstat(GPU_FEED_FD, &st) < 0 || st.st_size < (off_t)sizeof(*f)) {

@@ -108,7 +108,7 @@ static void notify(const struct journal_event *ev)
 	autoput(buf_release) struct buf body = BUF_INIT, pressed = BUF_INIT;
 	bool lost = ev->kind != J_RISK && ev->kind != J_HANG && ev->kind != J_GUARD;
 	const char *argv[] = { "notify-send", "--app-name=Holdfast", "--urgency=critical",
-		"--action=recover=Recover", "--", title(ev), NULL, NULL };
+		"--action=open=Recover", "--", title(ev), NULL, NULL };
 	const char *plain[] = { argv[0], argv[1], argv[2], "--", argv[5], NULL, NULL };
 	struct command_run c = {
 		.argv = lost ? argv : plain, .timeout_ms = ANSWER_MS, .max = 64, .out = &pressed
@@ -130,7 +130,7 @@ static void notify(const struct journal_event *ev)
 	}
 	if (r != 0 && r != -ENOENT && r != -ETIMEDOUT)
 		log_warn("notify-send: %s", r < 0 ? err_str(r) : "failed");
-	if (r == 0 && pressed.len && strncmp(pressed.data, "recover", 7) == 0)
+	if (r == 0 && pressed.len && strncmp(pressed.data, "open", 4) == 0)
 		open_terminal(ev);
 }
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "internal.h"
 
@@ -306,7 +307,7 @@ static void say_gone(const struct doubt *x)
 {
 	for (size_t i = 0; i < x->n_gone; i++)
 		log_error("%s/log/%08u.seg is gone: what it held and is still in the workspace is "
-			  "stored again; older snapshots have lost it (recover verify)",
+			  "stored again; older snapshots have lost it (" RECOVER " verify)",
 			x->s->dir, x->gone[i]);
 }
 

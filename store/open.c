@@ -102,7 +102,8 @@ static int lock_writer(struct store *s)
 	for (int i = 0; r == -EBUSY && i < 200; i++) {
 		pid_t pid = 0;
 
-		if (store_writer(s->dir, &pid) == 1 && pid > 0 &&
+		/* One that is about to end is waited for. */
+		if (i >= 20 && store_writer(s->dir, &pid) == 1 && pid > 0 &&
 			(kill(pid, 0) == 0 || errno == EPERM))
 			return -EBUSY;
 		sleep_ms(10);

@@ -148,7 +148,7 @@ judge
 check "nothing is told twice" [ "$(wc -l <"$d/hooked")" = 2 ]
 # The button: what is pressed opens a terminal with the report, in the workspace.
 mkdir -p "$d/my work"
-printf '#!/bin/sh\ncase "$*" in *--action=recover=Recover*) echo recover;; esac\n' >"$d/bin/notify-send"
+printf '#!/bin/sh\ncase "$*" in *--action=open=Recover*) echo open;; esac\n' >"$d/bin/notify-send"
 printf '#!/bin/sh\n{ pwd; for a; do echo "$a"; done; } >"%s/terminal.new"; mv "%s/terminal.new" "%s/terminal"\n' "$d" "$d" "$d" >"$d/bin/x-terminal-emulator"
 chmod +x "$d/bin/x-terminal-emulator"
 fact id=press real=$((t + 20000)) pid=75 of_kind=editor family=VSCode role=main status=signaled signal=11

@@ -27,7 +27,7 @@ says "is named" "$d/err" "the last event.*finished (exit code 0)"
 # A crash between two snapshots, which nobody linked.
 now=$(($(ago 0) + 1))	# the millisecond after the snapshot
 fact id=crash0000001 real="$now" pid=4711 status=signaled signal=9 oom0=1 oom1=2 cgoom0=0 cgoom1=1 \
-	m.real="$now" m.total=16000000000 m.available=1000000000 m.mem_total=16000000000 m.mem_available=1000000000 \
+	m.real="$now" m.total=16000000000 m.available=1000000000 m.mem_total=16000000000 m.mem_available=1000000000 beforeavail=200000000 \
 	argv='python3 train.py --workers 8' peak=5000000000
 judge
 echo two >"$w/train.py"

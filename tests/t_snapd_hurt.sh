@@ -17,7 +17,7 @@ moved() { mv "$s/log" "$d/log-away" && echo 4 >>"$w/a" && once >/dev/null && sam
 check "log/ moved away: likewise, and what was moved stays as it is" moved
 segment() { rm "$s/log/"*.seg && echo 5 >>"$w/a" && once >/dev/null && same && said 'snapshots are lost'; }
 check "its segment deleted" segment
-idle() { id=$(once) && rm -rf "$s/log" && id2=$(once) && [ "$id2" != "$id" ] && same; }
+idle() { once >/dev/null && rm -rf "$s/log" && once >/dev/null && [ -s "$s/log/00000001.seg" ] && same; }
 check "... also when nothing has changed since" idle
 
 # One flipped bit in each frame of the first snapshot: trees and files of folders that nobody touches.

@@ -48,7 +48,7 @@ full()
 		grep -q "make room" "$d/err" || return 1
 	"$snapd" -w "$w" --store "$s" --interval 1h 2>"$d/log" & pid=$!
 	pids="$pids $pid"
-	until_true grep -q "waiting for it" "$d/log" && kill -0 "$pid" && echo room >"$w/room" && rm "$d/small/fill" && gets room room && stop
+	until_true grep -qE "waiting for it|trying again" "$d/log" && kill -0 "$pid" && echo room >"$w/room" && rm "$d/small/fill" && gets room room && stop
 }
 check "a disk that is full at the start: it waits for room, and says so" full
 unset HOLDFAST_CONFIG

@@ -106,7 +106,8 @@ START_TEST(err__every_code_has_words)
 {
 	for (int e = -200; e <= 200; e++)
 		ck_assert_ptr_nonnull(err_str(e));
-	ck_assert_str_eq(err_str(-EDQUOT), err_str(-ENOSPC));
+	ck_assert_ptr_nonnull(strstr(err_str(-EDQUOT), "quota"));
+	ck_assert_ptr_nonnull(strstr(err_str(-ENOSPC), "space"));
 	ck_assert_int_eq(err_from_git(0), 0);
 	ck_assert_int_eq(err_from_git(-3), -ENOENT);
 	ck_assert_int_eq(err_from_sqlite(100), 0);
