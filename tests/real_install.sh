@@ -8,10 +8,10 @@ d=$(mktemp -d) || exit 1
 trap 'chmod -R u+rwx "$d" 2>/dev/null; rm -rf "$d"' EXIT
 bad=0
 check() { n=$1; shift; if "$@"; then echo "ok $n"; else echo "not ok $n"; bad=1; fi; }
-mk() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j2 -C "$top" BUILD="$d/build" OPT=-O0 NAME_PREFIX=hf- DESTDIR="$d/root" \
+mk() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j2 -C "$top" BUILD="$d/build" OPT=-O0 NAME_PREFIX=hf- DESTDIR="$d/dest" \
 	PREFIX=/usr "$@" >"$d/make" 2>&1 || { tail -20 "$d/make"; return 1; }; }
 plain() { grep -nE '(^|[^[:alnum:]_./-])(snapd|recover|detect)($|[^[:alnum:]_.-])' "$@"; }
-b=$d/root/usr/bin
+b=$d/dest/usr/bin
 mkdir -p "$d/w" && echo one >"$d/w/f"
 
 check 'it builds and installs' mk install
@@ -47,5 +47,5 @@ check "messages and help name the prefixed programs ($n)" test $n -ge 14
 check 'errors begin with the name' grep -q '^hf-recover: nonsense: ' "$d/o7"
 check 'also in the other half' grep -q '^hf-snapd: ' "$d/o3"
 check 'it uninstalls' mk uninstall
-check 'nothing is left' test -z "$(find "$d/root" -type f)"
+check 'nothing is left' test -z "$(find "$d/dest" -type f)"
 exit $bad
