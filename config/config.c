@@ -13,6 +13,7 @@
 
 #include "lib/auto.h"
 #include "lib/err.h"
+#include "lib/gitlib.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/text.h"
@@ -182,7 +183,7 @@ static int parse(const char *path, git_config_foreach_cb cb, void *arg)
 	int r;
 
 	/* Counted; never shut down: starting it again would cost every caller. */
-	r = git_libgit2_init() < 0 ? -ENOMEM : 0;
+	r = gitlib_init() < 0 ? -ENOMEM : 0;
 	if (r == 0)
 		r = git_config_new(&g);
 	if (r == 0)

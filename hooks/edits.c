@@ -13,6 +13,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/gitlib.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
 
@@ -148,7 +149,7 @@ static void show(const struct change *c)
 
 void changes_show(const struct changes *l)
 {
-	(void)git_libgit2_init();
+	(void)gitlib_init();
 	for (size_t i = 0; i < l->n; i++)
 		if (change_differs(&l->c[i]))
 			show(&l->c[i]);

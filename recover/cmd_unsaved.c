@@ -12,6 +12,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/gitlib.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
@@ -150,7 +151,7 @@ static int diff(const struct recover *r, const struct unsaved_item *it, const st
 		return EXIT_ENV;
 	}
 	pager_start(r);
-	(void)git_libgit2_init();
+	(void)gitlib_init();
 	(void)git_diff_options_init(&opt, GIT_DIFF_OPTIONS_VERSION);
 	opt.context_lines = (uint32_t)r->cfg.context;
 	printf("--- ");

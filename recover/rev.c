@@ -176,34 +176,28 @@ static int by_crash(struct store *s, const char *spec, struct store_snapshot *re
 	return r;
 }
 
-struct steps {
-	uint64_t left;
-	uint64_t seq;
-};
-
-static int step(const struct store_snapshot *sn, void *arg)
+static int count_one(const struct store_snapshot *sn, void *arg)
 {
-	struct steps *st = arg;
-
-	st->seq = sn->seq;
-	return --st->left == 0;
+	(void)sn;
+	++*(uint64_t *)arg;
+	return 0;
 }
 
 static int go_back(struct store *s, const char *spec, uint64_t back, struct store_snapshot *sn)
 {
-	struct steps st = { back, 0 };
+	uint64_t seq = sn->seq, n = 0;
 	int r;
 
 	if (!back)
 		return 0;
-	r = store_list(s, sn->seq, step, &st);
-	if (r == 0) {
-		log_error("%s: there are only %llu snapshots before it", spec,
-			(unsigned long long)(back - st.left));
-		r = -ENOENT;
-	}
 	store_snapshot_release(sn);
-	return r < 0 ? r : store_by_seq(s, st.seq, sn);
+	r = store_back(s, seq, back, sn);
+	if (r == -ENOENT) {
+		(void)store_list(s, seq, count_one, &n);
+		log_error("%s: there are only %llu snapshots before it", spec,
+			(unsigned long long)n);
+	}
+	return r;
 }
 
 int rev_resolve(struct store *s, const char *spec, int64_t now_ns, struct store_snapshot *ret)

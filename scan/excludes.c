@@ -8,6 +8,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/buf.h"
+#include "../lib/gitlib.h"
 
 /* A configuration that git would not read names nothing. */
 static char *configured(void)
@@ -16,7 +17,7 @@ static char *configured(void)
 	git_buf path = { 0 };
 	char *r = NULL;
 
-	if (git_libgit2_init() < 0)
+	if (gitlib_init() < 0)
 		return NULL;
 	if (git_config_open_default(&c) == 0 &&
 		git_config_get_path(&path, c, "core.excludesfile") == 0)

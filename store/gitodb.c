@@ -5,6 +5,7 @@
 #include <git2/sys/odb_backend.h>
 #include <git2/sys/repository.h>
 
+#include "../lib/gitlib.h"
 #include "internal.h"
 
 struct backend {
@@ -229,7 +230,7 @@ int store_git(struct store *s, git_repository **ret_repo, git_odb **ret_odb)
 	int r = 0;
 
 	if (!s->repo) {
-		if (git_libgit2_init() < 0)
+		if (gitlib_init() < 0)
 			return -ENOTSUP;
 		/* Every record has its own checksum: to hash again costs 25 times the read. */
 		git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);

@@ -158,6 +158,29 @@ int store_before(struct store *s, uint64_t seq, struct store_snapshot *ret)
 	return query_snapshot(s, "seq<? ORDER BY seq DESC", (int64_t)seq, ret, NULL);
 }
 
+/* The rows between are counted, not read: the n-th of 40,000 must not cost 40,000 checks. */
+int store_back(struct store *s, uint64_t seq, uint64_t n, struct store_snapshot *ret)
+{
+	sqlite3_stmt *st;
+	int r, rc;
+
+	if (n > INT64_MAX)
+		return -ENOENT;
+	if (n == 0)
+		return store_by_seq(s, seq, ret);
+	r = query_stmt(s, SNAPSHOT " WHERE seq<? ORDER BY seq DESC LIMIT 1 OFFSET ?", &st);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(st, 1, (int64_t)seq);
+	sqlite3_bind_int64(st, 2, (int64_t)n - 1);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		r = take_snapshot(s, st, ret);
+	else if (rc == SQLITE_DONE)
+		r = -ENOENT;
+	return query_done(s, st, r, rc);
+}
+
 int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret)
 {
 	return query_snapshot(s, "time<=? ORDER BY seq DESC", time_ns, ret, NULL);

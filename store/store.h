@@ -130,6 +130,8 @@ int store_newest(struct store *s, struct store_snapshot *ret);
 int store_by_seq(struct store *s, uint64_t seq, struct store_snapshot *ret);
 /* The newest below seq. */
 int store_before(struct store *s, uint64_t seq, struct store_snapshot *ret);
+/* The n-th below seq, 0 being seq itself. */
+int store_back(struct store *s, uint64_t seq, uint64_t n, struct store_snapshot *ret);
 /* The newest not after. */
 int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret);
 /* hex: 4..40 digits of a commit id. -ENOTUNIQ if several match. */

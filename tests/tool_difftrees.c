@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/gitlib.h"
 #include "recover/out.h"
 #include "recover/patch.h"
 
@@ -28,7 +29,7 @@ int main(int argc, char **argv)
 
 	if (argc < 4)
 		return 2;
-	git_libgit2_init();
+	gitlib_init();
 	if (git_repository_open(&repo, argv[1]) < 0)
 		return 2;
 	for (int i = 4; i < argc; i++) {

@@ -6,6 +6,7 @@
 
 #include "lib/auto.h"
 #include "lib/err.h"
+#include "lib/gitlib.h"
 #include "lib/log.h"
 #include "lib/text.h"
 #include "scan/scan.h"
@@ -46,7 +47,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("tool_snap", LOG_INFO);
-	git_libgit2_init();
+	gitlib_init();
 	if (argc < 2)
 		return EXIT_USAGE;
 	how.message = argc > 2 && *argv[2] ? argv[2] : NULL;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config/config-internal.h"
+#include "lib/gitlib.h"
 #include "lib/io.h"
 #include "lib/text.h"
 
@@ -115,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static int ready;
 
 	if (!ready)
-		ready = git_libgit2_init();
+		ready = gitlib_init();
 	if (size > 4096)
 		return 0;
 	hidden_means_hidden(data, size);
