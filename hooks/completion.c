@@ -23,7 +23,7 @@ static const struct {
 		  "\t\tcompopt -o dirnames 2>/dev/null\n"
 		  "\t\treturn;;\n"
 		  "\t--reason)\n"
-		  "\t\twords='interval launch risk exit manual restore start stop';;\n"
+		  "\t\twords='interval launch risk exit manual restore start stop import';;\n"
 		  "\tesac\n"
 		  "\tcase ${prog##*/} in\n"
 		  "\t*snapd) ;;\n"

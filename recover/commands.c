@@ -60,6 +60,8 @@ const struct command commands[] = {
 		0, false, NEEDS_STORE, cmd_verify },
 	{ "export", "DIR", "all snapshots as an ordinary bare git repository", NULL, 1, 1, false,
 		NEEDS_STORE, cmd_export },
+	{ "import", "[--dry-run] [--json] DIR", "the copies in DIR, one a subfolder, as snapshots of their times",
+		import_opts, 1, 1, false, NEEDS_STORE, cmd_import },
 	{ "prune", "[--dry-run] [--json]", "thin the snapshots now, by age and by quota",
 		prune_opts, 0, 0, false, NEEDS_STORE, cmd_prune },
 	{ "stores", "[--json]", "every store there is, and whether its workspace still exists",

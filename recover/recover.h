@@ -112,6 +112,7 @@ COMMAND(status);
 COMMAND(report);
 COMMAND(verify);
 COMMAND(export);
+COMMAND(import);
 COMMAND(mark);
 COMMAND(news);
 COMMAND(prune);
@@ -124,7 +125,7 @@ COMMAND(summary);
 extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restore_opts[],
 	undo_opts[], history_opts[], find_opts[], deleted_opts[], status_opts[], report_opts[],
 	verify_opts[], mark_opts[], prune_opts[], stores_opts[], adopt_opts[], drop_opts[],
-	news_opts[], unsaved_opts[];
+	news_opts[], unsaved_opts[], import_opts[];
 
 /* ---- context ----------------------------------------------------------- */
 

@@ -2,12 +2,14 @@
 #include "control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/text.h"
+#include "import.h"
 #include "permit.h"
 #include "prune.h"
 #include "workspace.h"
@@ -155,6 +157,25 @@ static void on_prune(struct workspace *w, struct ctl_conn *c, char **req)
 	buf_release(&b);
 }
 
+/* "ok", and how many paths of the copy could not be read, or the negative errno of why it is not in: the client
+ * goes on with the next one, or not. */
+static void on_import(struct workspace *w, struct ctl_conn *c, char **req)
+{
+	const char *path = ctl_next_field(req), *when = ctl_next_field(req), *message = ctl_next_field(req);
+	char *end = NULL, text[40];
+	long long t = when ? strtoll(when, &end, 10) : 0;
+	uint64_t unreadable = 0;
+	int r;
+
+	if (!path || *path != '/' || !when || !*when || *end || !message) {
+		answer_error(c, err_str(-EINVAL), EXIT_USAGE);
+		return;
+	}
+	r = workspace_import(w, path, t, message, &unreadable);
+	(void)snprintf(text, sizeof(text), "ok\t%lld\n", r < 0 ? (long long)r : (long long)unreadable);
+	ctl_answer(c, text, strlen(text));
+}
+
 static const struct {
 	const char *word;
 	void (*fn)(struct workspace *w, struct ctl_conn *c, char **req);
@@ -164,6 +185,7 @@ static const struct {
 	{ "stop", on_stop },
 	{ "mark", on_mark },
 	{ "prune", on_prune },
+	{ "import", on_import },
 };
 
 struct waiting {

@@ -9,6 +9,7 @@
  * stop                            ok TAB id TAB 1 TAB number TAB why there is none (if so), after
  * the last snapshot; the process ends when it keeps no other workspace
  *	mark TAB seq TAB name		ok (seq 0 takes the name away)
+ *	import TAB path TAB ns TAB text	ok TAB paths that could not be read; negative: -errno, nothing was written
  *	prune TAB begin | more		ok TAB more dropped kept bytes segments (one field, spaces between): works
  *					for a moment; more is 1 as long as there is some to do: ask again with "more"
  * While a snapshot is being made `status` is answered, the others wait for its end.

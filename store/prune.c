@@ -53,7 +53,8 @@ static int add_kept(const struct store_snapshot *sn, void *arg)
 		c->x = p;
 		c->cap = cap;
 	}
-	c->x[c->n++] = (struct store_kept){ .seq = sn->seq, .time_ns = sn->time_ns };
+	c->x[c->n++] = (struct store_kept){ .seq = sn->seq, .time_ns = sn->time_ns,
+		.imported = sn->reason == REASON_IMPORT };
 	return 0;
 }
 
@@ -84,11 +85,23 @@ static int pin_mark(const char *name, uint64_t seq, void *arg)
 
 static void pin_crash(struct store_prune *p, int64_t at_ns)
 {
-	for (size_t i = p->n; i-- > 0;)
-		if (p->x[i].time_ns <= at_ns) {
-			p->x[i].pinned = true;
-			return;
-		}
+	struct store_kept *last = NULL, *copy = NULL;
+
+	/* As store_at_time finds it. */
+	for (size_t i = p->n; i-- > 0;) {
+		struct store_kept *x = &p->x[i];
+
+		if (x->time_ns > at_ns)
+			continue;
+		if (!x->imported && !last)
+			last = x;
+		if (x->imported && (!copy || x->time_ns > copy->time_ns))
+			copy = x;
+	}
+	if (copy && (!last || copy->time_ns > last->time_ns))
+		last = copy;
+	if (last)
+		last->pinned = true;
 }
 
 static int load_snapshots(struct store_prune *p)

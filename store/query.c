@@ -183,7 +183,24 @@ int store_back(struct store *s, uint64_t seq, uint64_t n, struct store_snapshot 
 
 int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret)
 {
-	return query_snapshot(s, "time<=? ORDER BY seq DESC", time_ns, ret, NULL);
+	/* Copies of earlier times (REASON_IMPORT) stand behind what is younger than they are. */
+	autoput(store_snapshot_release) struct store_snapshot copy = { 0 };
+	int r = query_snapshot(s, "time<=? AND reason<>9 ORDER BY seq DESC", time_ns, ret, NULL), e;
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	e = query_snapshot(s, "time<=? AND reason=9 ORDER BY time DESC, seq DESC", time_ns, &copy, NULL);
+	if (e < 0 && e != -ENOENT && r == 0)
+		store_snapshot_release(ret);
+	if (e < 0)
+		return e == -ENOENT ? r : e;
+	if (r == 0 && copy.time_ns <= ret->time_ns)
+		return 0;
+	if (r == 0)
+		store_snapshot_release(ret);
+	*ret = copy;
+	copy.message = NULL;
+	return 0;
 }
 
 static int hex_digit(char c)

@@ -4,6 +4,8 @@
  * Time is cut into boxes that begin at multiples of their length since 1970 (10 minutes, an hour, a
  * day, a week: each fits into the next), and the newest snapshot of a box stays. So what stays today
  * is among what stayed yesterday, however often this is asked. */
+#include <stdlib.h>
+
 #include "internal.h"
 
 #define SECOND INT64_C(1000000000)
@@ -46,35 +48,75 @@ static int64_t box_of(const struct level l[LEVELS], int64_t t, int64_t age, int 
 	return -1;
 }
 
+struct walk {			/* from the newest to the oldest */
+	const struct level *l;
+	int last_level;
+	int64_t last_box;
+};
+
+/* Is it the first one seen of its box, so the newest in it? */
+static bool is_first(struct walk *w, int64_t time_ns, int64_t now_ns)
+{
+	int level, last_level = w->last_level;
+	int64_t box = box_of(w->l, time_ns, now_ns - time_ns, &level), last_box = w->last_box;
+
+	if (box < 0)
+		return false;
+	w->last_level = level;
+	w->last_box = box;
+	return level == 0 || level != last_level || box != last_box;
+}
+
+static int by_time(const void *pa, const void *pb)
+{
+	const struct store_kept *a = *(struct store_kept *const *)pa, *b = *(struct store_kept *const *)pb;
+
+	return a->time_ns != b->time_ns ? (a->time_ns < b->time_ns ? -1 : 1) : a->seq < b->seq ? -1 : 1;
+}
+
+/* They came in all at once, maybe from several folders: their times are their order. */
+static void retain_imported(const struct level l[LEVELS], struct store_kept *x, size_t n, size_t n_imported,
+	int64_t now_ns)
+{
+	struct store_kept **y = malloc(n_imported * sizeof(*y));
+	struct walk w = { l, -1, 0 };
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (x[i].imported && y)
+			y[k++] = &x[i];
+		else if (x[i].imported)		/* no memory: nothing goes */
+			x[i].keep = true;
+	if (y)
+		qsort(y, k, sizeof(*y), by_time);
+	while (k-- > 0 && y)
+		if (!y[k]->odd && is_first(&w, y[k]->time_ns, now_ns))
+			y[k]->keep = true;
+	free(y);
+}
+
 void store_retain(const struct store_retention *k, struct store_kept *x, size_t n, int64_t now_ns)
 {
 	struct level l[LEVELS];
-	int64_t newest = INT64_MIN, last_box = 0;
+	int64_t newest = INT64_MIN;
 	int64_t grace = scaled(k->grace_s, 0);
-	int last_level = -1;
+	size_t n_imported = 0;
+	struct walk w = { l, -1, 0 };
 
 	make_levels(k, l);
 	/* A clock that went back, or a time that is still to come: nobody can say how old it is. */
 	for (size_t i = 0; i < n; i++) {
-		bool odd = x[i].time_ns > now_ns || x[i].time_ns < newest || x[i].time_ns < 0;
+		bool odd = x[i].time_ns > now_ns || x[i].time_ns < 0 || (!x[i].imported && x[i].time_ns < newest);
 
-		if (!odd)
+		if (!odd && !x[i].imported)
 			newest = x[i].time_ns;
 		x[i].keep = x[i].pinned || odd || i + 1 == n || now_ns - x[i].time_ns <= grace;
 		x[i].odd = odd;
+		n_imported += x[i].imported;
 	}
-	for (size_t i = n; i-- > 0;) {
-		int level;
-		int64_t box;
-
-		if (x[i].odd)
-			continue;
-		box = box_of(l, x[i].time_ns, now_ns - x[i].time_ns, &level);
-		if (box < 0)
-			continue;
-		if (level == 0 || level != last_level || box != last_box)
+	for (size_t i = n; i-- > 0;)
+		if (!x[i].odd && !x[i].imported && is_first(&w, x[i].time_ns, now_ns))
 			x[i].keep = true;
-		last_level = level;
-		last_box = box;
-	}
+	if (n_imported)
+		retain_imported(l, x, n, n_imported, now_ns);
 }

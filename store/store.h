@@ -132,7 +132,7 @@ int store_by_seq(struct store *s, uint64_t seq, struct store_snapshot *ret);
 int store_before(struct store *s, uint64_t seq, struct store_snapshot *ret);
 /* The n-th below seq, 0 being seq itself. */
 int store_back(struct store *s, uint64_t seq, uint64_t n, struct store_snapshot *ret);
-/* The newest not after. */
+/* The newest not after. What was imported counts where its time is later than that of the others. */
 int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret);
 /* hex: 4..40 digits of a commit id. -ENOTUNIQ if several match. */
 int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret);
@@ -293,11 +293,13 @@ struct store_kept {
 	uint64_t seq;
 	int64_t time_ns;
 	bool pinned;		/* in: marked, or the last before a crash */
+	bool imported;		/* in: REASON_IMPORT, with a time of its own */
 	bool keep;		/* out */
 	bool odd;		/* out: its time is in the future, or before that of an older one */
 };
 /* The policy, without a store: x by seq. The newest always stays, so does what is pinned, younger
- * than the grace, or odd. */
+ * than the grace, or odd. What was imported is thinned by the same ages, among itself, in the order of
+ * its times. */
 void store_retain(const struct store_retention *k, struct store_kept *x, size_t n, int64_t now_ns);
 
 struct store_prune_options {

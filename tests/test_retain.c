@@ -182,6 +182,44 @@ START_TEST(tighter_keeps_less_and_at_last_only_what_must_stay)
 }
 END_TEST
 
+/* Thirty days of copies, ten minutes apart, that came in behind two days of snapshots, in two lots. */
+START_TEST(imported_ones_are_thinned_by_their_own_times)
+{
+	size_t real = 2 * 24 * 12, copies = 30 * 24 * 6, n = real + copies + 1, all = 0, hourly = 0;
+	struct store_kept *x = calloc(n, sizeof(*x));
+
+	ck_assert_ptr_nonnull(x);
+	for (size_t i = 0; i < n; i++)
+		x[i].seq = i + 1;
+	for (size_t i = 0; i < real; i++)
+		x[i].time_ns = now - HOUR - (int64_t)(real - i) * 5 * MINUTE;
+	for (size_t i = 0; i < copies; i++) {	/* the odd ones first, then the even ones */
+		size_t k = i < copies / 2 ? 2 * i + 1 : 2 * (i - copies / 2);
+
+		x[real + i].time_ns = now - (int64_t)(copies - k) * 10 * MINUTE;
+		x[real + i].imported = true;
+	}
+	x[n - 1].time_ns = now;
+	x[real + 5].pinned = true;
+	store_retain(&usual, x, n, now);
+	for (size_t i = 0; i < n; i++) {
+		int64_t age = now - x[i].time_ns;
+
+		ck_assert(!x[i].odd);
+		if (!x[i].imported)
+			ck_assert(x[i].keep || age > DAY);
+		else if (x[i].keep && age <= DAY)
+			all++;
+		else if (x[i].keep && age > 7 * DAY)
+			hourly++;
+	}
+	ck_assert_uint_eq(all, 24 * 6);
+	ck_assert(hourly >= 23 * 24 && hourly <= 23 * 24 + 2);
+	ck_assert(x[real + 5].keep && x[n - 1].keep);
+	free(x);
+}
+END_TEST
+
 CHECK_MAIN("retain", levels_have_their_density, thinning_again_changes_nothing_and_time_only_takes,
 	no_box_is_ever_emptied, newest_pinned_and_young_stay, clocks_that_lie_cost_nothing,
-	tighter_keeps_less_and_at_last_only_what_must_stay)
+	tighter_keeps_less_and_at_last_only_what_must_stay, imported_ones_are_thinned_by_their_own_times)
