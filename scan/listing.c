@@ -5,8 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <time.h>
+
 #include "../lib/auto.h"
 #include "scan-internal.h"
+
+enum { READINGS = 6 };			/* of a folder that never stands still */
+#define TICK_NS INT64_C(10000000)	/* of the slowest kernels: 100 Hz */
 
 static int grow(void **p, size_t *cap, size_t n, size_t size)
 {
@@ -44,14 +49,13 @@ static int take_name(struct listing *l, const struct dirent *d)
 	return buf_add(&l->text, name, strlen(name) + 1);
 }
 
-int listing_read(struct listing *l, int dirfd)
+/* The names as readdir gives them, behind those that are there. */
+static int add_names(struct listing *l, int dirfd)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autoclosedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *d;
 
-	buf_reset(&l->text);
-	l->n = 0;
 	if (!dir) {
 		int r = -errno;
 
@@ -65,10 +69,61 @@ int listing_read(struct listing *l, int dirfd)
 		if (r < 0)
 			return r;
 	}
-	if (errno)
-		return -errno;
+	return -errno;
+}
+
+/* By name, each once. */
+static void sort(struct listing *l)
+{
+	size_t n = 0;
+
 	if (l->n)
 		qsort_r(l->at, l->n, sizeof(*l->at), compare, l->text.data);
+	for (size_t i = 0; i < l->n; i++) {
+		if (!n || compare(&l->at[n - 1], &l->at[i], l->text.data) != 0)
+			l->at[n++] = l->at[i];
+		else if (l->at[n - 1].type != l->at[i].type)
+			l->at[n - 1].type = DT_UNKNOWN;
+	}
+	l->n = n;
+}
+
+/* Did names come or go since `before`? The times of a folder have the grain of a clock tick, so one
+ * that was changed just before is as uncertain. */
+static bool was_changed(int dirfd, const struct stat *before)
+{
+	struct stat st;
+	struct timespec now;
+
+	if (fstat(dirfd, &st) < 0)
+		return false;
+	if (scan_ns(&st.st_mtim) != scan_ns(&before->st_mtim) ||
+		scan_ns(&st.st_ctim) != scan_ns(&before->st_ctim))
+		return true;
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return llabs(scan_ns(&now) - scan_ns(&st.st_ctim)) <= TICK_NS;
+}
+
+/* A name that is renamed to while the folder is read may be missed (POSIX leaves it open; tmpfs and
+ * btrfs do). Of one that the store knows the name itself is asked; one that is new is found by
+ * another reading, and what is gone meanwhile costs a look each. */
+int listing_read(struct listing *l, int dirfd)
+{
+	int r = 0;
+
+	buf_reset(&l->text);
+	l->n = 0;
+	for (int i = 0; i < READINGS; i++) {
+		struct stat before = { 0 };
+		size_t had = l->n;
+		bool sure = fstat(dirfd, &before) == 0;
+
+		if ((r = add_names(l, dirfd)) < 0)
+			return r;
+		sort(l);
+		if ((i && l->n == had) || !sure || !was_changed(dirfd, &before))
+			break;
+	}
 	return 0;
 }
 

@@ -68,12 +68,11 @@ if [ -d /dev/shm ] && shm=$(mktemp -d /dev/shm/holdfast-test-XXXXXX); then
 	rm -rf "$w" "$s"; ln -s "$shm" "$w"
 	replaced()
 	{
-		python3 - "$shm" "$snapd" "$build/recover" "$s" <<-'PY'
+		python3 - "$shm" "$snapd" "$build/recover" "$s" "$1" <<-'PY'
 		import os, random, subprocess, sys
-		w, snapd, recover, store = sys.argv[1:]
+		w, snapd, recover, store, known = sys.argv[1:]
 		for i in range(2000): open('%s/f%d' % (w, i), 'w').write('0')
-		# All are known: what a first listing misses nobody can miss.
-		subprocess.run([snapd, '-w', w, '--store', store, '--once', '-q'], stdout=subprocess.DEVNULL)
+		if known == 'known': subprocess.run([snapd, '-w', w, '--store', store, '--once', '-q'], stdout=subprocess.DEVNULL)
 		pid = os.fork()
 		if pid == 0:
 		    r, n = random.Random(5), 0
@@ -81,7 +80,8 @@ if [ -d /dev/shm ] && shm=$(mktemp -d /dev/shm/holdfast-test-XXXXXX); then
 		        open(w + '/.new', 'w').write(str(n)); os.rename(w + '/.new', '%s/f%d' % (w, r.randrange(2000))); n += 1
 		    os._exit(0)
 		lost = []
-		for _ in range(12):
+		for i in range(12):
+		    if known == 'new': subprocess.run(['rm', '-rf', store])
 		    subprocess.run([snapd, '-w', w, '--store', store, '--once', '-q'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 		    out = subprocess.run([recover, '-w', w, '--store', store, 'ls', '@'], stdout=subprocess.PIPE, text=True).stdout.split()
 		    n = len([x for x in out if x[0] == 'f' and x[1:].isdigit()])
@@ -90,7 +90,9 @@ if [ -d /dev/shm ] && shm=$(mktemp -d /dev/shm/holdfast-test-XXXXXX); then
 		sys.exit('missing: %s' % lost if lost else 0)
 		PY
 	}
-	check "a file that is replaced while its folder is listed is not gone" replaced
+	check "a file that is replaced while its folder is listed is not gone" replaced known
+	rm -rf "$s" "$shm"/*
+	check "nor is it missed by a first listing" replaced new
 	rm -rf "$shm"
 else
 	echo "skip a listing that misses names: no /dev/shm"
