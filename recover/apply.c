@@ -541,7 +541,7 @@ void apply_sweep(int root, const struct targets *t, uint64_t op)
 		if (!*path || kind == KIND_DIR || kind == KIND_SKIPPED ||
 			(dirfd = folder_of(&at, path, &name)) < 0)
 			continue;
-		journal_temp_name(op, path, name, tmp);
+		temporary_name(op, path, name, tmp);
 		if (kind == KIND_GONE &&
 			renameat2(dirfd, tmp, dirfd, name, RENAME_NOREPLACE) == 0)
 			continue;

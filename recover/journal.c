@@ -381,12 +381,3 @@ void journal_forget_copy(int dirfd)
 {
 	(void)unlinkat(dirfd, JOURNAL_COPY, 0);
 }
-
-void journal_temp_name(uint64_t op, const char *path, const char *name, char out[256])
-{
-	uint32_t sum = (uint32_t)crc32(
-		crc32(0, (const void *)&op, sizeof(op)), (const void *)path, (uInt)strlen(path));
-
-	/* a name may already be as long as names can be */
-	snprintf(out, 256, ".%.*s.hf-%08x", NAME_MAX - 13, name, sum);
-}

@@ -12,9 +12,10 @@
 #ifndef RECOVER_JOURNAL_H
 #define RECOVER_JOURNAL_H
 
+#include "../scan/temporary.h"
 #include "plan.h"
 
-#define JOURNAL_PENDING "restore.journal"
+#define JOURNAL_PENDING TEMPORARY_JOURNAL
 #define JOURNAL_LAST "restore.last"
 /* the undo's of one that is still pending, until it takes its place */
 #define JOURNAL_NEXT "restore.next"
@@ -23,7 +24,7 @@
 
 struct journal {
 	int fd;				/* locked; -1 */
-	uint64_t op;			/* random: names its temporaries */
+	uint64_t op;			/* random: names its temporaries (temporary_name) */
 	bool undo;			/* it was itself an undo */
 	bool delete_ok;
 	int64_t time_ns;
@@ -65,8 +66,5 @@ void journal_forget_copy(int dirfd);
  * its end was never written. */
 int journal_parse(const void *p, size_t n, struct journal *ret);
 int journal_format(const struct journal *j, const struct plan *p, struct buf *ret);
-
-/* ".NAME.hf-XXXXXXXX" for an item of this journal. */
-void journal_temp_name(uint64_t op, const char *path, const char *name, char out[256]);
 
 #endif

@@ -168,7 +168,7 @@ static bool place_of(struct folder *f, struct plan_item *it, uint64_t op, struct
 		it->error = p->dirfd;
 		return false;
 	}
-	journal_temp_name(op, it->path, p->name, p->tmp);
+	temporary_name(op, it->path, p->name, p->tmp);
 	return true;
 }
 
@@ -325,7 +325,7 @@ void write_rename(struct folder *f, struct plan_item *it, uint64_t op)
 		return;
 	}
 	it->temp = false;
-	journal_temp_name(op, it->path, name, tmp);
+	temporary_name(op, it->path, name, tmp);
 	it->error = put_in_place(dirfd, tmp, name, it);
 	if (it->error) {
 		it->written = false;
@@ -344,7 +344,7 @@ int write_delete(int dirfd, const char *name, const struct plan_item *it, uint64
 		return r == -ENOENT ? 0 : r;
 	if (!had_same(&now, &it->had))
 		return -ESTALE;
-	journal_temp_name(op, it->path, name, tmp);
+	temporary_name(op, it->path, name, tmp);
 	r = rename_with(dirfd, name, tmp, RENAME_NOREPLACE);
 	if (cannot(r))
 		return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
@@ -366,7 +366,7 @@ bool write_drop(struct folder *f, struct plan_item *it, uint64_t op)
 
 	if (dirfd < 0)
 		return false;
-	journal_temp_name(op, it->path, name, tmp);
+	temporary_name(op, it->path, name, tmp);
 	if (unlinkat(dirfd, tmp, 0) < 0)
 		return false;
 	it->temp = false;

@@ -65,18 +65,9 @@ static bool ends(const char *s, const char *with)
 	return n >= k && memcmp(s + n - k, with, k) == 0;
 }
 
-/* ".NAME.hf-XXXXXXXX", see scan.h. */
-static bool own_temporary(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 13 && name[0] == '.' && memcmp(name + n - 12, ".hf-", 4) == 0 &&
-		strspn(name + n - 8, "0123456789abcdefABCDEF") == 8;
-}
-
 bool builtin_invisible(const char *name)
 {
-	return name[0] == '.' && (strcmp(name, ".git") == 0 || own_temporary(name));
+	return strcmp(name, ".git") == 0;
 }
 
 bool builtin_unnameable(const char *name)

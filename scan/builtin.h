@@ -6,7 +6,7 @@
 
 #include "at.h"
 
-/* .git, and Holdfast's own temporaries: never looked at. */
+/* .git: never looked at. */
 bool builtin_invisible(const char *name);
 
 /* ".GIT" and the like: git refuses them in a tree. */

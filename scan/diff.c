@@ -16,6 +16,7 @@
 #include "../lib/io.h"
 #include "at.h"
 #include "scan-internal.h"
+#include "temporary.h"
 
 enum { PIECE = 128 << 10 };
 
@@ -141,7 +142,7 @@ static int look(struct diff *d, int dirfd, const char *name, const char *path,
 	int r;
 
 	*is = nothing;
-	if (dirfd < 0)
+	if (dirfd < 0 || temporary_is_ours(d->st, path))
 		return 0;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno == ENOENT)

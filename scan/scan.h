@@ -6,8 +6,8 @@
  * and no terminal.
  *
  * Rules (DESIGN.md section 6), first match wins:
- * 1. `.git` (any case, file or folder) and Holdfast's own temporaries (".NAME.hf-XXXXXXXX" where X
- * is hex) are never looked at
+ * 1. `.git` (any case, file or folder) and the temporaries of a restore of this workspace that is
+ * under way (scan/temporary.h) are never looked at
  * 2. snapshot.include patterns, `.vscode/` and below, `.env*` and `*.ipynb` files: always stored
  * (not over
  * other file systems, special files; the size limit does not apply to the last three kinds, it does

@@ -22,6 +22,7 @@
 #include "../lib/text.h"
 #include "at.h"
 #include "scan-internal.h"
+#include "temporary.h"
 
 #define NEWS_NS (INT64_C(3600) * 1000000000)
 
@@ -301,6 +302,8 @@ static int look(struct walk *w, const struct spot *at, unsigned char type, enum 
 	struct stat st;
 	int r;
 
+	if (temporary_is_ours(w->st, at->path))
+		return gone(w, at);
 	if (type != DT_UNKNOWN && (r = ruled_out(w, at, NULL, is_dir, &any_size)) != 0)
 		return r < 0 ? r : 0;
 	if (fstatat(at->dirfd, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {

@@ -62,6 +62,7 @@ while [ $i -le "$points" ]; do
 			# shellcheck disable=SC2086
 			recover $c >"$d/out" 2>"$d/err" || not_ok "call $at: $c after the kill: $(cat "$d/err")"
 			[ -z "$pending" ] || grep -q 'recover restore --continue' "$d/err" || not_ok "call $at: $c does not say so"
+			! grep -q 'hf-[0-9a-f]\{8\}' "$d/out" || not_ok "call $at: $c names a temporary"
 		done
 		walk "$w" >"$d/x.walk"
 		cmp -s "$d/x.walk" "$d/killed.walk" || not_ok "call $at: looking changed something"

@@ -232,9 +232,9 @@ START_TEST(journal__temporaries_fit_any_name)
 
 	memset(name, 'n', 255);
 	name[255] = 0;
-	journal_temp_name(7, name, name, out);
+	temporary_name(7, name, name, out);
 	ck_assert_uint_eq(strlen(out), 255);
-	journal_temp_name(7, "d/f", "f", out);
+	temporary_name(7, "d/f", "f", out);
 	ck_assert_uint_eq(strlen(out), strlen(".f.hf-12345678"));
 	ck_assert_int_eq(strncmp(out, ".f.hf-", 6), 0);
 }

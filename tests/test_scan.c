@@ -19,6 +19,7 @@
 #include "lib/buf.h"
 #include "lib/io.h"
 #include "scan/scan.h"
+#include "scan/temporary.h"
 
 struct world {
 	char top[200], work[220], store_path[220];
@@ -455,8 +456,42 @@ START_TEST(scan__has_the_time_a_folder_has_once_it_is_watched)
 }
 END_TEST
 
+/* A restore's temporaries are its own by their number; a user's file may be called alike. */
+START_TEST(scan__leaves_out_a_restores_temporaries_and_no_others)
+{
+	static const uint8_t head[] = "HFRJ\r\n1\n" "\x40\0\0\0" "\1\2\3\4" "H" "\7\0\0\0\0\0\0\0";
+	struct world *w = world_new();
+	char ours[256], path[300];
+
+	temporary_name(7, "d/f", "f", ours);
+	(void)snprintf(path, sizeof(path), "d/%s", ours);
+	ck_assert_int_eq(mkdir("d", 0755), 0);
+	put("d/f", "one");
+	put(".notes.hf-20261128", "mine");
+	put(path, "half");
+	ck_assert_int_eq(io_replace_file(store_dirfd(w->st), TEMPORARY_JOURNAL, head, sizeof(head) - 1, 0600), 0);
+	ck_assert_uint_ge(taken(w), 3);
+	ck_assert_int_eq(now(w, ".notes.hf-20261128").kind, KIND_FILE);
+	ck_assert_int_eq(now(w, path).kind, KIND_GONE);
+	/* the same name in another folder is nothing of it */
+	ck_assert_int_eq(rename(path, ours), 0);
+	ck_assert_uint_ge(taken(w), 1);
+	ck_assert_int_eq(now(w, ours).kind, KIND_FILE);
+	ck_assert_int_eq(rename(ours, path), 0);
+	ck_assert_uint_ge(taken(w), 1);
+	ck_assert_int_eq(now(w, path).kind, KIND_GONE);
+	/* once nothing is under way, what is there is the user's */
+	ck_assert_int_eq(unlinkat(store_dirfd(w->st), TEMPORARY_JOURNAL, 0), 0);
+	ck_assert_uint_ge(taken(w), 1);
+	ck_assert_int_eq(now(w, path).kind, KIND_FILE);
+	same_as_workspace(w);
+	world_close(w);
+}
+END_TEST
+
 CHECK_MAIN("scan", scan__equals_an_independent_walk_after_random_steps,
 	scan_path__takes_one_path_and_what_it_implies, scan__names_what_it_skips,
 	scan__goes_deeper_than_a_path_may_be_long, scan__takes_no_lack_of_descriptors_for_a_deletion,
 	scan__reports_no_deletion_of_a_workspace_that_is_gone, scan__sees_a_change_that_hides_its_time,
-	scan__has_the_time_a_folder_has_once_it_is_watched)
+	scan__has_the_time_a_folder_has_once_it_is_watched,
+	scan__leaves_out_a_restores_temporaries_and_no_others)
