@@ -1,5 +1,6 @@
 /* snapd/core.c - the whole of snapd, started by the small program in snapd.c when there is more
  * to do than to ask a daemon: loading libgit2 and SQLite takes ten times as long as asking. */
+#include <malloc.h>
 #include <stdio.h>
 
 #include "../lib/log.h"
@@ -8,11 +9,20 @@
 #include "install.h"
 #include "options.h"
 
+/* What is large goes back to the system when it is freed. glibc would else raise the threshold to
+ * the largest frame it has seen, and keep that much in the heap for good (mallopt(3)). */
+static void give_back_large(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 2 << 20);
+}
+
 int main(int argc, char **argv)
 {
 	struct options opt;
 	int r;
 
+	give_back_large();
 	log_init(SNAPD, LOG_WARN);
 	r = options_parse(argc, argv, &opt);
 	if (r)

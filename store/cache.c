@@ -124,6 +124,29 @@ void solid_cache_put(struct store *s, const struct head *h, uint32_t frame, stru
 	*v = (struct solid_slot){ h->seg, h->off, frame, ++s->tick, rbuf_ref(r) };
 }
 
+void solid_cache_trim(struct store *s, size_t max)
+{
+	struct solid_slot *old;
+	size_t n;
+
+	do {
+		old = NULL;
+		n = 0;
+		for (int i = 0; i < SOLID_CACHE; i++) {
+			struct solid_slot *c = &s->solid[i];
+
+			n += c->r ? c->r->len : 0;
+			if (c->r && (!old || c->used < old->used))
+				old = c;
+		}
+		if (n > max) {
+			rbuf_unref(old->r);
+			*old = (struct solid_slot){ 0 };
+			memset(s->touched, 0, sizeof(s->touched));
+		}
+	} while (n > max);
+}
+
 /* ---- all of it ---- */
 
 void obj_cache_clear(struct store *s)

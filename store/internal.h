@@ -229,6 +229,7 @@ void obj_cache_drop(struct store *s, loc_t loc);	/* nobody will ask for it soon 
 void obj_cache_clear(struct store *s);			/* all caches: heads and frames too */
 struct rbuf *solid_cache_get(struct store *s, const struct head *h, uint32_t frame);	/* a reference, or NULL */
 void solid_cache_put(struct store *s, const struct head *h, uint32_t frame, struct rbuf *r);
+void solid_cache_trim(struct store *s, size_t max);		/* at most max bytes stay */
 
 /* ---- encode.c ---- */
 

@@ -235,10 +235,10 @@ static int solid_read_start(struct store *s, const struct head *h, const struct 
 	if ((r = frame_bytes(s, h, f, small, sizeof(small), &big, &p)) < 0 ||
 	    (r = unzstd_start(s, p, f->stored, out->data, at + len)) < 0)
 		return r;
-	memmove(out->data, out->data + at, len);
-	out->len = len;
-	out->data[len] = 0;
-	*ret = take_ptr(out);
+	/* Not the memory of all that came before it: it may be kept for long. */
+	if (!(*ret = rbuf_new(len)))
+		return -ENOMEM;
+	memcpy((*ret)->data, out->data + at, len);
 	return 0;
 }
 

@@ -604,6 +604,9 @@ static int index_txn(struct store_txn *t, const struct store_snapshot *info, loc
 	return r;
 }
 
+/* Whole frames that stay in memory between two snapshots: a small workspace's only one. */
+#define SOLID_KEPT (4u << 20)
+
 /* Give back what only a big transaction needs. */
 static void slim(struct store *s)
 {
@@ -611,6 +614,7 @@ static void slim(struct store *s)
 		ZSTD_freeCCtx(s->cctx);
 		s->cctx = NULL;
 	}
+	solid_cache_trim(s, SOLID_KEPT);
 }
 
 static int commit_snapshot(struct store_txn *t, const struct store_commit *how,
