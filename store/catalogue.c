@@ -182,17 +182,29 @@ static int read_state(struct store *s, struct catalogue *c)
 	return r;
 }
 
-/* 0 is a new file's. */
-static int user_version(struct catalogue *c)
+/* What a pragma says. */
+static int number(struct catalogue *c, const char *sql, int64_t *ret)
 {
 	sqlite3_stmt *st;
-	int r = cat_prepare(c, "PRAGMA user_version", 0, &st);
+	int r = cat_prepare(c, sql, 0, &st);
 
 	if (r < 0)
 		return r;
-	r = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int(st, 0) : cat_failed(c);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		*ret = sqlite3_column_int64(st, 0);
+	else
+		r = cat_failed(c);
 	sqlite3_finalize(st);
 	return r;
+}
+
+/* 0 is a new file's. */
+static int user_version(struct catalogue *c)
+{
+	int64_t v;
+	int r = number(c, "PRAGMA user_version", &v);
+
+	return r < 0 ? r : (int)v;
 }
 
 /* One lock for all of a reader's questions, and one state that they are about. */
@@ -233,7 +245,9 @@ static int open_read(struct store *s, struct catalogue *c, const char *path)
 	rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, vfs);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(c->db, 2000);
-		if ((r = begin_reading(s, c)) == 0 || r == -EBADMSG)
+		r = begin_reading(s, c);
+		/* One that somebody is at work on is not to be read as if nobody were. */
+		if (r == 0 || r == -EBADMSG || r == -EBUSY || r == -ENOMEM)
 			return r;
 	}
 	/* A read-only medium: SQLite cannot make the files WAL needs, and nobody writes. What
@@ -312,6 +326,54 @@ bool cat_is_there(struct store *s, const struct catalogue *c)
 		st.st_dev == c->dev && st.st_ino == c->ino);
 }
 
+enum {
+	WAL_PAGES = 200,	/* after so many what is in the WAL goes to its place */
+	WAL_MAX = 4096,		/* 16 MiB */
+};
+
+/* As SQLite's own autocheckpoint, but what is left is known: a reader that stays holds it there. */
+static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct catalogue *c = arg;
+
+	c->wal_pages = pages;
+	if (pages >= WAL_PAGES)		/* if it cannot now, the next commit tries again */
+		(void)sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return SQLITE_OK;
+}
+
+bool cat_is_held(struct catalogue *c)
+{
+	int64_t pages;
+
+	return c->wal_pages > WAL_MAX && number(c, "PRAGMA page_count", &pages) == 0 &&
+	       c->wal_pages > pages;
+}
+
+int cat_copy(struct store *s, struct catalogue *c, const char *name)
+{
+	autoput(buf_release) struct buf path = BUF_INIT;
+	sqlite3_stmt *st = NULL;
+	int fd, r;
+
+	if (buf_printf(&path, "%s/%s", s->dir, name) < 0)
+		return -ENOMEM;
+	(void)unlinkat(s->dirfd, name, 0);	/* what one that was killed left */
+	fd = openat(s->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno();
+	close(fd);
+	r = cat_prepare(c, "VACUUM INTO ?", 0, &st);
+	if (r == 0) {
+		sqlite3_bind_text(st, 1, path.data, -1, SQLITE_STATIC);
+		r = cat_run(c, st);
+	}
+	sqlite3_finalize(st);
+	if (r < 0)
+		(void)unlinkat(s->dirfd, name, 0);
+	return r;
+}
+
 static int open_write(struct store *s, struct catalogue *c, const char *path)
 {
 	const char *vfs;
@@ -328,10 +390,11 @@ static int open_write(struct store *s, struct catalogue *c, const char *path)
 	/* The log is the truth: NORMAL may lose the last rows at a power cut, never the file's
 	 * order. */
 	r = cat_exec(c,
-		"PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=200;"
+		"PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
 		"PRAGMA journal_size_limit=0; PRAGMA cache_size=-1500; PRAGMA temp_store=MEMORY;");
 	if (r == 0 && s->opt.no_sync)
 		r = cat_exec(c, "PRAGMA synchronous=OFF");
+	(void)sqlite3_wal_hook(c->db, on_commit, c);
 	if (r < 0)
 		return r;
 	v = user_version(c);

@@ -28,6 +28,7 @@ struct catalogue {
 	bool in_txn;
 	bool memory;
 	bool bad;			/* damaged: SQLite says so */
+	int wal_pages;			/* after the last commit */
 	int err;			/* why there was no statement */
 	dev_t dev;			/* the file that is open */
 	ino_t ino;

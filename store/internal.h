@@ -402,6 +402,10 @@ int cat_failed(struct catalogue *c);
 bool cat_is_bad(const struct catalogue *c);
 /* The open file is still the store's */
 bool cat_is_there(struct store *s, const struct catalogue *c);
+/* A reader that stays keeps the WAL from being emptied: it has grown beyond the file. */
+bool cat_is_held(struct catalogue *c);
+/* All of it into a new file of the store's folder; in no transaction. */
+int cat_copy(struct store *s, struct catalogue *c, const char *name);
 int cat_savepoint(struct catalogue *c);
 int cat_release(struct catalogue *c, bool keep);	/* or back to the savepoint */
 bool cat_is_lossy(const struct catalogue *c);
@@ -460,6 +464,7 @@ int pagesum_new(sqlite3 *db);
 /* ---- query.c: what every question needs; snapshots, marks ---- */
 
 #define CATALOGUE_BAD "catalogue.bad"	/* a file: the next writer makes the catalogue again */
+#define CATALOGUE_COPY "catalogue.new"	/* a copy in the making */
 
 /* A row of the catalogue is wrong: said once, -EBADMSG. */
 int query_damaged(struct store *s);
@@ -786,5 +791,7 @@ struct store {
 int txn_find(struct store_txn *t, const struct oid *id, loc_t *ret, struct rbuf **ret_pending);
 int store_hash_init(void);
 int store_writer_ready(struct store *s);	/* open.c */
+/* The writer goes on in a copy of the catalogue, and the old file ends with its last reader. */
+int store_leave_readers(struct store *s);
 
 #endif

@@ -143,7 +143,7 @@ static int compare_log(struct store *s, struct log_pos pos)
 static void remove_catalogue(struct store *s)
 {
 	static const char *const names[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm",
-		"catalogue.db-journal", CATALOGUE_BAD };
+		"catalogue.db-journal", CATALOGUE_COPY, CATALOGUE_COPY "-journal", CATALOGUE_BAD };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)unlinkat(s->dirfd, names[i], 0);
@@ -195,6 +195,20 @@ static bool is_strange(const struct store *s)
 	       errno == EACCES;
 }
 
+/* The disk takes no catalogue: the writer keeps one for himself. Readers ask the log, as on a medium
+ * that is read-only. */
+static int catalogue_for_me(struct store *s, struct log_pos *ret_end)
+{
+	int r;
+
+	cat_close(take_ptr(s->cat));
+	if ((r = cat_open(s, false, true, &s->cat)) == 0)
+		r = catch_up(s, s->cat, ret_end);
+	if (r == 0)
+		log_warn("%s/catalogue.db cannot be written: going on without it", s->dir);
+	return r;
+}
+
 /* With the lock held: an up-to-date catalogue for writing, and the end of the log. */
 static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 {
@@ -211,9 +225,12 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 		return 0;
 	/* Damaged, of another schema, not of this log, or another user's in a folder of ours. What else
 	 * there may be (no descriptors, a lock) says nothing against it. */
-	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST && !(r == -EACCES && is_strange(s)))
+	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST && r != -EIO &&
+		!(r == -EACCES && is_strange(s)))
 		return r;
-	return new_catalogue(s, ret_end);
+	r = new_catalogue(s, ret_end);
+	/* What was just written is not to be had again. */
+	return r == -EIO || r == -EBADMSG ? catalogue_for_me(s, ret_end) : r;
 }
 
 /* The id of the store is in every segment; the first whose header can be read gives it. */
@@ -232,11 +249,51 @@ static int learn_id(struct store *s)
 	return r < 0 ? r : s->have_id ? 0 : bad;
 }
 
+static bool is_bad(struct store *s)
+{
+	return faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0;
+}
+
+/* The file, and not while another is put in its place (store_leave_readers): a WAL that is not its
+ * own would be believed. */
+static int reader_file(struct store *s)
+{
+	struct stat was = { 0 }, is = { 0 };
+	int r;
+
+	(void)fstatat(s->dirfd, "catalogue.db", &was, AT_SYMLINK_NOFOLLOW);
+	r = is_bad(s) ? -EBADMSG : cat_open(s, false, false, &s->cat);
+	if (r == 0 && (is_bad(s) || fstatat(s->dirfd, "catalogue.db", &is, AT_SYMLINK_NOFOLLOW) < 0 ||
+			      is.st_ino != was.st_ino || is.st_dev != was.st_dev))
+		r = -ESTALE;
+	return r;
+}
+
+/* What a writer that died had written is shown as soon as it is in the catalogue: then it is to be on
+ * the disk as well. */
+static int sync_tail(struct store *s)
+{
+	struct log_pos acked = seg_acked(s);
+	uint32_t first, last;
+	struct segment *g;
+	uint64_t size;
+	int r = seg_list(s, &first, &last);
+
+	if (r < 0 || !last || (last == acked.seg && seg_size(s, last, &size) == 0 && size == acked.off))
+		return r;
+	for (uint32_t no = acked.seg > first ? acked.seg : first; r == 0 && no <= last; no++) {
+		r = seg_get(s, no, &g);
+		if (r == 0)
+			r = io_datasync(g->fd);
+		if (r == -EBADMSG || r == -ENOENT)	/* for verify to say */
+			r = 0;
+	}
+	return r == 0 ? io_sync_dir(s->logfd) : r;
+}
+
 static int reader_try(struct store *s)
 {
-	int r = faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0
-			? -EBADMSG
-			: cat_open(s, false, false, &s->cat);
+	int r = reader_file(s);
 
 	if (r == 0)		/* opens all segments: what is there now stays readable */
 		r = log_was_pruned(s, s->cat);
@@ -281,12 +338,16 @@ static int reader_catalogue(struct store *s)
 	for (int i = 0; r < 0 && i < 40; i++) {
 		if (r == -ENOMEM)
 			return r;
+		if (r == -EBUSY && i >= 2)	/* each waited for seconds */
+			break;
 		lock = is_mine(s) ? try_lock(s, false) : -EACCES;
 		if (lock == 0) {
 			s->write = true;
-			if (faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0)
+			if (is_bad(s))
 				remove_catalogue(s);
-			r = writer_catalogue(s, &end);
+			r = sync_tail(s);
+			if (r == 0)
+				r = writer_catalogue(s, &end);
 			s->write = false;
 			cat_close(take_ptr(s->cat));
 			seg_forget_all(s);
@@ -347,7 +408,7 @@ static int check_empty(int dirfd, bool has_log)
 {
 	static const char *const first[] = { ".", "..", "log", "workspace", "lock", "control", NULL };
 	static const char *const later[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm",
-		"catalogue.db-journal", CATALOGUE_BAD, NULL };
+		"catalogue.db-journal", CATALOGUE_COPY, CATALOGUE_BAD, NULL };
 	autoclosedir DIR *d = NULL;
 	struct dirent *de;
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -490,6 +551,32 @@ static int cut_tail(struct store *s, struct log_pos end)
 	return r;
 }
 
+int store_leave_readers(struct store *s)
+{
+	static const char *const rest[] = { "catalogue.db-wal", "catalogue.db-shm" };
+	int fd, r = cat_copy(s, s->cat, CATALOGUE_COPY);
+
+	/* No room for a copy, say: then it grows on. */
+	if (r < 0)
+		return r == -EBADMSG ? r : 0;
+	/* Who dies between the steps leaves an old WAL beside the new file. */
+	fd = openat(s->dirfd, CATALOGUE_BAD, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return 0;
+	close(fd);
+	if (!s->opt.no_sync)
+		(void)io_sync_dir(s->dirfd);
+	cat_close(take_ptr(s->cat));
+	if (renameat(s->dirfd, CATALOGUE_COPY, s->dirfd, "catalogue.db") < 0)
+		return store_writer_ready(s);
+	for (size_t i = 0; i < sizeof(rest) / sizeof(*rest); i++)
+		(void)unlinkat(s->dirfd, rest[i], 0);
+	if (cat_open(s, true, false, &s->cat) < 0)
+		return store_writer_ready(s);
+	(void)unlinkat(s->dirfd, CATALOGUE_BAD, 0);
+	return 0;
+}
+
 bool store_forgot(struct store *s)
 {
 	bool r = s->forgot;
@@ -510,7 +597,7 @@ int store_writer_ready(struct store *s)
 	seg_forget_all(s);
 	if ((r = log_reopen(s)) < 0)
 		goto not_ready;
-	if (s->cat_damaged || faccessat(s->dirfd, CATALOGUE_BAD, F_OK, 0) == 0)
+	if (s->cat_damaged || is_bad(s))
 		remove_catalogue(s);
 	died = unlinkat(s->logfd, REWRITE_NAME, 0) == 0;	/* a prune did */
 	r = learn_id(s);

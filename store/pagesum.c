@@ -46,11 +46,22 @@ static bool is_page(const sqlite3_file *f, int n, sqlite3_int64 off)
 	return ((const struct file *)f)->summed && n == PAGE && off % PAGE == 0;
 }
 
+/* A sector that the disk cannot read. */
+static bool unreadable(int rc)
+{
+	return rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_CORRUPTFS;
+}
+
+/* It is damage like another: the log makes a new file, in other sectors. */
 static int on_read(sqlite3_file *f, void *p, int n, sqlite3_int64 off)
 {
 	uint64_t sum;
 	int rc = METHOD(f, xRead)(real_of(f), p, n, off);
 
+	if (unreadable(rc))	/* a disk may err once */
+		rc = METHOD(f, xRead)(real_of(f), p, n, off);
+	if (unreadable(rc))
+		return SQLITE_CORRUPT;
 	if (rc != SQLITE_OK || !is_page(f, n, off))
 		return rc;
 	memcpy(&sum, (const uint8_t *)p + PAGE - SUM, SUM);

@@ -1,0 +1,102 @@
+/* A reader that stays: what it sees stands still, and the writer is not held up by it. */
+#include "check_main.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "lib/auto.h"
+#include "store/internal.h"
+
+static char dir[512];
+
+static struct store *open_store(enum store_mode mode)
+{
+	struct store_options opt = { .no_sync = true };
+	struct store *s;
+
+	ck_assert_int_eq(store_open(dir, mode, &opt, &s), 0);
+	return s;
+}
+
+/* Many folders, so that a snapshot touches many pages of the catalogue. */
+static void snapshot(struct store *s, unsigned n)
+{
+	const struct store_commit how = { .reason = REASON_INTERVAL, .force = true };
+	struct store_txn *t;
+
+	ck_assert_int_eq(store_txn_begin(s, &t), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		struct stat st = { .st_mode = S_IFREG | 0644, .st_size = 8 };
+		char path[64], text[9];
+
+		(void)snprintf(path, sizeof(path), "d%02u/f", i * 37 % 60);
+		(void)snprintf(text, sizeof(text), "%08u", n * 60 + i);
+		ck_assert_int_eq(store_txn_bytes(t, path, &st, text, 8), 0);
+	}
+	ck_assert_int_eq(store_txn_commit(t, &how, NULL), 1);
+}
+
+static off_t wal_size(struct store *s)
+{
+	struct stat st;
+
+	return fstatat(store_dirfd(s), "catalogue.db-wal", &st, 0) == 0 ? st.st_size : 0;
+}
+
+static void newest_is(struct store *s, uint64_t seq, const char *text)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	autoput(buf_release) struct buf b = BUF_INIT;
+	struct store_entry e;
+
+	ck_assert_int_eq(store_newest(s, &sn), 0);
+	ck_assert_uint_eq(sn.seq, seq);
+	ck_assert_int_eq(store_entry_at(s, seq, "d00/f", &e), 0);
+	ck_assert_int_eq(store_read_blob(s, &e.oid, 100, &b), 0);
+	ck_assert_uint_eq(b.len, 8);
+	ck_assert_int_eq(memcmp(b.data, text, 8), 0);
+}
+
+START_TEST(store_held__the_catalogue_does_not_grow_under_a_reader)
+{
+	struct store *w, *old, *now;
+	off_t most = 0;
+	struct stat st;
+
+	(void)snprintf(dir, sizeof(dir), "%s/held", check_dir(NULL));
+	w = open_store(STORE_WRITE);
+	(void)store_forgot(w);		/* a new one */
+	snapshot(w, 1);
+	old = open_store(STORE_READ);
+	for (unsigned n = 2; n <= 600; n++) {
+		snapshot(w, n);
+		if (wal_size(w) > most)
+			most = wal_size(w);
+		if (n % 100 == 0) {	/* one that comes meanwhile sees all, also just after a copy */
+			char text[9];
+
+			(void)snprintf(text, sizeof(text), "%08u", n * 60);
+			now = open_store(STORE_READ);
+			newest_is(now, n, text);
+			store_close(now);
+		}
+	}
+	ck_assert_int_gt(most, 8 << 20);	/* it was held */
+	ck_assert_int_lt(most, 18 << 20);
+	newest_is(old, 1, "00000060");
+	ck_assert_int_eq(store_refresh(old), 1);
+	newest_is(old, 600, "00036000");
+	/* stat data and all: nothing was made anew from the log */
+	ck_assert(!store_forgot(w));
+	ck_assert_int_lt(fstatat(store_dirfd(w), CATALOGUE_BAD, &st, 0), 0);
+	ck_assert_int_lt(fstatat(store_dirfd(w), CATALOGUE_COPY, &st, 0), 0);
+	store_close(old);
+	store_close(w);
+	w = open_store(STORE_WRITE);
+	newest_is(w, 600, "00036000");
+	ck_assert(!store_forgot(w));
+	store_close(w);
+}
+END_TEST
+
+CHECK_MAIN("store_held", store_held__the_catalogue_does_not_grow_under_a_reader)
