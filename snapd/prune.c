@@ -40,7 +40,7 @@ static int make_room(const struct config *cfg, struct store *s, uint64_t target,
 
 	if (r == 0)
 		r = store_prune_begin(s, &o, &p);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	r = store_prune_step(p, 0);
 	store_prune_end(p, ret);

@@ -193,7 +193,7 @@ static int load(struct unsaved *u)
 	r = open_copies(u);
 	if (r == 0)
 		r = store_newest(u->store, &sn);
-	if (r < 0)
+	if (r != 0)
 		return r == -ENOENT ? 0 : r;
 	u->since_ms = sn.time_ns / 1000000;
 	r = store_walk_at(u->store, sn.seq, "b", load_one, u);

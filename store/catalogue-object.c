@@ -52,7 +52,9 @@ static int find_in(struct store *s, struct catalogue *c, int slot, const char *s
 		return c->err;
 	sqlite3_bind_int64(st, 1, oid_key(id));
 	r = get_loc(c, st, ret);
-	return r < 0 || is_at(s, *ret, id) ? r : -ESTALE;
+	if (r != 0)
+		return r;
+	return is_at(s, *ret, id) ? 0 : -ESTALE;
 }
 
 static int find_collision(struct catalogue *c, const struct oid *id, loc_t *ret)

@@ -507,10 +507,10 @@ static int follow(struct follow *f, struct log_pos pos)
 	f->cur.start = pos;
 	while (r >= 0) {
 		autohead struct head *h = NULL;
-		struct txn_found tmp = f->prev;
+		struct txn_found tmp;
 
 		r = next_record(f->s, &pos, f->last, &f->cur.gap, &h);
-		if (r != 1)
+		if (r != 1 || !h)
 			break;
 		if (f->prev.last && (r = take_prev(f)) < 0)
 			break;
@@ -686,7 +686,7 @@ static int index_log(struct store *s)
 		autohead struct head *h = NULL;
 
 		r = next_record(s, &pos, last, &gap, &h);
-		if (r != 1)
+		if (r != 1 || !h)
 			break;
 		r = index_head(s, h, &cap);
 		pos.off = h->end;

@@ -63,7 +63,7 @@ static int compare_versions(struct comparing *x, int64_t a, int64_t b)
 	sqlite3_bind_int64(sa, 1, a);
 	sqlite3_bind_int64(sb, 1, b);
 	do {
-		struct store_entry ea, eb;
+		struct store_entry ea = { 0 }, eb = { 0 };
 
 		ra = next_version(x->s, x->a, a, sa, &ea);
 		rb = next_version(x->s, x->b, b, sb, &eb);

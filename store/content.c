@@ -392,7 +392,7 @@ int store_walk_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn
 
 	if (r == 0)
 		r = buf_addstr(&w.path, dir);
-	return r < 0 ? r : walk(&w, id, &tree);
+	return r == 0 ? walk(&w, id, &tree) : r;
 }
 
 int store_entry_at(struct store *s, uint64_t seq, const char *path, struct store_entry *ret)
@@ -405,7 +405,7 @@ int store_entry_at(struct store *s, uint64_t seq, const char *path, struct store
 
 	if (r == 0)
 		r = path_at(s, &sn, path, &row, &e, &id);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (entry_has_oid(&e))
 		e.oid = id;

@@ -197,7 +197,7 @@ int store_cur_get(struct store *s, const char *path, struct store_entry *ret)
 
 	if (cat_is_empty(s->cat))
 		return -ENOENT;
-	if ((r = query_path_row(s, path, &id, &e)) < 0)
+	if ((r = query_path_row(s, path, &id, &e)) != 0)
 		return r;
 	if (e.kind == KIND_GONE)
 		return -ENOENT;

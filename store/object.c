@@ -88,7 +88,7 @@ static int unzdelta(struct store *s, const uint8_t *p, size_t n, const struct rb
 	struct cursor c = { p, p + n, 0 };
 	uint64_t pre = cur_varint(&c), suf = cur_varint(&c);
 
-	if (c.bad || pre > len || suf > len - pre || pre > base->len || suf > base->len - pre)
+	if (!base || c.bad || pre > len || suf > len - pre || pre > base->len || suf > base->len - pre)
 		return -EBADMSG;
 	memcpy(out, base->data, (size_t)pre);
 	memcpy(out + len - suf, base->data + base->len - suf, (size_t)suf);
@@ -120,7 +120,7 @@ static int unsplice(const uint8_t *p, size_t n, const struct rbuf *base, const u
 				return -EBADMSG;
 			from = cur_bytes(&c, (size_t)k);
 		} else {
-			if (k > base->len - at)
+			if (!base || k > base->len - at)
 				return -EBADMSG;
 			from = base->data + at;
 			at += k;

@@ -222,7 +222,7 @@ static uint64_t live_of(struct store_prune *p, const struct head *h)
 			want += keep ? h->raw[k] + 1 : 0;
 			n += keep;
 		}
-		stay += f->stored * want / raw;
+		stay += raw ? f->stored * want / raw : f->stored;
 	}
 	/* What is left of a dropped snapshot is a list of its changes. */
 	return n ? stay + (h->end - h->off - (h->n_frames ? h->end - h->frames[0].off : 0)) * n / h->n_objs : 0;
@@ -452,7 +452,7 @@ static int fresh_object(const struct oid *id, void *arg)
 		r = head_get(p->s, loc_seg(loc), loc_off(loc), &h);
 	if (r < 0)
 		return r == -ENOENT || r == -ESTALE ? -EBADMSG : r;
-	if (loc_idx(loc) >= h->n_objs)
+	if (!h || loc_idx(loc) >= h->n_objs)
 		return -EBADMSG;
 	/* Between two steps a snapshot has taken up what nobody wanted: begin again with it. */
 	if (p->rw && loc_seg(loc) == p->part[p->at].no && loc_off(loc) < rewrite_at(p->rw))

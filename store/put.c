@@ -168,13 +168,13 @@ int put_flush(struct store_txn *t)
 static int confirm(struct store_txn *t, uint8_t type, const struct oid *id, const struct rbuf *raw)
 {
 	autorbuf struct rbuf *have = NULL;
-	uint8_t have_type;
+	uint8_t have_type = 0;
 	loc_t loc;
 	int r = txn_find(t, id, &loc, NULL) ? 0 : obj_find(t->s, id, &loc);
 
 	if (r == 0)
 		r = obj_read_id(t->s, id, &have_type, &have);
-	if (r < 0)
+	if (r < 0 || !have)
 		return r == -ENOMEM ? r : 0; /* not there, or damaged: store it (again) */
 	if (have_type != type)
 		return 1; /* the same blob in pieces or whole: its bytes are confirmed on reading */

@@ -39,8 +39,11 @@ int query_stmt(struct store *s, const char *sql, sqlite3_stmt **ret)
 		if (!sqlite3_stmt_busy(st) && strcmp(sqlite3_sql(st), sql) == 0)
 			break;
 	if (!st && sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st,
-		NULL) != SQLITE_OK)
-		return query_failed(s, sqlite3_extended_errcode(db));
+		NULL) != SQLITE_OK) {
+		int r = query_failed(s, sqlite3_extended_errcode(db));
+
+		return r < 0 ? r : -EIO;
+	}
 	*ret = st;
 	return 0;
 }

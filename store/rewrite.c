@@ -227,7 +227,8 @@ static int put_one(struct rewrite *w, uint8_t type, const struct oid *id, const 
 		return -ENOMEM;
 	memcpy(raw->data, p, n);
 	r = put_pends(w, &(struct pend){ .type = type, .id = *id, .raw = raw }, 1, &e, &off);
-	*ret = loc_make(w->no, off, 0);
+	if (r == 0)
+		*ret = loc_make(w->no, off, 0);
 	return r;
 }
 
@@ -263,6 +264,8 @@ static int put_parts(struct rewrite *w, const struct change *c, size_t n, struct
 			break;
 		hash_bytes(b.data, b.len, &id);
 		r = put_one(w, OBJ_MANIFEST, &id, b.data, b.len, &loc);
+		if (r != 0)
+			break;
 		m[k++] = (struct snap_manifest){ loc_seg(loc), loc_off(loc), loc_idx(loc) };
 	}
 	if (r < 0) {
@@ -328,8 +331,8 @@ static int put_run(struct rewrite *w)
 		r = snap_read(w->s, w->run[0], &first, NULL);
 	if (r == 0)
 		r = snap_read(w->s, w->run[w->n_run - 1], &last, NULL);
-	if (r < 0)
-		return r;
+	if (r < 0 || !last.info.message)
+		return r < 0 ? r : -EBADMSG;
 	*last.info.message = 0;
 	last.parent = first.parent;
 	last.has_parent = first.has_parent;

@@ -89,7 +89,7 @@ static int type_at(struct check *c, const struct oid *id)
 		r = head_get(c->s, loc_seg(loc), loc_off(loc), &h);
 	if (r < 0)
 		return r == -ENOENT || r == -ESTALE || r == -EBADMSG || r == -ENOTSUP ? 0 : r;
-	if (loc_idx(loc) >= h->n_objs || memcmp(head_id(h, loc_idx(loc)), id->b, 20) != 0)
+	if (!h || loc_idx(loc) >= h->n_objs || memcmp(head_id(h, loc_idx(loc)), id->b, 20) != 0)
 		return 0;
 	return head_frame(h, loc_idx(loc))->type;
 }
