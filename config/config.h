@@ -63,7 +63,7 @@ struct config {
 	/* [unsaved]: what editors hold and never saved */
 	bool unsaved_copies;		/* unsaved.copies, true: snapd keeps copies */
 	uint64_t unsaved_quota;		/* unsaved.quota, 64 MiB, twice. User only */
-	struct config_list unsaved_places;	/* unsaved.place: further user data folders. User only */
+	struct config_list unsaved_places; /* unsaved.place: further user data folders. User only */
 
 	/* [recover] */
 	/* recover.pager; after GIT_PAGER, before PAGER and less. User only */
@@ -92,7 +92,7 @@ struct config {
 	char *hook;
 	/* detect.guardLog: what earlyoom writes to stderr, in files */
 	struct config_list guard_logs;
-	bool guard;			/* guard.enabled, true: act on training before the editor dies */
+	bool guard; /* guard.enabled, true: act on training before the editor dies */
 	int guard_freeze;		/* guard.freeze, 10: percent of memory left */
 	uint64_t guard_min;		/* guard.minSize, 2 GiB: smaller trainings are left alone */
 	uint64_t guard_hold, guard_grace;	/* guard.hold 1 s, guard.grace 200 ms */
@@ -148,9 +148,8 @@ int config_load(struct config *c, const char *workspace, config_report_fn report
 void config_release(struct config *c);
 
 /* The folder of a workspace's store, appended; parent: store.dir, NULL: $XDG_DATA_HOME/holdfast.
- * workspace is canonical. Whoever wants the store's own override and HOLDFAST_STORE asks store_place.
- * -ENOENT: no HOME. Needs no
- * settings loaded. */
+ * workspace is canonical. Whoever wants the store's own override and HOLDFAST_STORE asks
+ * store_place. -ENOENT: no HOME. Needs no settings loaded. */
 int config_store_place(const char *workspace, const char *parent, struct buf *ret);
 
 /* Writes every key with its default and its explanation, as holdfast.conf. */

@@ -56,7 +56,8 @@ const struct config_key config_keys[] = {
 		.help = "That of zstd, 1 (fast) to 19 (small)." },
 
 	{ "prune.all", KEY_TIME, AT(keep_all_ms), "1d", 0, ANY, .user_only = true,
-		.help = "All snapshots stay for this long. Then, by age, one of each box of time:" },
+		.help = "All snapshots stay for this long. Then, by age, one of each box of "
+			"time:" },
 	{ "prune.tenMinutes", KEY_TIME, AT(keep_ten_ms), "1w", 0, ANY, .user_only = true,
 		.help = "one of 10 minutes up to this age," },
 	{ "prune.hourly", KEY_TIME, AT(keep_hourly_ms), "30d", 0, ANY, .user_only = true,
@@ -64,22 +65,28 @@ const struct config_key config_keys[] = {
 	{ "prune.daily", KEY_TIME, AT(keep_daily_ms), "365d", 0, ANY, .user_only = true,
 		.help = "one of a day," },
 	{ "prune.weekly", KEY_TIME, AT(keep_weekly_ms), "0", 0, ANY, .user_only = true,
-		.help = "one of a week; 0 is for ever. The newest, a marked one and the last before a\n"
+		.help = "one of a week; 0 is for ever. The newest, a marked one and the last "
+			"before a\n"
 			"crash always stay." },
 	{ "prune.grace", KEY_TIME, AT(grace_ms), "2h", 0, ANY, .user_only = true,
 		.help = "What is younger than this stays, also where there is no room." },
 	{ "prune.every", KEY_TIME, AT(prune_every_ms), "1h", 0, ANY, .user_only = true,
-		.help = "How often " SNAPD " prunes by itself, after a snapshot and in small steps. 0 is\n"
+		.help = "How often " SNAPD
+			" prunes by itself, after a snapshot and in small steps. 0 is\n"
 			"never; where there is no room it is done all the same." },
 
 	{ "unsaved.copies", KEY_BOOL, AT(unsaved_copies), "true",
-		.help = "Keep copies of the buffers that VSCode and its like hold unsaved, and of their\n"
+		.help = "Keep copies of the buffers that VSCode and its like hold unsaved, and of "
+			"their\n"
 			"Local History, for this workspace's files." },
 	{ "unsaved.quota", KEY_SIZE, AT(unsaved_quota), "64M", 1 << 20, ANY, .user_only = true,
-		.help = "From this size on the copies are begun anew; the ones before stay until then\n"
+		.help = "From this size on the copies are begun anew; the ones before stay until "
+			"then\n"
 			"again." },
-	{ "unsaved.place", KEY_LIST, AT(unsaved_places), .example = "/data/code-user", .user_only = true,
-		.help = "A further user data folder of an editor (--user-data-dir). May be repeated." },
+	{ "unsaved.place", KEY_LIST, AT(unsaved_places), .example = "/data/code-user",
+		.user_only = true,
+		.help = "A further user data folder of an editor (--user-data-dir). May be "
+			"repeated." },
 
 	{ "recover.pager", KEY_STRING, AT(pager), .example = "less -R", .user_only = true,
 		.help = "The program long output goes through on a terminal. $GIT_PAGER\n"
@@ -163,12 +170,14 @@ const struct config_key config_keys[] = {
 		.help = "A folder whose trainings the guard never touches. May be repeated." },
 	/* What a launch may do to the machine is not for a cloned repository to say. */
 	{ "gate.reserve", KEY_INT, AT(gate_reserve), "10", 0, 50, .user_only = true,
-		.help = "Percent of memory (at most 2 GiB) that a launch must leave, so that the guard\n"
+		.help = "Percent of memory (at most 2 GiB) that a launch must leave, so that the "
+			"guard\n"
 			"need not act; a tenth of what editors hold where that is more." },
 	{ "gate.swap", KEY_INT, AT(gate_swap), "50", 0, 100, .user_only = true,
 		.help = "Percent of the free swap that counts as room." },
 	{ "gate.memory", KEY_INT, AT(gate_memory), "65", 1, 100, .user_only = true,
-		.help = "A launch of which nobody knows the need is refused from this percentage of\n"
+		.help = "A launch of which nobody knows the need is refused from this percentage "
+			"of\n"
 			"memory in use on," },
 	{ "gate.free", KEY_SIZE, AT(gate_free), "4G", 0, ANY, .user_only = true,
 		.help = "and where less than this is left." },
@@ -180,19 +189,23 @@ const struct config_key config_keys[] = {
 	{ "gate.snapshot", KEY_BOOL, AT(gate_snapshot), "true", .user_only = true,
 		.help = "Ask the " SNAPD " of this folder for a snapshot before saying yes." },
 	{ "gate.snapshotWait", KEY_TIME, AT(gate_wait_ms), "30s", 0, 600000, .user_only = true,
-		.help = "How long that may take; then the launch goes on, with a warning. At most 10m." },
+		.help = "How long that may take; then the launch goes on, with a warning. At most "
+			"10m." },
 
 	{ "run.nice", KEY_INT, AT(run_nice), "10", 0, 19, .user_only = true,
 		.help = "The niceness of what `" DETECT " run` starts." },
 	{ "run.oomScoreAdj", KEY_INT, AT(run_oom_score_adj), "1000", 0, 1000, .user_only = true,
-		.help = "Its oom_score_adj: the kernel takes it before an editor's helpers (300)." },
+		.help = "Its oom_score_adj: the kernel takes it before an editor's helpers "
+			"(300)." },
 	{ "run.threads", KEY_INT, AT(run_threads), "0", 0, 4096, .user_only = true,
-		.help = "Threads a training may use (OMP_NUM_THREADS and its like). 0 is half of the\n"
+		.help = "Threads a training may use (OMP_NUM_THREADS and its like). 0 is half of "
+			"the\n"
 			"CPUs. What the environment already says stays." },
 	{ "run.limit", KEY_SIZE, AT(run_limit), "0", 0, ANY, .user_only = true,
 		.help = "The most memory a run may take. 0 is no limit, but that of the mode." },
 	{ "run.retry", KEY_INT, AT(run_retry), "0", 0, 4, .user_only = true,
-		.help = "How often a run that ended for want of memory is started again, each time a\n"
+		.help = "How often a run that ended for want of memory is started again, each time "
+			"a\n"
 			"tier smaller." },
 	{ "run.log", KEY_SIZE, AT(run_log), "64M", 65536, ANY, .user_only = true,
 		.help = "How much of a run's output is kept, the newest of it." },
@@ -200,18 +213,23 @@ const struct config_key config_keys[] = {
 		.help = "How many runs are kept with their output." },
 	{ "run.scope", KEY_CHOICE, AT(run_scope), "auto", .choices = "auto, systemd, cgroup, none",
 		.user_only = true,
-		.help = "What a run is kept in: a scope of the user's systemd, a cgroup of our own,\n"
+		.help = "What a run is kept in: a scope of the user's systemd, a cgroup of our "
+			"own,\n"
 			"or neither. auto takes the first that can be had." },
 	{ "run.allocConf", KEY_STRING, AT(run_alloc), "max_split_size_mb:256", .user_only = true,
-		.help = "PYTORCH_ALLOC_CONF and PYTORCH_CUDA_ALLOC_CONF of a run, unless they are set." },
+		.help = "PYTORCH_ALLOC_CONF and PYTORCH_CUDA_ALLOC_CONF of a run, unless they are "
+			"set." },
 
 	{ "training.command", KEY_STRING, AT(training_command),
 		.example = "python train.py --config {config} --epochs {epochs}", .user_only = true,
-		.help = "What `" DETECT " run` starts when it is given no command. Words as in a shell,\n"
-			"but there is none; {config}, {epochs}, {val_batches}, {tier} are filled in." },
+		.help = "What `" DETECT
+			" run` starts when it is given no command. Words as in a shell,\n"
+			"but there is none; {config}, {epochs}, {val_batches}, {tier} are filled "
+			"in." },
 	{ "training.configs", KEY_STRING, AT(training_configs), "config/memory_optimized",
 		.user_only = true,
-		.help = "The folder below the current one with the tiers' files; where it has none the\n"
+		.help = "The folder below the current one with the tiers' files; where it has none "
+			"the\n"
 			"built-in ones are used." },
 
 	{ "journal.quota", KEY_SIZE, AT(journal_quota), "16M", 65536, ANY, .user_only = true,

@@ -1,11 +1,10 @@
 /* recover/apply.h - carries a plan out.
  *
- * In this order, so that an interruption at any moment leaves every file whole, old or new:
- * what is in the way is removed, folders are made, files are written beside their names and, once
- * their bytes are on disk, renamed to them, what is to go is removed, modes and times of folders are
- * set last. No link is followed anywhere and nothing is
- * touched that is not as the plan saw it. Content is read from the store, hashed on the way; two
- * threads write. */
+ * In this order, so that an interruption at any moment leaves every file whole, old or new: what
+ * is in the way is removed, folders are made, files are written beside their names and, once
+ * their bytes are on disk, renamed to them, what is to go is removed, modes and times of folders
+ * are set last. No link is followed anywhere and nothing is touched that is not as the plan saw
+ * it. Content is read from the store, hashed on the way; two threads write. */
 #ifndef RECOVER_APPLY_H
 #define RECOVER_APPLY_H
 
@@ -24,8 +23,8 @@ struct apply_options {
  * that it is not known what of it is on disk; names whose bytes are not were not given. */
 int apply_plan(struct store *s, int root, struct plan *p, const struct apply_options *opt);
 
-/* Removes the temporaries a killed restore left beside its paths (and gives back its name to what it
- * was about to delete), before a plan is made. */
+/* Removes the temporaries a killed restore left beside its paths (and gives back its name to
+ * what it was about to delete), before a plan is made. */
 void apply_sweep(int root, const struct targets *t, uint64_t op);
 
 #endif

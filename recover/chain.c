@@ -44,7 +44,8 @@ const struct chain_link *chain_find(const struct chain *c, uint64_t seq)
 enum { TREE_LINE = 46, PARENT_LINE = 48 };	/* "tree " or "parent ", 40 digits, a newline */
 
 /* The same with another parent. */
-static int rewrite(const char *text, size_t n, const git_oid *store, const git_oid *parent, struct buf *ret)
+static int rewrite(
+	const char *text, size_t n, const git_oid *store, const git_oid *parent, struct buf *ret)
 {
 	size_t skip = TREE_LINE;
 	char hex[41];

@@ -1,10 +1,11 @@
 /* recover/chain.h - the snapshots of a store as one line of git commits.
  *
  * A snapshot that was thinned out is still named as its parent by the one that came after it: a
- * commit's id covers its parent, and ids stay. No git history that can be cloned and pushed has such
- * holes (a shallow one is refused by servers, and ends `git log` at each hole). So here every commit
- * has the one before it as its parent; where that makes another commit of it, its message ends with
- * a line "Holdfast-Id: ID", the id in the store. Of a store that never was thinned all are the same. */
+ * commit's id covers its parent, and ids stay. No git history that can be cloned and pushed has
+ * such holes (a shallow one is refused by servers, and ends `git log` at each hole). So here
+ * every commit has the one before it as its parent; where that makes another commit of it, its
+ * message ends with a line "Holdfast-Id: ID", the id in the store. Of a store that never was
+ * thinned all are the same. */
 #ifndef RECOVER_CHAIN_H
 #define RECOVER_CHAIN_H
 

@@ -33,17 +33,20 @@ static int may(const char *dir, const char *old, const char *new, const char *pl
 	struct stat st, o;
 
 	if (stat(new, &st) < 0 || !S_ISDIR(st.st_mode)) {
-		log_error("%s: %s", new, errno == ENOENT ? "is not there; it must be where the workspace is now"
-			: "is no folder");
+		log_error("%s: %s", new,
+			errno == ENOENT ? "is not there; it must be where the workspace is now"
+					: "is no folder");
 		return EXIT_ENV;
 	}
 	if (strcmp(dir, place) != 0 && lstat(place, &o) == 0) {
-		log_error("%s: has a store of its own (%s); " RECOVER " drop %s takes that away", new, place, new);
+		log_error("%s: has a store of its own (%s); " RECOVER " drop %s takes that away",
+			new, place, new);
 		return EXIT_ENV;
 	}
 	if (!force && strcmp(old, new) != 0 && *old && stat(old, &o) == 0 &&
 	    !(o.st_dev == st.st_dev && o.st_ino == st.st_ino)) {
-		log_error("%s: is still there, and so its snapshots would stop being found; --force if you mean it",
+		log_error("%s: is still there, and so its snapshots would stop being found; "
+			  "--force if you mean it",
 			old);
 		return EXIT_ENV;
 	}
@@ -67,7 +70,8 @@ static int move(struct store *s, const char *dir, const char *new, const char *p
 
 int cmd_adopt(struct recover *r, const struct args *a)
 {
-	autoput(buf_release) struct buf dir = BUF_INIT, old = BUF_INIT, new = BUF_INIT, place = BUF_INIT;
+	autoput(buf_release) struct buf dir = BUF_INIT, old = BUF_INIT, new = BUF_INIT,
+					place = BUF_INIT;
 	autoput(close_store) struct store *s = NULL;
 	int e = config_load(&r->cfg, NULL, NULL, NULL), rc;
 
@@ -91,13 +95,15 @@ int cmd_adopt(struct recover *r, const struct args *a)
 				return context_failed(r, -ENOMEM, "");
 		}
 	}
-	if ((rc = may(dir.data, old.data, new.data, place.data, a->on[A_FORCE])) || (rc = stores_lock(dir.data, &s)))
+	if ((rc = may(dir.data, old.data, new.data, place.data, a->on[A_FORCE])) ||
+		(rc = stores_lock(dir.data, &s)))
 		return rc;
 	if ((e = move(s, dir.data, new.data, place.data)) < 0) {
 		log_error_errno(e, "%s", dir.data);
 		return EXIT_ENV;
 	}
 	if (!r->quiet)
-		log_info("%s: has the snapshots of %s now", new.data, *old.data ? old.data : dir.data);
+		log_info("%s: has the snapshots of %s now", new.data,
+			*old.data ? old.data : dir.data);
 	return EXIT_DONE;
 }

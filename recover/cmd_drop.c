@@ -83,8 +83,8 @@ static int empty(int at, const char *name)
 		return -errno;
 	}
 	while ((errno = 0, e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && unlinkat(fd, e->d_name, 0) < 0 &&
-		    errno != EISDIR && errno != EPERM)
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") &&
+			unlinkat(fd, e->d_name, 0) < 0 && errno != EISDIR && errno != EPERM)
 			return -errno;
 	return -errno;
 }
@@ -112,8 +112,9 @@ int cmd_drop(struct recover *r, const struct args *a)
 
 	if (e < 0 && e != -EINVAL)
 		return context_failed(r, e, "cannot read the settings");
-	if ((rc = stores_find(r, a->arg[0], &dir, &workspace)) || (rc = stores_lock(dir.data, &s)) ||
-	    (rc = show(s, dir.data, workspace.data)) || (rc = confirm(a->on[D_YES])))
+	if ((rc = stores_find(r, a->arg[0], &dir, &workspace)) ||
+		(rc = stores_lock(dir.data, &s)) || (rc = show(s, dir.data, workspace.data)) ||
+		(rc = confirm(a->on[D_YES])))
 		return rc;
 	if ((e = drop(s, dir.data)) < 0) {
 		log_error_errno(e, "%s", dir.data);

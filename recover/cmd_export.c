@@ -124,7 +124,8 @@ static void put_down(struct exporting *x, const git_oid *id, git_object_t type)
 
 /* A tree and what is below it that was not met before; pack false: only remembered, the target
  * has it. */
-static int add_tree(struct exporting *x, git_repository *in, const git_oid *id, bool pack, unsigned depth)
+static int add_tree(
+	struct exporting *x, git_repository *in, const git_oid *id, bool pack, unsigned depth)
 {
 	git_tree *t = NULL;
 	int r;

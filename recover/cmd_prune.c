@@ -31,13 +31,15 @@ static void close_store(struct store **s)
 }
 
 /* By age; where there is no room any more, as hard as it takes. */
-static int options(const struct recover *r, struct store *s, struct store_prune_options *o, int64_t **ret_times)
+static int options(const struct recover *r, struct store *s, struct store_prune_options *o,
+	int64_t **ret_times)
 {
 	struct store_room m;
 	int e = crash_times(ret_times, &o->n_crash);
 
 	if (e < 0)
-		return log_error_errno(e, "the journal of crashes cannot be read, so it is not known what must stay");
+		return log_error_errno(e,
+			"the journal of crashes cannot be read, so it is not known what must stay");
 	o->crash_ns = *ret_times;
 	o->now_ns = r->now_ns;
 	store_keep_from(&r->cfg, &o->keep);
@@ -59,8 +61,9 @@ static int by_daemon(const struct recover *r, struct store_pruned *ret)
 		e = daemon_ask(r, (const char *[]){ "prune", what, NULL }, ASK_MS, &answer);
 		if (e <= 0)
 			return e;
-		if (!answer.data || sscanf(answer.data, "%d %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu32, &more,
-			&ret->dropped, &ret->kept, &ret->freed, &ret->segments) != 5)
+		if (!answer.data ||
+			sscanf(answer.data, "%d %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu32,
+				&more, &ret->dropped, &ret->kept, &ret->freed, &ret->segments) != 5)
 			return log_error_errno(-EPROTO, SNAPD);
 	}
 	return e;
@@ -119,12 +122,14 @@ static void print(const struct store_pruned *d, bool dry, bool json)
 		return;
 	}
 	if (!d->dropped && !d->segments) {
-		printf("nothing to prune: %" PRIu64 " snapshot%s\n", d->kept, d->kept == 1 ? "" : "s");
+		printf("nothing to prune: %" PRIu64 " snapshot%s\n", d->kept,
+			d->kept == 1 ? "" : "s");
 		return;
 	}
-	printf(dry ? "%" PRIu64 " snapshots would go, %" PRIu64 " would be kept; about %s would come back\n" :
-		"%" PRIu64 " snapshots went, %" PRIu64 " are kept; %s came back\n", d->dropped, d->kept,
-		text_size(d->freed, size));
+	printf(dry ? "%" PRIu64 " snapshots would go, %" PRIu64
+		     " would be kept; about %s would come back\n"
+		   : "%" PRIu64 " snapshots went, %" PRIu64 " are kept; %s came back\n",
+		d->dropped, d->kept, text_size(d->freed, size));
 }
 
 int cmd_prune(struct recover *r, const struct args *a)

@@ -280,8 +280,8 @@ static void print_crash(const struct recover *r)
 /* In a terminal plain `recover` is the screen (screen.h). */
 static int open_screen(const struct recover *r)
 {
-	char self[PATH_MAX], name[] = "recover-screen", program[] = "--recover", w[] = "--workspace",
-	     store[] = "--store";
+	char self[PATH_MAX], name[] = "recover-screen", program[] = "--recover",
+			     w[] = "--workspace", store[] = "--store";
 	char *argv[] = { name, program, self, w, r->workspace, store, r->store_path, NULL };
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

@@ -81,7 +81,8 @@ static int by_last(const void *pa, const void *pb)
 {
 	const struct one *a = pa, *b = pb;
 
-	return a->last_ns != b->last_ns ? (a->last_ns < b->last_ns ? 1 : -1) : strcmp(a->dir, b->dir);
+	return a->last_ns != b->last_ns ? (a->last_ns < b->last_ns ? 1 : -1)
+					: strcmp(a->dir, b->dir);
 }
 
 static int load(const char *parent, struct all *a)
@@ -130,7 +131,8 @@ static void print_json(const struct one *x)
 		cJSON_AddStringToObject(o, "error", err_str(x->error));
 	} else {
 		cJSON_AddNumberToObject(o, "snapshots", (double)x->totals.snapshots);
-		cJSON_AddNumberToObject(o, "size_bytes", (double)(x->totals.log_bytes + x->totals.catalogue_bytes));
+		cJSON_AddNumberToObject(
+			o, "size_bytes", (double)(x->totals.log_bytes + x->totals.catalogue_bytes));
 	}
 	if (x->last_ns)
 		json_time(o, "last", x->last_ns);
@@ -147,7 +149,8 @@ static void print_text(const struct one *x)
 	if (x->error < 0)
 		printf("%-19s  %9s  %6s  ", "?", "?", "?");
 	else
-		printf("%-19s  %9s  %6llu  ", x->last_ns ? row_time(x->last_ns, when) : "no snapshot",
+		printf("%-19s  %9s  %6llu  ",
+			x->last_ns ? row_time(x->last_ns, when) : "no snapshot",
 			text_size(x->totals.log_bytes + x->totals.catalogue_bytes, size),
 			(unsigned long long)x->totals.snapshots);
 	out_name(x->workspace.len ? x->workspace.data : x->dir);

@@ -196,7 +196,8 @@ int exported_note(git_repository *repo, const git_oid *main)
 
 	if (git_reference_name_to_id(&head, repo, "refs/heads/main") == 0)
 		git_oid_tostr(before, sizeof(before), &head);
-	both = xasprintf("%s%s%s", git_oid_tostr(hex, sizeof(hex), main), *before ? " " : "", before);
+	both = xasprintf(
+		"%s%s%s", git_oid_tostr(hex, sizeof(hex), main), *before ? " " : "", before);
 	if ((r = open_config(repo, &c)) == 0)
 		r = git_config_set_string(c, KEY_EXPORTED, both);
 	git_config_free(c);

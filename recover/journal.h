@@ -40,9 +40,9 @@ int journal_begin(int dirfd, struct journal *j, const struct plan *p);
 /* The same in the place of `old`, which is pending and ours (journal_resume), in one step: on
  * failure the old one is as it was. */
 int journal_supersede(int dirfd, struct journal *j, const struct plan *p, struct journal *old);
-/* restore.journal, locked: -ENOENT none (one that was never whole is removed), -EBUSY its restore is
- * running, -EBADMSG damaged (something was done by it: keep it), -EROFS: there is one but it cannot
- * be locked for writing. */
+/* restore.journal, locked: -ENOENT none (one that was never whole is removed), -EBUSY its
+ * restore is running, -EBADMSG damaged (something was done by it: keep it), -EROFS: there is one
+ * but it cannot be locked for writing. */
 int journal_resume(int dirfd, struct journal *ret);
 /* The same for who only asks: nothing is locked, nothing written. */
 int journal_peek(int dirfd, struct journal *ret);

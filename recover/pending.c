@@ -42,10 +42,11 @@ void pending_say(const struct recover *r)
 
 void pending_damaged(const struct recover *r, int e)
 {
-	log_error_errno(e, "%s/" JOURNAL_PENDING ": a restore was interrupted, and what it was cannot "
-			   "be read; the snapshot \"before the restore\" (" RECOVER
-			   " list) holds what was there: delete that file, then restore what you "
-			   "want",
+	log_error_errno(e,
+		"%s/" JOURNAL_PENDING ": a restore was interrupted, and what it was cannot "
+		"be read; the snapshot \"before the restore\" (" RECOVER
+		" list) holds what was there: delete that file, then restore what you "
+		"want",
 		r->store_path);
 }
 
@@ -55,8 +56,9 @@ static bool elsewhere(const struct recover *r, const struct journal *j)
 {
 	if (!strcmp(j->workspace, r->workspace))
 		return false;
-	log_error("a restore of %s was interrupted, and this workspace is %s: move it back to finish "
-		  "or undo that, or delete %s/" JOURNAL_PENDING " to leave it as it is",
+	log_error(
+		"a restore of %s was interrupted, and this workspace is %s: move it back to finish "
+		"or undo that, or delete %s/" JOURNAL_PENDING " to leave it as it is",
 		j->workspace, r->workspace, r->store_path);
 	return true;
 }

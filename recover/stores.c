@@ -38,7 +38,8 @@ int stores_workspace(const char *dir, struct buf *ret)
 	return r == -ENOENT ? buf_addstr(ret, "") : r;
 }
 
-int stores_find(const struct recover *r, const char *word, struct buf *ret_dir, struct buf *ret_workspace)
+int stores_find(
+	const struct recover *r, const char *word, struct buf *ret_dir, struct buf *ret_workspace)
 {
 	autoput(buf_release) struct buf path = BUF_INIT;
 	int e = stores_workspace(word, ret_workspace);
@@ -54,7 +55,9 @@ int stores_find(const struct recover *r, const char *word, struct buf *ret_dir, 
 	if ((e = stores_workspace(ret_dir->data, ret_workspace)) == 0)
 		return EXIT_DONE;
 	if (e == -ENOENT)
-		log_error("%s: is no store, and no workspace that has one; " RECOVER " stores lists them", word);
+		log_error("%s: is no store, and no workspace that has one; " RECOVER
+			  " stores lists them",
+			word);
 	else
 		log_error_errno(e, "%s", ret_dir->data);
 	return EXIT_ENV;
@@ -68,7 +71,8 @@ int stores_lock(const char *dir, struct store **ret)
 	if (e == -EBUSY) {
 		(void)store_writer(dir, &pid);
 		if (pid)
-			log_error("%s: process %d (" SNAPD "?) has it; " SNAPD " --workspace DIR --stop ends it",
+			log_error("%s: process %d (" SNAPD "?) has it; " SNAPD
+				  " --workspace DIR --stop ends it",
 				dir, (int)pid);
 		else
 			log_error("%s: is in use", dir);

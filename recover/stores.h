@@ -9,10 +9,12 @@
 int stores_parent(const struct recover *r, struct buf *ret);
 /* The workspace that the store in dir keeps; empty: it does not say. -ENOENT: it is no store. */
 int stores_workspace(const char *dir, struct buf *ret);
-/* What a word means: a workspace (its store is where the settings place it), or the folder of a store
- * itself. Said when it is neither; EXIT_DONE or EXIT_ENV. */
-int stores_find(const struct recover *r, const char *word, struct buf *ret_dir, struct buf *ret_workspace);
-/* Opened for writing, so that nobody else is at it; what is wrong is said. EXIT_DONE or EXIT_ENV. */
+/* What a word means: a workspace (its store is where the settings place it), or the folder of a
+ * store itself. Said when it is neither; EXIT_DONE or EXIT_ENV. */
+int stores_find(
+	const struct recover *r, const char *word, struct buf *ret_dir, struct buf *ret_workspace);
+/* Opened for writing, so that nobody else is at it; what is wrong is said. EXIT_DONE or
+ * EXIT_ENV. */
 int stores_lock(const char *dir, struct store **ret);
 
 #endif

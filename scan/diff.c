@@ -250,7 +250,8 @@ static int folder(struct diff *d, const char *dir)
 	autoput(listing_release) struct listing names = { 0 };
 	autoput(known_release) struct known was = { 0 };
 	autoput(known_release) struct known cur = { 0 };
-	autoclose int fd = at_open_near(d->s->rootfd, &d->near, dir, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	autoclose int fd =
+		at_open_near(d->s->rootfd, &d->near, dir, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 	int r = fd < 0 ? fd : listing_read(&names, fd);
 
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
@@ -317,7 +318,9 @@ static int everything(struct diff *d)
 int scan_diff(struct scan *s, struct store *st, uint64_t seq, const char *const *paths,
 	scan_diff_fn fn, void *arg)
 {
-	struct diff d = { .s = s, .st = st, .seq = seq, .fn = fn, .arg = arg, .near = { .fd = -1 } };
+	struct diff d = {
+		.s = s, .st = st, .seq = seq, .fn = fn, .arg = arg, .near = { .fd = -1 }
+	};
 	int r = scan_present(s);
 
 	if (r < 0)

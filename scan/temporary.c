@@ -58,7 +58,8 @@ bool temporary_is_ours(struct store *st, const char *path)
 	/* of a name that was cut nobody can say whose it is */
 	if (n - TAIL - 1 == NAME_LEN_MAX)
 		return true;
-	if (buf_add(&of, path, (size_t)(name - path)) < 0 || buf_add(&of, name + 1, n - TAIL - 1) < 0)
+	if (buf_add(&of, path, (size_t)(name - path)) < 0 ||
+		buf_add(&of, name + 1, n - TAIL - 1) < 0)
 		return true;
 	temporary_name(op, of.data, of.data + (name - path), ours);
 	return strcmp(ours, name) == 0;

@@ -1,7 +1,8 @@
 /* scan/temporary.h - the files a restore has in the making: ".NAME.hf-XXXXXXXX" beside NAME.
  *
- * recover writes and renames them, snapshots leave them out. A user's file may be called like that
- * too: ours is only what the restore that is under way, or waits to be finished, would have there. */
+ * recover writes and renames them, snapshots leave them out. A user's file may be called like
+ * that too: ours is only what the restore that is under way, or waits to be finished, would have
+ * there. */
 #ifndef SCAN_TEMPORARY_H
 #define SCAN_TEMPORARY_H
 
@@ -10,8 +11,8 @@
 
 #include "../store/store.h"
 
-/* In the store's folder: what a restore is to do (recover/journal.h). It begins with 16 bytes (magic,
- * a record's length and sum), an 'H' and the number of the restore, little-endian. */
+/* In the store's folder: what a restore is to do (recover/journal.h). It begins with 16 bytes
+ * (magic, a record's length and sum), an 'H' and the number of the restore, little-endian. */
 #define TEMPORARY_JOURNAL "restore.journal"
 
 /* Of the restore op, for path (below the workspace), whose last component is name. */

@@ -335,7 +335,8 @@ static int too_long(struct walk *w, const struct spot *at)
 	size_t n = strlen(at->path);
 
 	not_taken(w, at->path, -ENAMETOOLONG);
-	log_warn("%.60s...: the path is too long (%zu bytes), not in the snapshot, nor what is below it",
+	log_warn("%.60s...: the path is too long (%zu bytes), not in the snapshot, nor what is "
+		 "below it",
 		at->path, n);
 	return 0;
 }

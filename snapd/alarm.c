@@ -21,14 +21,17 @@ static bool has_session(void)
 
 	if (getenv("DBUS_SESSION_BUS_ADDRESS"))
 		return true;
-	return run && buf_printf(&path, "%s/bus", run) == 0 && stat(path.data, &st) == 0 && S_ISSOCK(st.st_mode);
+	return run && buf_printf(&path, "%s/bus", run) == 0 && stat(path.data, &st) == 0 &&
+	       S_ISSOCK(st.st_mode);
 }
 
 static void on_desktop(const char *workspace, const char *why)
 {
 	autoput(buf_release) struct buf body = BUF_INIT;
-	const char *argv[] = { "notify-send", "--app-name=Holdfast", why ? "--urgency=critical" : "--urgency=normal",
-		"--", why ? "Holdfast: snapshots have stopped" : "Holdfast: snapshots go on", NULL, NULL };
+	const char *argv[] = { "notify-send", "--app-name=Holdfast",
+		why ? "--urgency=critical" : "--urgency=normal", "--",
+		why ? "Holdfast: snapshots have stopped" : "Holdfast: snapshots go on", NULL,
+		NULL };
 	struct command_run c = { .argv = argv, .timeout_ms = WAIT_MS };
 	int r = why ? buf_printf(&body, "%s\n`" RECOVER " status` says more.", why) : 0;
 
@@ -62,7 +65,8 @@ static void to_hook(const char *hook, const char *workspace, const char *why)
 	autoput(buf_release) struct buf json = BUF_INIT;
 	const char *argv[] = { hook, NULL };
 	struct command_run c = { .argv = argv, .timeout_ms = WAIT_MS };
-	int r = buf_addstr(&json, "{\"kind\":\"snapshots\",\"workspace\":") | add_json(&json, workspace) |
+	int r = buf_addstr(&json, "{\"kind\":\"snapshots\",\"workspace\":") |
+		add_json(&json, workspace) |
 		buf_printf(&json, ",\"stopped\":%s,\"why\":", why ? "true" : "false");
 
 	r |= why ? add_json(&json, why) : buf_addstr(&json, "null");

@@ -5,8 +5,9 @@
 #include "../config/config.h"
 #include "../store/store.h"
 
-/* why NULL: they go on. In the store, for recover to say; on the desktop (detect.notify), and to the
- * user's hook (detect.hook) as a JSON object: kind "snapshots", workspace, stopped, why. Never an error. */
+/* why NULL: they go on. In the store, for recover to say; on the desktop (detect.notify), and to
+ * the user's hook (detect.hook) as a JSON object: kind "snapshots", workspace, stopped, why.
+ * Never an error. */
 void alarm_tell(const struct config *cfg, struct store *s, const char *workspace, const char *why);
 
 #endif

@@ -63,7 +63,8 @@ static int snapshot(const struct options *opt, struct workspace *w, struct store
 }
 
 /* As the daemon does (take.c): where there is no room, what may go goes. */
-static int snapshot_with_room(const struct options *opt, struct workspace *w, struct store_snapshot *ret)
+static int snapshot_with_room(
+	const struct options *opt, struct workspace *w, struct store_snapshot *ret)
 {
 	struct room room;
 	int r = room_look(&w->cfg, w->store, &room);

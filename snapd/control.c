@@ -137,8 +137,8 @@ static void on_mark(struct workspace *w, struct ctl_conn *c, char **req)
 		ctl_answer(c, "ok\n", 3);
 }
 
-/* A step at a time, so that nothing else has to wait: "ok", and in one field whether there is more to do,
- * snapshots dropped and kept, bytes that came back, segments written anew. */
+/* A step at a time, so that nothing else has to wait: "ok", and in one field whether there is
+ * more to do, snapshots dropped and kept, bytes that came back, segments written anew. */
 static void on_prune(struct workspace *w, struct ctl_conn *c, char **req)
 {
 	const char *what = ctl_next_field(req);
@@ -149,19 +149,21 @@ static void on_prune(struct workspace *w, struct ctl_conn *c, char **req)
 		r = prune_step(w, PRUNE_MS);
 	if (r < 0)
 		answer_error(c, err_str(r), EXIT_ENV);
-	else if (buf_printf(&b, "ok\t%d %llu %llu %llu %u\n", r, (unsigned long long)w->pruned.dropped,
-			(unsigned long long)w->pruned.kept, (unsigned long long)w->pruned.freed, w->pruned.segments) == 0)
+	else if (buf_printf(&b, "ok\t%d %llu %llu %llu %u\n", r,
+			 (unsigned long long)w->pruned.dropped, (unsigned long long)w->pruned.kept,
+			 (unsigned long long)w->pruned.freed, w->pruned.segments) == 0)
 		ctl_answer(c, b.data, b.len);
 	else
 		answer_error(c, "out of memory", EXIT_ENV);
 	buf_release(&b);
 }
 
-/* "ok", and how many paths of the copy could not be read, or the negative errno of why it is not in: the client
- * goes on with the next one, or not. */
+/* "ok", and how many paths of the copy could not be read, or the negative errno of why it is not
+ * in: the client goes on with the next one, or not. */
 static void on_import(struct workspace *w, struct ctl_conn *c, char **req)
 {
-	const char *path = ctl_next_field(req), *when = ctl_next_field(req), *message = ctl_next_field(req);
+	const char *path = ctl_next_field(req), *when = ctl_next_field(req),
+		   *message = ctl_next_field(req);
 	char *end = NULL, text[40];
 	long long t = when ? strtoll(when, &end, 10) : 0;
 	uint64_t unreadable = 0;
@@ -172,7 +174,8 @@ static void on_import(struct workspace *w, struct ctl_conn *c, char **req)
 		return;
 	}
 	r = workspace_import(w, path, t, message, &unreadable);
-	(void)snprintf(text, sizeof(text), "ok\t%lld\n", r < 0 ? (long long)r : (long long)unreadable);
+	(void)snprintf(
+		text, sizeof(text), "ok\t%lld\n", r < 0 ? (long long)r : (long long)unreadable);
 	ctl_answer(c, text, strlen(text));
 }
 

@@ -24,14 +24,16 @@ static int options(const struct config *cfg, struct store_prune_options *o, int6
 	int r = crash_times(ret_times, &o->n_crash);
 
 	if (r < 0)
-		return log_warn_errno(r, "the journal of crashes cannot be read; nothing is pruned");
+		return log_warn_errno(
+			r, "the journal of crashes cannot be read; nothing is pruned");
 	o->crash_ns = *ret_times;
 	store_keep_from(cfg, &o->keep);
 	return 0;
 }
 
 /* To the end, at once: somebody waits for the room. */
-static int make_room(const struct config *cfg, struct store *s, uint64_t target, struct store_pruned *ret)
+static int make_room(
+	const struct config *cfg, struct store *s, uint64_t target, struct store_pruned *ret)
 {
 	struct store_prune_options o = { .target = target };
 	autofree int64_t *times = NULL;
@@ -52,7 +54,8 @@ static void say_made(struct store *s, const struct store_pruned *d)
 	char size[16];
 
 	if (d->dropped)
-		log_warn("%s: no room: %llu snapshots went, %s came back (" RECOVER " prune, store.quota)",
+		log_warn("%s: no room: %llu snapshots went, %s came back (" RECOVER
+			 " prune, store.quota)",
 			store_dir(s), (unsigned long long)d->dropped, text_size(d->freed, size));
 }
 
@@ -102,9 +105,11 @@ int room_make(const struct config *cfg, struct store *s, bool more, struct room 
 
 const char *prune_way_out(int r)
 {
-	return r == -EDQUOT ? " (store.quota is used up by what must stay: raise it, remove marks, or"
-			      " shorten prune.all)"
-			    : r == -ENOSPC ? NO_ROOM_TEXT : "";
+	return r == -EDQUOT
+		       ? " (store.quota is used up by what must stay: raise it, remove marks, or"
+			 " shorten prune.all)"
+	       : r == -ENOSPC ? NO_ROOM_TEXT
+			      : "";
 }
 
 /* ---- in the background ---- */

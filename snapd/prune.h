@@ -10,20 +10,22 @@
 
 struct workspace;
 
-/* Is there room for a snapshot? 0: there is, and how much; -EDQUOT: the
- * quota is used up, -ENOSPC: less would be free than store.freeFloor. Makes the reserve where there is plenty. */
+/* Is there room for a snapshot? 0: there is, and how much; -EDQUOT: the quota is used up,
+ * -ENOSPC: less would be free than store.freeFloor. Makes the reserve where there is plenty. */
 struct room {
 	uint64_t left;		/* for store_limit, */
 	int err;		/* likewise */
 };
 int room_look(const struct config *cfg, struct store *s, struct room *ret);
-/* The same, when what may go has gone first: at once, harder than the ages say where it takes that. No other prune may
- * be under way. more: what there was did not do, so half of the quota is aimed at. */
+/* The same, when what may go has gone first: at once, harder than the ages say where it takes
+ * that. No other prune may be under way. more: what there was did not do, so half of the quota
+ * is aimed at. */
 int room_make(const struct config *cfg, struct store *s, bool more, struct room *ret);
 /* What to do about it, for people: " (...)". */
 const char *prune_way_out(int r);
 
-/* After a snapshot: if the last time was long ago (prune.every), thin in small steps from the loop. */
+/* After a snapshot: if the last time was long ago (prune.every), thin in small steps from the
+ * loop. */
 void prune_soon(struct workspace *w);
 /* `prune` asked for: begins unless it is under way. 0, or why not. */
 int prune_start(struct workspace *w, bool asked);

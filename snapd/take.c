@@ -19,10 +19,10 @@
 enum {
 	BACKOFF_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
-	FUTILE_MS = 60000,		/* between two tries to make room where none could be made */
-	TRIM_FILES = 2000,		/* a scan of that many leaves memory worth giving back */
-	GONE = 2,			/* the folder went away while we looked */
-	LOOK_REST = 50,			/* after a look at everything, so many times what it took */
+	FUTILE_MS = 60000, /* between two tries to make room where none could be made */
+	TRIM_FILES = 2000, /* a scan of that many leaves memory worth giving back */
+	GONE = 2,          /* the folder went away while we looked */
+	LOOK_REST = 50,    /* after a look at everything, so many times what it took */
 };
 
 static int scan_dirty(struct workspace *w, const struct dirty *d, struct store_txn *t)
@@ -88,8 +88,8 @@ static int make_sure_of_room(struct workspace *w, bool wanted, struct room *ret)
 	return r;
 }
 
-static int write_once(struct workspace *w, struct dirty *d, const struct store_commit *how, const struct room *room,
-	struct store_snapshot *ret)
+static int write_once(struct workspace *w, struct dirty *d, const struct store_commit *how,
+	const struct room *room, struct store_snapshot *ret)
 {
 	struct store_txn *t;
 	int r = store_txn_begin(w->store, &t);
@@ -293,7 +293,8 @@ static int take_once(
 	}
 	links_look(w->links, scan_rootfd(w->scan), &w->dirty);
 	if (dirty_is_empty(&w->dirty) && !w->dirty.unseen && !how->force &&
-		(how->reason == REASON_INTERVAL || dirty_is_empty(&w->not_taken)) && store_present(w->store))
+		(how->reason == REASON_INTERVAL || dirty_is_empty(&w->not_taken)) &&
+		store_present(w->store))
 		return newest(w, ret);
 	r = try_take(w, how, ret);
 	if (r < 0 && (gone = scan_present(w->scan)) < 0) {

@@ -21,7 +21,8 @@ static void set_timer(struct workspace *w, struct loop_timer **t, uint64_t ms, l
 }
 
 /* `due` at that time; a later one than is set already would only put it off. */
-static void set_due(struct workspace *w, uint64_t now, uint64_t at, bool later_too, loop_timer_fn fn)
+static void set_due(
+	struct workspace *w, uint64_t now, uint64_t at, bool later_too, loop_timer_fn fn)
 {
 	if (w->due && w->due_ms <= at && !later_too)
 		return;

@@ -155,7 +155,8 @@ int cat_add_dropped(struct catalogue *c, uint64_t seq, loc_t loc, const struct o
 
 int cat_drop_snapshot(struct catalogue *c, uint64_t seq)
 {
-	int r = run3(c, "INSERT OR REPLACE INTO dropped SELECT seq, loc, id FROM snapshot WHERE seq=?",
+	int r = run3(c,
+		"INSERT OR REPLACE INTO dropped SELECT seq, loc, id FROM snapshot WHERE seq=?",
 		(int64_t)seq, 0, 0);
 
 	/* Nobody finds the commit any more; its place is its own. */
@@ -175,13 +176,14 @@ int cat_drop_snapshot(struct catalogue *c, uint64_t seq)
 	return r;
 }
 
-int cat_dropped_between(struct catalogue *c, uint64_t after, uint64_t before, struct dropped_at **ret,
-	size_t *ret_n)
+int cat_dropped_between(struct catalogue *c, uint64_t after, uint64_t before,
+	struct dropped_at **ret, size_t *ret_n)
 {
 	autofree struct dropped_at *x = NULL;
 	size_t n = 0, cap = 0;
 	sqlite3_stmt *st;
-	int r = cat_prepare(c, "SELECT seq, loc FROM dropped WHERE seq>? AND seq<? ORDER BY seq", 0, &st);
+	int r = cat_prepare(
+		c, "SELECT seq, loc FROM dropped WHERE seq>? AND seq<? ORDER BY seq", 0, &st);
 	int rc = SQLITE_DONE;
 
 	if (r < 0)
@@ -242,22 +244,22 @@ int cat_move_snapshot(struct catalogue *c, uint64_t seq, loc_t loc)
 	if (r < 0)
 		return r;
 	cat_set_newest(c, NULL);
-	return run3(c, "UPDATE snapshot SET loc=?2, sum=?3 WHERE seq=?1", (int64_t)seq, (int64_t)loc,
-		cat_sum_snapshot(&sn, loc));
+	return run3(c, "UPDATE snapshot SET loc=?2, sum=?3 WHERE seq=?1", (int64_t)seq,
+		(int64_t)loc, cat_sum_snapshot(&sn, loc));
 }
 
 /* ---- the rows of paths ---- */
 
 int cat_drop_versions(struct catalogue *c, int64_t path, uint64_t after, uint64_t upto)
 {
-	return run3(c, "DELETE FROM version WHERE path=? AND seq>? AND seq<=?", path, (int64_t)after,
-		(int64_t)upto);
+	return run3(c, "DELETE FROM version WHERE path=? AND seq>? AND seq<=?", path,
+		(int64_t)after, (int64_t)upto);
 }
 
 int cat_put_version(struct catalogue *c, int64_t path, const struct store_entry *e)
 {
-	sqlite3_stmt *st =
-		cat_stmt(c, CS_VER_INS, "INSERT OR REPLACE INTO version VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	sqlite3_stmt *st = cat_stmt(
+		c, CS_VER_INS, "INSERT OR REPLACE INTO version VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
 	if (!st)
 		return c->err;

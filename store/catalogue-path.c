@@ -220,7 +220,8 @@ int cat_add_change(struct catalogue *c, uint64_t seq, const char *path, const st
 	return r < 0 ? r : update_path(c, dir, name, seq, e);
 }
 
-int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino, int64_t seen_ns)
+int cat_touch(
+	struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino, int64_t seen_ns)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	sqlite3_stmt *st;

@@ -56,11 +56,11 @@ void cat_set_newest(struct catalogue *c, const struct store_snapshot *sn)
 /* The commit of the newest snapshot, dropped ones too. */
 int cat_newest_id(struct catalogue *c, struct oid *ret)
 {
-	sqlite3_stmt *st =
-		cat_stmt(c, CS_LIST, "SELECT id FROM snapshot WHERE seq=(SELECT max(seq) FROM snapshot)"
-			" AND seq>coalesce((SELECT max(seq) FROM dropped), 0) UNION ALL"
-			" SELECT id FROM dropped WHERE seq=(SELECT max(seq) FROM dropped)"
-			" AND seq>coalesce((SELECT max(seq) FROM snapshot), 0)");
+	sqlite3_stmt *st = cat_stmt(c, CS_LIST,
+		"SELECT id FROM snapshot WHERE seq=(SELECT max(seq) FROM snapshot)"
+		" AND seq>coalesce((SELECT max(seq) FROM dropped), 0) UNION ALL"
+		" SELECT id FROM dropped WHERE seq=(SELECT max(seq) FROM dropped)"
+		" AND seq>coalesce((SELECT max(seq) FROM snapshot), 0)");
 	int rc, r = -ENOENT;
 
 	if (!st)

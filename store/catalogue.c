@@ -9,9 +9,10 @@
  * snapshot, mark, state (one row: how far the log is indexed)
  * dropped, segment	what prune leaves behind (catalogue-dropped.c)
  *
- * SQLite does not notice a flipped bit. Every page has a sum (pagesum.c), and rows that people are told or restored from
- * carry a sum (catalogue-sum.c); a row whose sum is wrong makes the catalogue damaged, and the log
- * makes a new one. Places of objects have none: what is found there has its id.
+ * SQLite does not notice a flipped bit. Every page has a sum (pagesum.c), and rows that people are
+ * told or restored from carry a sum (catalogue-sum.c); a row whose sum is wrong makes the catalogue
+ * damaged, and the log makes a new one. Places of objects have none: what is found there has its
+ * id.
  *
  * Here: the file, its schema and state row, transactions. The tables: catalogue-object.c,
  * catalogue-snapshot.c, catalogue-path.c. */

@@ -62,11 +62,13 @@ static int found_add(struct txn_found *t, const struct head *h)
 			o = &t->obj[t->n];
 			o->loc = loc_make(h->seg, h->off, fr->first + i);
 			memcpy(o->id.b, head_id(h, fr->first + i), 20);
-			if (fr->type == OBJ_SNAPSHOT || fr->type == OBJ_MARK || fr->type == OBJ_DROPPED) {
+			if (fr->type == OBJ_SNAPSHOT || fr->type == OBJ_MARK ||
+				fr->type == OBJ_DROPPED) {
 				t->last = o->loc;
 				t->type = fr->type;
 			}
-			if (fr->type != OBJ_MANIFEST && fr->type != OBJ_MARK && fr->type != OBJ_DROPPED)
+			if (fr->type != OBJ_MANIFEST && fr->type != OBJ_MARK &&
+				fr->type != OBJ_DROPPED)
 				t->n++;
 		}
 	}
@@ -381,8 +383,8 @@ static int apply_last(struct store *s, struct catalogue *c, const struct txn_fou
 }
 
 /* A snapshot that counts no more: its changes wait for the next one. */
-static int apply_dropped(struct store *s, struct catalogue *c, struct txn_found *t, const struct snap *sn,
-	uint64_t known)
+static int apply_dropped(struct store *s, struct catalogue *c, struct txn_found *t,
+	const struct snap *sn, uint64_t known)
 {
 	int r = sn->info.seq <= known ? 0 : check_parent(c, sn);
 
@@ -395,7 +397,8 @@ static int apply_dropped(struct store *s, struct catalogue *c, struct txn_found 
 }
 
 /* It is in the rows already: only where its objects are is new. */
-static int apply_known(struct store *s, struct catalogue *c, struct txn_found *t, const struct snap *sn)
+static int apply_known(
+	struct store *s, struct catalogue *c, struct txn_found *t, const struct snap *sn)
 {
 	int r = cat_add_objects(s, c, t->obj, t->n);
 
@@ -404,7 +407,8 @@ static int apply_known(struct store *s, struct catalogue *c, struct txn_found *t
 	return r == -ENOENT ? 0 : r;	/* dropped, said the rows */
 }
 
-static int apply_in(struct store *s, struct catalogue *c, const struct follow *f, struct txn_found *t)
+static int apply_in(
+	struct store *s, struct catalogue *c, const struct follow *f, struct txn_found *t)
 {
 	autoput(snap_release) struct snap sn = { .info = { 0 } };
 	int r = t->type == OBJ_MARK ? -ENOENT : snap_read(s, t->last, &sn, NULL);
@@ -431,7 +435,8 @@ static int apply(struct store *s, struct catalogue *c, const struct follow *f, s
 }
 
 /* Does a record follow at once? At the end of a segment, or at the start of the log, it is the
- * next one's first. Of segments that are lost nobody can say that they did not hold what is missing. */
+ * next one's first. Of segments that are lost nobody can say that they did not hold what is
+ * missing. */
 static bool follows(struct store *s, struct log_pos before, struct log_pos rec)
 {
 	uint64_t size;
@@ -536,7 +541,8 @@ static void keep_unread(struct follow *f)
 	uint64_t size;
 
 	for (uint32_t no = f->end.seg ? f->end.seg : 1; no <= f->last; no++)
-		if (seg_is_hurt(f->s, no, &size) && is_after((struct log_pos){ no, size }, f->acked))
+		if (seg_is_hurt(f->s, no, &size) &&
+			is_after((struct log_pos){ no, size }, f->acked))
 			f->acked = (struct log_pos){ no, size };
 }
 
@@ -564,7 +570,8 @@ static int follow_end(struct follow *f)
 		return 0;
 	if (seg_size(f->s, acked.seg, &size) < 0 || size < acked.off) {
 		if (f->c)
-			log_warn("%s: the log is shorter than it was: snapshots are lost (" RECOVER " "
+			log_warn("%s: the log is shorter than it was: snapshots are lost (" RECOVER
+				 " "
 				 "verify)",
 				f->s->dir);
 		return 0;
@@ -592,14 +599,16 @@ static int settle_rows(struct store *s, struct catalogue *c)
 	return r == -ENOENT ? 0 : r;
 }
 
-/* Which do not count. If nobody can say, all do, and those whose objects are gone show as damaged. */
+/* Which do not count. If nobody can say, all do, and those whose objects are gone show as
+ * damaged. */
 static int know_dropped(struct follow *f)
 {
 	int r = dropped_read(f->s, &f->dropped);
 
 	if (r == -EBADMSG) {
-		log_warn("%s/log/dropped: damaged; snapshots that were pruned may show again (" RECOVER
-			 " verify)", f->s->dir);
+		log_warn("%s/log/dropped: damaged; snapshots that were pruned may show again "
+			 "(" RECOVER " verify)",
+			f->s->dir);
 		r = 0;
 	}
 	if (r == 0)
@@ -721,8 +730,9 @@ int log_find(struct store *s, const struct oid *id, loc_t *ret)
 		loc_t loc = s->found[lo].loc;
 
 		if (head_get(s, loc_seg(loc), loc_off(loc), &h) == 0 && loc_idx(loc) < h->n_objs &&
-		    memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0 &&
-		    (head_frame(h, loc_idx(loc))->type != OBJ_SNAPSHOT || !cat_is_dropped(s->cat, id))) {
+			memcmp(head_id(h, loc_idx(loc)), id->b, 20) == 0 &&
+			(head_frame(h, loc_idx(loc))->type != OBJ_SNAPSHOT ||
+				!cat_is_dropped(s->cat, id))) {
 			*ret = loc;
 			r = 0;
 		}

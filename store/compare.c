@@ -50,7 +50,8 @@ static int next_version(struct store *s, struct catalogue *c, int64_t id, sqlite
 /* 0 the same, 1 not. */
 static int compare_versions(struct comparing *x, int64_t a, int64_t b)
 {
-	static const char sql[] = "SELECT " VERSION_COLUMNS " FROM version WHERE path=? ORDER BY seq";
+	static const char sql[] =
+		"SELECT " VERSION_COLUMNS " FROM version WHERE path=? ORDER BY seq";
 	sqlite3_stmt *sa, *sb;
 	int r, ra, rb;
 

@@ -23,7 +23,8 @@ static int parse(struct store *s, const struct buf *b, struct dropped *ret)
 	struct cursor c;
 	uint64_t n, at = 0;
 
-	if (b->len < FIXED + 5 || memcmp(p, magic, 8) != 0 || (s->have_id && memcmp(p + 8, s->id, 16) != 0))
+	if (b->len < FIXED + 5 || memcmp(p, magic, 8) != 0 ||
+		(s->have_id && memcmp(p + 8, s->id, 16) != 0))
 		return -EBADMSG;
 	c = (struct cursor){ p + b->len - 4, p + b->len, 0 };
 	if (cur_u32(&c) != (uint32_t)crc32(0, p, (unsigned)(b->len - 4)))

@@ -168,7 +168,7 @@ static int encode_single(struct store *s, const struct pend *p, const struct enc
 	f->dist = record_off - loc_off(p->base);
 	f->bidx = loc_idx(p->base);
 	f->depth = head_frame(h, f->bidx)->depth + 1;
-	if (f->depth > 1)		/* nothing more is made against it; the root is, again and again */
+	if (f->depth > 1) /* nothing more is made against it; the root is, again and again */
 		obj_cache_drop(s, p->base);
 	if (out->len < p->raw->len / 2)
 		return 0;

@@ -78,8 +78,8 @@ int fold_add(struct fold *f, struct store *s, loc_t loc)
 	return r;
 }
 
-int fold_run(struct store *s, struct catalogue *c, uint64_t after, uint64_t seq, loc_t loc, struct fold *f,
-	size_t *ret_n)
+int fold_run(struct store *s, struct catalogue *c, uint64_t after, uint64_t seq, loc_t loc,
+	struct fold *f, size_t *ret_n)
 {
 	autofree struct dropped_at *d = NULL;
 	size_t n = 0;

@@ -14,7 +14,8 @@ static EVP_MD *sha1_md;
 
 int store_hash_init(void)
 {
-	/* The machine's settings for TLS are not ours: not read, and SHA-1 is not theirs to forbid. */
+	/* The machine's settings for TLS are not ours: not read, and SHA-1 is not theirs to
+	 * forbid. */
 	if (!sha1_md && OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
 		sha1_md = EVP_MD_fetch(NULL, "SHA1", NULL);
 	return sha1_md ? 0 : -ENOTSUP;

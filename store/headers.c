@@ -1,6 +1,6 @@
-/* log/headers: a second copy of every segment's header. Without the salt in it no record of a segment
- * can be found, so one lost sector would cost 64 MiB of history. A copy is on the disk before the
- * segment has any record; what a segment says itself counts first. */
+/* log/headers: a second copy of every segment's header. Without the salt in it no record of a
+ * segment can be found, so one lost sector would cost 64 MiB of history. A copy is on the disk
+ * before the segment has any record; what a segment says itself counts first. */
 #include <fcntl.h>
 #include <string.h>
 #include <zlib.h>
@@ -51,7 +51,8 @@ int headers_fill(struct store *s, bool again)
 		if (!again && headers_get(s, no, h) == 0)
 			continue;
 		if (seg_get(s, no, &g) == 0 && !g->copied && !g->mended &&
-		    io_pread_full(g->fd, h, sizeof(h), 0) == (ssize_t)sizeof(h) && seg_header_is(h, no))
+			io_pread_full(g->fd, h, sizeof(h), 0) == (ssize_t)sizeof(h) &&
+			seg_header_is(h, no))
 			headers_put(s, no, h);
 	}
 	return r;
@@ -66,7 +67,8 @@ void headers_mend(struct store *s)
 		uint8_t b[SEG_HEADER];
 		struct segment *g = &s->segs[no];
 
-		if (g->fd < 0 || (!g->mended && !g->copied) || head_resync(s, no, SEG_HEADER, &h) < 0)
+		if (g->fd < 0 || (!g->mended && !g->copied) ||
+			head_resync(s, no, SEG_HEADER, &h) < 0)
 			continue;
 		g = &s->segs[no];
 		memcpy(b, g->header, sizeof(b));

@@ -16,7 +16,7 @@
 #define NOTE "damaged"			/* 20 bytes each */
 #define NOTE_MAX (20u << 16)
 #define NAMED_MAX 20			/* so many paths are said one by one */
-#define FRESH_NS 2000000000ll	/* a folder's time does not tell changes apart that follow at once */
+#define FRESH_NS 2000000000ll /* a folder's time does not tell changes apart that follow at once */
 
 void heal_note(struct store *s, const struct oid *id)
 {
@@ -62,8 +62,9 @@ int log_reopen(struct store *s)
 	if (s->ackfd >= 0)
 		close(s->ackfd);
 	s->ackfd = -1;
-	log_error("%s/log was taken away: what it held is lost, and what is in the workspace now is "
-		  "stored again",
+	log_error(
+		"%s/log was taken away: what it held is lost, and what is in the workspace now is "
+		"stored again",
 		s->dir);
 	return 0;
 }

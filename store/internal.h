@@ -130,15 +130,15 @@ int seg_count(struct store *s, uint32_t *ret);
 int seg_get(struct store *s, uint32_t no, struct segment **ret);
 int seg_size(struct store *s, uint32_t no, uint64_t *ret);
 int seg_create(struct store *s, uint32_t no);
-int seg_create_as(struct store *s, uint32_t no, const char *name);	/* not yet under its own name */
+int seg_create_as(struct store *s, uint32_t no, const char *name); /* not yet under its own name */
 /* s reads and writes this file as its segment from now on (prune), whatever has its name. */
 int seg_replace(struct store *s, const struct segment *by);
 void seg_forget(struct store *s, uint32_t no);		/* opened again by its name */
 int seg_rename(struct store *s, const char *from, uint32_t no);	/* durable */
 /* The salt cannot be had (-EBADMSG of seg_get), or it is not there. */
 bool seg_is_lost(struct store *s, uint32_t no);
-/* Nothing in it may be taken for a tear: not all of it could be read as it was written. A segment that
- * has a header at most holds nothing. */
+/* Nothing in it may be taken for a tear: not all of it could be read as it was written. A
+ * segment that has a header at most holds nothing. */
 bool seg_is_hurt(struct store *s, uint32_t no, uint64_t *ret_size);
 bool seg_header_is(const uint8_t *h, uint32_t no);	/* a whole one, of this number */
 /* As io_pread_full; sectors that cannot be read are -EBADMSG. */
@@ -157,7 +157,8 @@ uint32_t seg_seed(const struct segment *g, uint64_t off);
 
 /* ---- headers.c ---- */
 
-int headers_get(struct store *s, uint32_t no, uint8_t h[SEG_HEADER]);	/* -ENOENT, -EBADMSG: none that is right */
+int headers_get(struct store *s, uint32_t no,
+	uint8_t h[SEG_HEADER]); /* -ENOENT, -EBADMSG: none that is right */
 void headers_put(struct store *s, uint32_t no, const uint8_t h[SEG_HEADER]);
 int headers_fill(struct store *s, bool again);
 void headers_mend(struct store *s);
@@ -223,11 +224,14 @@ int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct
 /* ---- cache.c ---- */
 
 struct obj_slot;
-const struct obj_slot *obj_cache_get(struct store *s, loc_t loc);	/* NULL: not in it; valid until the next put */
-void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id, struct rbuf *r);	/* refers to r */
+const struct obj_slot *obj_cache_get(
+	struct store *s, loc_t loc); /* NULL: not in it; valid until the next put */
+void obj_cache_put(struct store *s, loc_t loc, uint8_t type, const uint8_t *id,
+	struct rbuf *r);                                /* refers to r */
 void obj_cache_drop(struct store *s, loc_t loc);	/* nobody will ask for it soon */
 void obj_cache_clear(struct store *s);			/* all caches: heads and frames too */
-struct rbuf *solid_cache_get(struct store *s, const struct head *h, uint32_t frame);	/* a reference, or NULL */
+struct rbuf *solid_cache_get(
+	struct store *s, const struct head *h, uint32_t frame); /* a reference, or NULL */
 void solid_cache_put(struct store *s, const struct head *h, uint32_t frame, struct rbuf *r);
 void solid_cache_trim(struct store *s, size_t max);		/* at most max bytes stay */
 
@@ -365,7 +369,7 @@ struct log_pos cat_pos(struct catalogue *c);
  * Begin may be said again. */
 int cat_begin(struct catalogue *c);
 int cat_commit(struct catalogue *c, struct log_pos pos);
-void cat_rewind(struct catalogue *c, struct log_pos pos);	/* the log is followed again from there */
+void cat_rewind(struct catalogue *c, struct log_pos pos); /* the log is followed again from there */
 void cat_rollback(struct catalogue *c);
 /* Sorts o. */
 int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n);
@@ -373,7 +377,8 @@ int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint
 	uint64_t added);
 int cat_add_change(struct catalogue *c, uint64_t seq, const char *path,
 	const struct store_entry *e);
-int cat_touch(struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino, int64_t seen_ns);
+int cat_touch(
+	struct catalogue *c, const char *path, int64_t ctime_ns, uint64_t ino, int64_t seen_ns);
 int cat_set_mark(struct catalogue *c, const char *name, uint64_t seq);
 /* -ENOENT: it knows no such object; -ESTALE: it knows a place, and something else is there. A
  * place that cannot be read is given: the caller must see the damage, not miss the object. */
@@ -394,7 +399,8 @@ void cat_met_seq(struct catalogue *c, uint64_t seq);
 /* At most so many may have been given and lost */
 void cat_lost_seqs(struct catalogue *c, uint64_t n);
 int cat_newest_id(struct catalogue *c, struct oid *ret);
-/* The newest snapshot, if this process wrote it; -ENOENT: ask (store_newest). The writer says when it is in. */
+/* The newest snapshot, if this process wrote it; -ENOENT: ask (store_newest). The writer says
+ * when it is in. */
 int cat_newest(struct catalogue *c, struct store_snapshot *ret);
 void cat_set_newest(struct catalogue *c, const struct store_snapshot *sn);
 /* Why the last call on it failed; damage is said, and the next writer makes a new one. */
@@ -427,7 +433,8 @@ int cat_compare(struct store *s, struct catalogue *a, struct catalogue *b);
 
 /* catalogue-dropped.c: what prune leaves behind */
 struct dropped_at { uint64_t seq; loc_t loc; };
-int cat_note_segments(struct catalogue *c, struct log_pos pos);	/* those up to pos; with each commit */
+int cat_note_segments(
+	struct catalogue *c, struct log_pos pos); /* those up to pos; with each commit */
 int cat_set_segment(struct catalogue *c, uint32_t no);		/* what it is now */
 /* Those that can be opened; same: it is the one the places speak of. */
 int cat_each_segment(struct catalogue *c, int (*fn)(uint32_t no, bool same, void *arg), void *arg);
@@ -437,14 +444,15 @@ int cat_forget_segment(struct catalogue *c, uint32_t no);	/* all places in it */
 int cat_add_dropped(struct catalogue *c, uint64_t seq, loc_t loc, const struct oid *id);
 int cat_drop_snapshot(struct catalogue *c, uint64_t seq);	/* it becomes a dropped one */
 /* By seq; both ends excluded. *ret is malloced. */
-int cat_dropped_between(struct catalogue *c, uint64_t after, uint64_t before, struct dropped_at **ret,
-	size_t *ret_n);
+int cat_dropped_between(struct catalogue *c, uint64_t after, uint64_t before,
+	struct dropped_at **ret, size_t *ret_n);
 bool cat_is_dropped(struct catalogue *c, const struct oid *id);
 int cat_last_seq(struct catalogue *c, uint64_t *ret);		/* of the kept; 0 = none */
-int cat_move_snapshot(struct catalogue *c, uint64_t seq, loc_t loc);	/* its record is there now */
+int cat_move_snapshot(struct catalogue *c, uint64_t seq, loc_t loc); /* its record is there now */
 int cat_drop_versions(struct catalogue *c, int64_t path, uint64_t after, uint64_t upto);
 int cat_put_version(struct catalogue *c, int64_t path, const struct store_entry *e);
-int cat_set_path(struct catalogue *c, const char *path, const struct store_entry *e);	/* as it is, no version kept */
+int cat_set_path(struct catalogue *c, const char *path,
+	const struct store_entry *e); /* as it is, no version kept */
 int cat_remove_path(struct catalogue *c, const char *path, int64_t id);
 
 enum {	/* slots of cat_stmt */
@@ -580,8 +588,8 @@ bool dropped_has(const struct dropped *d, uint64_t seq);
 
 /* 1: the catalogue speaks of a log that is no more: another generation, or other segments. */
 int log_was_pruned(struct store *s, struct catalogue *c);
-/* A writer, in a transaction of c: bring it to the log as it is. What must be read again is followed by
- * log_catch_up, for which the position is set back. -EBADMSG: make a new one. */
+/* A writer, in a transaction of c: bring it to the log as it is. What must be read again is
+ * followed by log_catch_up, for which the position is set back. -EBADMSG: make a new one. */
 int log_follow_prune(struct store *s, struct catalogue *c);
 /* 1: since the segments were opened and the generation was this, something was replaced. */
 int log_changed_since(struct store *s, uint64_t gen);
@@ -589,7 +597,7 @@ int log_changed_since(struct store *s, uint64_t gen);
 /* ---- fold.c ---- */
 
 struct fold_entry { size_t path; uint32_t order; struct store_entry e; };
-struct fold {			/* the last word on each path of several manifests; all zero is empty */
+struct fold { /* the last word on each path of several manifests; all zero is empty */
 	struct buf paths;
 	struct fold_entry *x;
 	size_t n, cap;
@@ -600,12 +608,13 @@ static inline const char *fold_path(const struct fold *f, const struct fold_entr
 	return f->paths.data + x->path;
 }
 void fold_release(struct fold *f);
-int fold_add(struct fold *f, struct store *s, loc_t loc);	/* the manifest of a snapshot, in their order */
+int fold_add(struct fold *f, struct store *s,
+	loc_t loc); /* the manifest of a snapshot, in their order */
 int fold_sort(struct fold *f);					/* by path, one each */
-/* Of a snapshot that follows dropped ones after the kept snapshot `after` (0 = none), all of it; *ret_n of them are
- * there. n 0: there are none, f stays empty. */
-int fold_run(struct store *s, struct catalogue *c, uint64_t after, uint64_t seq, loc_t loc, struct fold *f,
-	size_t *ret_n);
+/* Of a snapshot that follows dropped ones after the kept snapshot `after` (0 = none), all of it;
+ * *ret_n of them are there. n 0: there are none, f stays empty. */
+int fold_run(struct store *s, struct catalogue *c, uint64_t after, uint64_t seq, loc_t loc,
+	struct fold *f, size_t *ret_n);
 /* The rows of c learn that these count no more. */
 int fold_into_rows(struct store *s, struct catalogue *c, const struct dropped *d);
 
@@ -744,14 +753,18 @@ struct store {
 	bool cat_damaged;
 	bool heal;			/* this transaction makes damage good (heal_begin) */
 	bool healing;			/* what cannot be read needs no note */
-	enum { GAP_NONE, GAP_OLD, GAP_NEW } gap;	/* a segment may be missed; it went while we looked */
+	enum {
+		GAP_NONE,
+		GAP_OLD,
+		GAP_NEW
+	} gap;                          /* a segment may be missed; it went while we looked */
 	struct oid noted;		/* the last one */
 	uint64_t note_size;		/* so much of the notes was read */
 	bool log_known;			/* log/ as it was when it was right: */
 	int64_t log_ns;			/* its mtime */
 	uint32_t n_log;			/* segments in it */
 	int broken;			/* writer: look at the log's tail again before going on */
-	int limited;			/* not 0: room bytes more may be appended, then this (store_limit) */
+	int limited; /* not 0: room bytes more may be appended, then this (store_limit) */
 	uint64_t room;
 	bool gave_reserve;		/* up, and it is to be made again as soon as it fits */
 	struct store_options opt;

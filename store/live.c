@@ -189,7 +189,8 @@ static int mark_in_head(struct live *v, struct store *s, const struct head *h)
 	for (uint32_t i = 0; r == 0 && i < h->n_frames; i++) {
 		const struct frame *f = &h->frames[i];
 
-		for (uint32_t k = f->first; f->type == OBJ_LARGE && r == 0 && k < f->first + f->n; k++) {
+		for (uint32_t k = f->first; f->type == OBJ_LARGE && r == 0 && k < f->first + f->n;
+			k++) {
 			struct oid id;
 
 			memcpy(id.b, head_id(h, k), 20);

@@ -1,7 +1,7 @@
-/* store/live.h - the objects that snapshots want: a mark phase. Trees are told apart by their whole
- * id; of everything else the first 8 bytes are kept, so that two objects that share them live or die
- * together: what is dead may be taken for alive, never the other way round. Memory: about 16 bytes
- * for a blob or chunk, 48 for a tree. */
+/* store/live.h - the objects that snapshots want: a mark phase. Trees are told apart by their
+ * whole id; of everything else the first 8 bytes are kept, so that two objects that share them
+ * live or die together: what is dead may be taken for alive, never the other way round. Memory:
+ * about 16 bytes for a blob or chunk, 48 for a tree. */
 #ifndef STORE_LIVE_H
 #define STORE_LIVE_H
 
@@ -12,7 +12,8 @@ struct live {
 	size_t n_key, cap_key;
 	struct oid *tree;	/* likewise, all zero = free */
 	size_t n_tree, cap_tree;
-	/* Called for each object that was not marked before; 0 or negative. NULL: nobody wants to know. */
+	/* Called for each object that was not marked before; 0 or negative. NULL: nobody wants
+	 * to know. */
 	int (*fresh)(const struct oid *id, void *arg);
 	void *arg;
 };

@@ -88,7 +88,8 @@ static int unzdelta(struct store *s, const uint8_t *p, size_t n, const struct rb
 	struct cursor c = { p, p + n, 0 };
 	uint64_t pre = cur_varint(&c), suf = cur_varint(&c);
 
-	if (!base || c.bad || pre > len || suf > len - pre || pre > base->len || suf > base->len - pre)
+	if (!base || c.bad || pre > len || suf > len - pre || pre > base->len ||
+		suf > base->len - pre)
 		return -EBADMSG;
 	memcpy(out, base->data, (size_t)pre);
 	memcpy(out + len - suf, base->data + base->len - suf, (size_t)suf);

@@ -195,8 +195,8 @@ static bool is_strange(const struct store *s)
 	       errno == EACCES;
 }
 
-/* The disk takes no catalogue: the writer keeps one for himself. Readers ask the log, as on a medium
- * that is read-only. */
+/* The disk takes no catalogue: the writer keeps one for himself. Readers ask the log, as on a
+ * medium that is read-only. */
 static int catalogue_for_me(struct store *s, struct log_pos *ret_end)
 {
 	int r;
@@ -217,14 +217,15 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 	if (r == 0 && (r = cat_begin(s->cat)) == 0)
 		r = log_follow_prune(s, s->cat);
 	if (r == 0 && compare_log(s, cat_pos(s->cat)) == -ESTALE) {
-		log_warn("%s: the log is shorter than it was: snapshots are lost (" RECOVER " verify)",
+		log_warn("%s: the log is shorter than it was: snapshots are lost (" RECOVER
+			 " verify)",
 			s->dir);
 		r = -EBADMSG;
 	}
 	if (r == 0 && (r = catch_up(s, s->cat, ret_end)) == 0)
 		return 0;
-	/* Damaged, of another schema, not of this log, or another user's in a folder of ours. What else
-	 * there may be (no descriptors, a lock) says nothing against it. */
+	/* Damaged, of another schema, not of this log, or another user's in a folder of ours.
+	 * What else there may be (no descriptors, a lock) says nothing against it. */
 	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST && r != -EIO &&
 		!(r == -EACCES && is_strange(s)))
 		return r;
@@ -263,14 +264,15 @@ static int reader_file(struct store *s)
 
 	(void)fstatat(s->dirfd, "catalogue.db", &was, AT_SYMLINK_NOFOLLOW);
 	r = is_bad(s) ? -EBADMSG : cat_open(s, false, false, &s->cat);
-	if (r == 0 && (is_bad(s) || fstatat(s->dirfd, "catalogue.db", &is, AT_SYMLINK_NOFOLLOW) < 0 ||
-			      is.st_ino != was.st_ino || is.st_dev != was.st_dev))
+	if (r == 0 &&
+		(is_bad(s) || fstatat(s->dirfd, "catalogue.db", &is, AT_SYMLINK_NOFOLLOW) < 0 ||
+			is.st_ino != was.st_ino || is.st_dev != was.st_dev))
 		r = -ESTALE;
 	return r;
 }
 
-/* What a writer that died had written is shown as soon as it is in the catalogue: then it is to be on
- * the disk as well. */
+/* What a writer that died had written is shown as soon as it is in the catalogue: then it is to
+ * be on the disk as well. */
 static int sync_tail(struct store *s)
 {
 	struct log_pos acked = seg_acked(s);
@@ -279,7 +281,8 @@ static int sync_tail(struct store *s)
 	uint64_t size;
 	int r = seg_list(s, &first, &last);
 
-	if (r < 0 || !last || (last == acked.seg && seg_size(s, last, &size) == 0 && size == acked.off))
+	if (r < 0 || !last ||
+		(last == acked.seg && seg_size(s, last, &size) == 0 && size == acked.off))
 		return r;
 	for (uint32_t no = acked.seg > first ? acked.seg : first; r == 0 && no <= last; no++) {
 		r = seg_get(s, no, &g);
@@ -406,7 +409,8 @@ static bool name_is(const char *name, const char *const *list)
  * killed leaves is no obstacle: the log's folder comes first. */
 static int check_empty(int dirfd, bool has_log)
 {
-	static const char *const first[] = { ".", "..", "log", "workspace", "lock", "control", NULL };
+	static const char *const first[] = { ".", "..", "log", "workspace", "lock", "control",
+		NULL };
 	static const char *const later[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm",
 		"catalogue.db-journal", CATALOGUE_COPY, CATALOGUE_BAD, NULL };
 	autoclosedir DIR *d = NULL;

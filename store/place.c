@@ -33,7 +33,8 @@ int store_canonical(const char *workspace, struct buf *ret)
 		real = realpath(cut ? path : "/", NULL);
 		path[cut] = keep;
 		if (real)
-			return buf_printf(ret, "%s%s%s", strcmp(real, "/") == 0 && cut < len ? "" : real,
+			return buf_printf(ret, "%s%s%s",
+				strcmp(real, "/") == 0 && cut < len ? "" : real,
 				cut < len && path[cut] != '/' ? "/" : "", path + cut);
 		if (errno != ENOENT && errno != ENOTDIR)
 			return -errno;
@@ -54,7 +55,8 @@ int store_place(const char *workspace, const char *override, const char *parent,
 
 	if (!override && env && *env)
 		override = env;
-	return override ? store_canonical(override, ret) : config_store_place(workspace, parent, ret);
+	return override ? store_canonical(override, ret)
+			: config_store_place(workspace, parent, ret);
 }
 
 static bool same_folder(const char *a, const char *b)

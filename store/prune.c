@@ -1,6 +1,6 @@
 /* Thinning a store: which snapshots go (retain.c), which objects only they want (live.c), which
- * segments are worth writing anew without them, and doing it (rewrite.c). docs/format.md says what a
- * reader makes of each state on the way. */
+ * segments are worth writing anew without them, and doing it (rewrite.c). docs/format.md says
+ * what a reader makes of each state on the way. */
 #include <string.h>
 #include <time.h>
 
@@ -225,7 +225,9 @@ static uint64_t live_of(struct store_prune *p, const struct head *h)
 		stay += raw ? f->stored * want / raw : f->stored;
 	}
 	/* What is left of a dropped snapshot is a list of its changes. */
-	return n ? stay + (h->end - h->off - (h->n_frames ? h->end - h->frames[0].off : 0)) * n / h->n_objs : 0;
+	return n ? stay + (h->end - h->off - (h->n_frames ? h->end - h->frames[0].off : 0)) * n /
+				       h->n_objs
+		 : 0;
 }
 
 static int weigh(struct store_prune *p, uint32_t no, uint64_t size, struct part *ret)
@@ -437,7 +439,8 @@ static int drop_snapshots(struct store_prune *p)
 		return r;
 	}
 	/* Places in segments that are about to go must not come back with a power cut. */
-	(void)sqlite3_wal_checkpoint_v2(cat_db(s->cat), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	(void)sqlite3_wal_checkpoint_v2(
+		cat_db(s->cat), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	return 0;
 }
 
@@ -457,7 +460,8 @@ static int fresh_object(const struct oid *id, void *arg)
 	/* Between two steps a snapshot has taken up what nobody wanted: begin again with it. */
 	if (p->rw && loc_seg(loc) == p->part[p->at].no && loc_off(loc) < rewrite_at(p->rw))
 		p->revived = true;
-	return head_frame(h, loc_idx(loc))->type == OBJ_LARGE ? live_mark_list(&p->live, p->s, loc) : 0;
+	return head_frame(h, loc_idx(loc))->type == OBJ_LARGE ? live_mark_list(&p->live, p->s, loc)
+							      : 0;
 }
 
 /* Snapshots that came since the last step. */
@@ -536,7 +540,8 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-int store_prune_begin(struct store *s, const struct store_prune_options *o, struct store_prune **ret)
+int store_prune_begin(
+	struct store *s, const struct store_prune_options *o, struct store_prune **ret)
 {
 	struct store_prune *p;
 	int r;

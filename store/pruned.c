@@ -71,7 +71,8 @@ int log_follow_prune(struct store *s, struct catalogue *c)
 		return is_damage(r) ? -EBADMSG : r;
 	if ((r = cat_each_segment(c, look, &m)) < 0 || !m.first)
 		return r;
-	log_debug("%s: segment %u was written anew; its objects are looked up again", s->dir, m.first);
+	log_debug("%s: segment %u was written anew; its objects are looked up again", s->dir,
+		m.first);
 	for (uint32_t no = m.first; r == 0 && no <= cat_pos(c).seg; no++)
 		r = cat_set_segment(c, no);
 	if (r == 0)

@@ -112,7 +112,8 @@ int put_ready(struct store_txn *t)
 {
 	struct store *s = t->s;
 	struct segment *g;
-	int r = s->end.seg && s->end.off < s->opt.segment_size ? seg_get(s, s->end.seg, &g) : -EBADMSG;
+	int r = s->end.seg && s->end.off < s->opt.segment_size ? seg_get(s, s->end.seg, &g)
+							       : -EBADMSG;
 
 	/* To write into a page of which a sector is lost, it would have to be read. */
 	if (r == 0 && !g->unread)

@@ -11,7 +11,8 @@ int query_damaged(struct store *s)
 	int fd;
 
 	if (!s->cat_damaged)
-		log_error("%s/catalogue.db is damaged: the next command makes it again from the log",
+		log_error(
+			"%s/catalogue.db is damaged: the next command makes it again from the log",
 			s->dir);
 	s->cat_damaged = true;
 	s->broken = 1;
@@ -57,7 +58,9 @@ int query_done(struct store *s, sqlite3_stmt *st, int r, int rc)
 
 /* ---- snapshots ---- */
 
-#define SNAPSHOT "SELECT seq, id, tree, time, reason, flags, changed, added, message, loc, sum FROM snapshot"
+#define SNAPSHOT                                                                             \
+	"SELECT seq, id, tree, time, reason, flags, changed, added, message, loc, sum FROM " \
+	"snapshot"
 
 static int row_snapshot(struct store *s, sqlite3_stmt *st, struct store_snapshot *sn)
 {
@@ -192,7 +195,8 @@ int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret)
 
 	if (r < 0 && r != -ENOENT)
 		return r;
-	e = query_snapshot(s, "time<=? AND reason=9 ORDER BY time DESC, seq DESC", time_ns, &copy, NULL);
+	e = query_snapshot(
+		s, "time<=? AND reason=9 ORDER BY time DESC, seq DESC", time_ns, &copy, NULL);
 	if (e < 0 && e != -ENOENT && r == 0)
 		store_snapshot_release(ret);
 	if (e < 0)

@@ -1,9 +1,9 @@
 /* Which snapshots stay: the policy alone, over numbers and times. It reads nothing and knows no
  * store, so that every rule of it can be tested.
  *
- * Time is cut into boxes that begin at multiples of their length since 1970 (10 minutes, an hour, a
- * day, a week: each fits into the next), and the newest snapshot of a box stays. So what stays today
- * is among what stayed yesterday, however often this is asked. */
+ * Time is cut into boxes that begin at multiples of their length since 1970 (10 minutes, an
+ * hour, a day, a week: each fits into the next), and the newest snapshot of a box stays. So what
+ * stays today is among what stayed yesterday, however often this is asked. */
 #include <stdlib.h>
 
 #include "internal.h"
@@ -27,14 +27,17 @@ static int64_t scaled(uint64_t seconds, unsigned halvings)
 
 static void make_levels(const struct store_retention *k, struct level l[LEVELS])
 {
-	static const int64_t boxes[LEVELS] = { 0, 600 * SECOND, 3600 * SECOND, 86400 * SECOND, WEEK };
-	const uint64_t until[LEVELS] = { k->all_s, k->ten_minutes_s, k->hourly_s, k->daily_s, k->weekly_s };
+	static const int64_t boxes[LEVELS] = { 0, 600 * SECOND, 3600 * SECOND, 86400 * SECOND,
+		WEEK };
+	const uint64_t until[LEVELS] = { k->all_s, k->ten_minutes_s, k->hourly_s, k->daily_s,
+		k->weekly_s };
 
 	for (int i = 0; i < LEVELS; i++)
 		l[i] = (struct level){ scaled(until[i], k->tighter), boxes[i] };
 	/* For ever, unless there is no room for it. */
 	if (!k->weekly_s)
-		l[LEVELS - 1].until = k->tighter ? scaled(4 * 365 * 86400ull, k->tighter) : INT64_MAX;
+		l[LEVELS - 1].until =
+			k->tighter ? scaled(4 * 365 * 86400ull, k->tighter) : INT64_MAX;
 }
 
 /* The box that t is in, as a number that no other box has; -1: in none, nobody wants it. */
@@ -69,14 +72,17 @@ static bool is_first(struct walk *w, int64_t time_ns, int64_t now_ns)
 
 static int by_time(const void *pa, const void *pb)
 {
-	const struct store_kept *a = *(struct store_kept *const *)pa, *b = *(struct store_kept *const *)pb;
+	const struct store_kept *a = *(struct store_kept *const *)pa,
+				*b = *(struct store_kept *const *)pb;
 
-	return a->time_ns != b->time_ns ? (a->time_ns < b->time_ns ? -1 : 1) : a->seq < b->seq ? -1 : 1;
+	return a->time_ns != b->time_ns ? (a->time_ns < b->time_ns ? -1 : 1)
+	       : a->seq < b->seq        ? -1
+					: 1;
 }
 
 /* They came in all at once, maybe from several folders: their times are their order. */
-static void retain_imported(const struct level l[LEVELS], struct store_kept *x, size_t n, size_t n_imported,
-	int64_t now_ns)
+static void retain_imported(const struct level l[LEVELS], struct store_kept *x, size_t n,
+	size_t n_imported, int64_t now_ns)
 {
 	struct store_kept **y = malloc(n_imported * sizeof(*y));
 	struct walk w = { l, -1, 0 };
@@ -106,7 +112,8 @@ void store_retain(const struct store_retention *k, struct store_kept *x, size_t 
 	make_levels(k, l);
 	/* A clock that went back, or a time that is still to come: nobody can say how old it is. */
 	for (size_t i = 0; i < n; i++) {
-		bool odd = x[i].time_ns > now_ns || x[i].time_ns < 0 || (!x[i].imported && x[i].time_ns < newest);
+		bool odd = x[i].time_ns > now_ns || x[i].time_ns < 0 ||
+			   (!x[i].imported && x[i].time_ns < newest);
 
 		if (!odd && !x[i].imported)
 			newest = x[i].time_ns;

@@ -1,10 +1,10 @@
 /* Writing one segment anew (rewrite.h).
  *
- * A record all of whose objects stay is copied as it is, frame by frame, with the distances of its
- * bases put right. Of others what stays is decoded, hashed and encoded again: against its base if
- * that stays, else against the nearest of the chain, or one that took its place. Lists of changes
- * (manifests) go with their snapshot. Dropped snapshots become one record of their changes, in front
- * of the next one that stays or at the end of the segment. */
+ * A record all of whose objects stay is copied as it is, frame by frame, with the distances of
+ * its bases put right. Of others what stays is decoded, hashed and encoded again: against its
+ * base if that stays, else against the nearest of the chain, or one that took its place. Lists
+ * of changes (manifests) go with their snapshot. Dropped snapshots become one record of their
+ * changes, in front of the next one that stays or at the end of the segment. */
 #include <string.h>
 #include <time.h>
 #include <zlib.h>
@@ -71,7 +71,8 @@ static const struct place *map_get(const struct rewrite *w, uint64_t off, uint32
 	return p && p->from ? p : NULL;
 }
 
-static int map_put(struct rewrite *w, uint64_t off, uint32_t idx, loc_t to, uint32_t depth, bool same)
+static int map_put(
+	struct rewrite *w, uint64_t off, uint32_t idx, loc_t to, uint32_t depth, bool same)
 {
 	size_t i;
 
@@ -95,7 +96,8 @@ static int map_put(struct rewrite *w, uint64_t off, uint32_t idx, loc_t to, uint
 
 /* The nearest object of the chain below f that has a place; none: the chain is dead down to its
  * root. */
-static int nearest_base(struct rewrite *w, const struct head *h, const struct frame *f, const struct place **ret)
+static int nearest_base(
+	struct rewrite *w, const struct head *h, const struct frame *f, const struct place **ret)
 {
 	uint64_t off = h->off - f->dist;
 	uint32_t idx = f->bidx;
@@ -121,7 +123,8 @@ static int nearest_base(struct rewrite *w, const struct head *h, const struct fr
 }
 
 /* What was made against the dead ones below f is made against `to` from now on. */
-static int take_place(struct rewrite *w, const struct head *h, const struct frame *f, loc_t to, uint32_t depth)
+static int take_place(
+	struct rewrite *w, const struct head *h, const struct frame *f, loc_t to, uint32_t depth)
 {
 	autohead struct head *b = NULL;
 	uint64_t off = h->off - f->dist;
@@ -130,7 +133,8 @@ static int take_place(struct rewrite *w, const struct head *h, const struct fram
 
 	if (!f->dist || map_get(w, off, f->bidx))
 		return 0;
-	if ((r = map_put(w, off, f->bidx, to, depth, false)) < 0 || (r = head_get(w->s, w->no, off, &b)) < 0)
+	if ((r = map_put(w, off, f->bidx, to, depth, false)) < 0 ||
+		(r = head_get(w->s, w->no, off, &b)) < 0)
 		return r;
 	if (!head_frame(b, f->bidx))
 		return -EBADMSG;
@@ -200,7 +204,8 @@ static int add_object(struct rewrite *w, uint8_t type, const uint8_t *id, loc_t 
 	return 0;
 }
 
-static int put_pends(struct rewrite *w, const struct pend *p, uint32_t n, struct encoded *e, uint64_t *ret_off)
+static int put_pends(
+	struct rewrite *w, const struct pend *p, uint32_t n, struct encoded *e, uint64_t *ret_off)
 {
 	int r = encode_batch(w->out, p, n, w->out->end.off, e);
 
@@ -216,7 +221,8 @@ static int put_pends(struct rewrite *w, const struct pend *p, uint32_t n, struct
 	return r;
 }
 
-static int put_one(struct rewrite *w, uint8_t type, const struct oid *id, const void *p, size_t n, loc_t *ret)
+static int put_one(
+	struct rewrite *w, uint8_t type, const struct oid *id, const void *p, size_t n, loc_t *ret)
 {
 	autoput(encoded_release) struct encoded e = { .frames = NULL };
 	autorbuf struct rbuf *raw = rbuf_new(n);
@@ -243,8 +249,8 @@ static int note_snap(struct rewrite *w, const struct snap *sn, loc_t loc, bool d
 }
 
 /* Entries as manifest objects in front of their snapshot. */
-static int put_parts(struct rewrite *w, const struct change *c, size_t n, struct snap_manifest **ret,
-	uint32_t *ret_n)
+static int put_parts(struct rewrite *w, const struct change *c, size_t n,
+	struct snap_manifest **ret, uint32_t *ret_n)
 {
 	struct snap_manifest *m = NULL;
 	size_t cap = 0, k = 0;
@@ -306,8 +312,8 @@ static int put_snap(struct rewrite *w, const struct snap *sn, uint8_t type, cons
 	if (r == 0 && bytes > INLINE_MAX)
 		r = put_parts(w, c, f->n, &m, &n_m);
 	if (r == 0)
-		r = snap_build(&sn->info, sn->has_parent ? &sn->parent : NULL, m, n_m, w->no, w->out->end.off,
-			c, n_m ? 0 : f->n, &out);
+		r = snap_build(&sn->info, sn->has_parent ? &sn->parent : NULL, m, n_m, w->no,
+			w->out->end.off, c, n_m ? 0 : f->n, &out);
 	if (r == 0)
 		r = put_one(w, type, &sn->info.id, out.data, out.len, &loc);
 	return r == 0 ? note_snap(w, sn, loc, type == OBJ_DROPPED) : r;
@@ -425,7 +431,8 @@ static int choose(struct rewrite *w, const struct head *h, struct stay *st)
 }
 
 /* May it be copied as it is? Then f gets its frames as they will be. */
-static bool copy_frames(struct rewrite *w, const struct head *h, const struct stay *st, struct frame *f)
+static bool copy_frames(
+	struct rewrite *w, const struct head *h, const struct stay *st, struct frame *f)
 {
 	if (st->n != h->n_objs || (st->snap && !st->copy_snap))
 		return false;
@@ -451,7 +458,8 @@ static int copy_stored(struct rewrite *w, const struct head *h, struct buf *out)
 		const struct frame *f = &h->frames[i];
 		int r = buf_reserve(out, f->stored + 1);
 
-		if (r < 0 || (r = seg_pread(w->s, w->no, out->data + out->len, f->stored, f->off)) < 0)
+		if (r < 0 ||
+			(r = seg_pread(w->s, w->no, out->data + out->len, f->stored, f->off)) < 0)
 			return r;
 		if ((uint32_t)crc32(0, (const uint8_t *)out->data + out->len, f->stored) != f->crc)
 			return -EBADMSG;
@@ -460,7 +468,8 @@ static int copy_stored(struct rewrite *w, const struct head *h, struct buf *out)
 	return 0;
 }
 
-static int note_copied(struct rewrite *w, const struct head *h, const struct encoded *e, uint64_t off)
+static int note_copied(
+	struct rewrite *w, const struct head *h, const struct encoded *e, uint64_t off)
 {
 	int r = 0;
 
@@ -478,7 +487,8 @@ static int note_copied(struct rewrite *w, const struct head *h, const struct enc
 	return r;
 }
 
-static int copy_record(struct rewrite *w, const struct head *h, const struct stay *st, struct frame *f)
+static int copy_record(
+	struct rewrite *w, const struct head *h, const struct stay *st, struct frame *f)
 {
 	struct encoded e = { .frames = f, .n_frames = h->n_frames, .raw = h->raw,
 		.ids = (uint8_t *)(uintptr_t)h->ids, .n_objs = h->n_objs };
@@ -545,7 +555,8 @@ static int note_moved(struct rewrite *w, const struct head *h, const uint32_t *i
 }
 
 /* Those that stay, encoded again; the snapshot, if it must be made anew, is not among them. */
-static int move_some(struct rewrite *w, const struct head *h, const struct stay *st, struct pend *p, uint32_t *idx)
+static int move_some(struct rewrite *w, const struct head *h, const struct stay *st, struct pend *p,
+	uint32_t *idx)
 {
 	autoput(encoded_release) struct encoded e = { .frames = NULL };
 	autoput(snap_release) struct snap sn = { .info = { 0 } };
@@ -591,8 +602,8 @@ static int one_record(struct rewrite *w, const struct head *h)
 
 /* ---- steps ---- */
 
-int rewrite_begin(struct store *s, uint32_t no, const struct live *live, const struct dropped *dropped,
-	struct rewrite **ret)
+int rewrite_begin(struct store *s, uint32_t no, const struct live *live,
+	const struct dropped *dropped, struct rewrite **ret)
 {
 	struct rewrite *w = calloc(1, sizeof(*w));
 	struct segment *g;
@@ -600,7 +611,9 @@ int rewrite_begin(struct store *s, uint32_t no, const struct live *live, const s
 
 	if (!w)
 		return -ENOMEM;
-	*w = (struct rewrite){ .s = s, .live = live, .dropped = dropped, .no = no, .off = SEG_HEADER };
+	*w = (struct rewrite){
+		.s = s, .live = live, .dropped = dropped, .no = no, .off = SEG_HEADER
+	};
 	r = seg_get(s, no, &g);
 	if (r == 0)
 		r = out_open(w);
@@ -681,7 +694,8 @@ static int others_need_it(struct rewrite *w)
 				return 0;
 			if (type != OBJ_SNAPSHOT && type != OBJ_DROPPED)
 				continue;
-			if ((r = snap_read(w->s, loc_make(no, h->off, h->n_objs - 1), &sn, NULL)) < 0)
+			if ((r = snap_read(w->s, loc_make(no, h->off, h->n_objs - 1), &sn, NULL)) <
+				0)
 				return r;
 			for (uint32_t i = 0; i < sn.n_manifest; i++)
 				if (sn.manifest[i].seg == w->no)
@@ -702,8 +716,9 @@ static int into_catalogue(struct rewrite *w, struct log_pos pos)
 	if (r == 0)
 		r = cat_add_objects(w->s, c, w->obj, w->n_obj);
 	for (size_t i = 0; r == 0 && i < w->n_snap; i++)
-		r = w->snap[i].dropped ? cat_add_dropped(c, w->snap[i].seq, w->snap[i].loc, &w->snap[i].id) :
-			cat_move_snapshot(c, w->snap[i].seq, w->snap[i].loc);
+		r = w->snap[i].dropped
+			    ? cat_add_dropped(c, w->snap[i].seq, w->snap[i].loc, &w->snap[i].id)
+			    : cat_move_snapshot(c, w->snap[i].seq, w->snap[i].loc);
 	if (r == 0)
 		r = cat_set_segment(c, w->no);
 	/* The file takes its place now; if the catalogue does not follow, the next writer's does

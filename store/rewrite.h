@@ -14,8 +14,8 @@
 struct rewrite;
 
 /* live and dropped stay the caller's and must live as long. */
-int rewrite_begin(struct store *s, uint32_t no, const struct live *live, const struct dropped *dropped,
-	struct rewrite **ret);
+int rewrite_begin(struct store *s, uint32_t no, const struct live *live,
+	const struct dropped *dropped, struct rewrite **ret);
 /* 1: stopped at the deadline (0: none; else CLOCK_MONOTONIC ms), 0: all of it is done. -EBADMSG,
  * -ENOTSUP: damaged, or not understood: leave it as it is. */
 int rewrite_step(struct rewrite *w, uint64_t deadline_ms);

@@ -58,7 +58,8 @@ int store_room(struct store *s, const struct config *cfg, struct store_room *ret
 		m.quota = m.quota > QUOTA_MAX || !m.quota ? QUOTA_MAX : m.quota;
 	}
 	m.avail = (uint64_t)v.f_bavail * v.f_frsize;
-	if ((r = add_folder(s->dirfd, ".", &m.size)) < 0 || (r = add_folder(s->logfd, ".", &m.size)) < 0)
+	if ((r = add_folder(s->dirfd, ".", &m.size)) < 0 ||
+		(r = add_folder(s->logfd, ".", &m.size)) < 0)
 		return r;
 	if (fstatat(s->dirfd, RESERVE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 		m.reserve = (uint64_t)st.st_blocks * 512;
@@ -94,7 +95,8 @@ void store_reserve_make(struct store *s, const struct config *cfg)
 	want = reserve_size(&m);
 	if (!s->gave_reserve && store_room_left(&m, &err) / 4 < want)
 		return;
-	fd = openat(s->dirfd, RESERVE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = openat(
+		s->dirfd, RESERVE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;
 	/* Not posix_fallocate: where there is no such call it writes every block. */
@@ -161,7 +163,8 @@ void store_set_stopped(struct store *s, const char *why)
 	if (buf_printf(&b, "%lld %s\n", (long long)text_now_ns(), why) < 0)
 		return;
 	/* In place, and not synced: on a full disk the old one, or an empty one, says enough. */
-	fd = openat(s->dirfd, STOPPED_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = openat(
+		s->dirfd, STOPPED_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;
 	(void)io_write_all(fd, b.data, b.len);

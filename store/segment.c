@@ -179,8 +179,8 @@ static int seg_slot(struct store *s, uint32_t no, struct segment **ret)
 	return 0;
 }
 
-/* Keep descriptors few: a store of 5 GiB has eighty segments. A reader keeps those it has, as far as
- * it may: prune puts others in their place, and what is open stays what it was. */
+/* Keep descriptors few: a store of 5 GiB has eighty segments. A reader keeps those it has, as
+ * far as it may: prune puts others in their place, and what is open stays what it was. */
 static uint32_t most_open(const struct store *s)
 {
 	struct rlimit l;
@@ -215,7 +215,8 @@ ssize_t seg_read(struct segment *g, void *p, size_t n, uint64_t off)
 	if (r != -EIO)
 		return r;
 	if (!g->unread)
-		log_warn("segment %u, offset %llu: the disk cannot read it (" RECOVER " verify --all)",
+		log_warn("segment %u, offset %llu: the disk cannot read it (" RECOVER
+			 " verify --all)",
 			g->no, (unsigned long long)off);
 	g->unread = true;
 	return -EBADMSG;

@@ -48,8 +48,9 @@ struct oid {
  * SHA-1 of it. workspace must be canonical and absolute (store_canonical), but need not exist. */
 int store_place(const char *workspace, const char *override, const char *parent, struct buf *ret);
 
-/* Is the store in dir the one of this workspace (a canonical path)? 1: yes, by path or as the same folder, or it does not
- * say or there is none yet; 0: it keeps another, *ret is that folder's path; negative. Reads one small file. */
+/* Is the store in dir the one of this workspace (a canonical path)? 1: yes, by path or as the
+ * same folder, or it does not say or there is none yet; 0: it keeps another, *ret is that
+ * folder's path; negative. Reads one small file. */
 int store_keeps(const char *dir, const char *workspace, struct buf *ret);
 
 /* realpath(3) that also works when the last components are gone. */
@@ -132,7 +133,8 @@ int store_by_seq(struct store *s, uint64_t seq, struct store_snapshot *ret);
 int store_before(struct store *s, uint64_t seq, struct store_snapshot *ret);
 /* The n-th below seq, 0 being seq itself. */
 int store_back(struct store *s, uint64_t seq, uint64_t n, struct store_snapshot *ret);
-/* The newest not after. What was imported counts where its time is later than that of the others. */
+/* The newest not after. What was imported counts where its time is later than that of the
+ * others. */
 int store_at_time(struct store *s, int64_t time_ns, struct store_snapshot *ret);
 /* hex: 4..40 digits of a commit id. -ENOTUNIQ if several match. */
 int store_by_prefix(struct store *s, const char *hex, struct store_snapshot *ret);
@@ -280,9 +282,10 @@ int store_txn_commit(struct store_txn *t, const struct store_commit *how,
 
 /* ---- thinning ------------------------------------------------------------------------ */
 
-/* How long snapshots stay, by age in seconds: all of them, then one of 10 minutes, of an hour, of a
- * day, of a week (0: for ever). A step of 0 (or less than the one before) is left out. Nobody loses what is younger than the
- * grace. tighter halves all of them but the grace so many times: when there is no room. */
+/* How long snapshots stay, by age in seconds: all of them, then one of 10 minutes, of an hour,
+ * of a day, of a week (0: for ever). A step of 0 (or less than the one before) is left out.
+ * Nobody loses what is younger than the grace. tighter halves all of them but the grace so many
+ * times: when there is no room. */
 struct store_retention {
 	uint64_t all_s, ten_minutes_s, hourly_s, daily_s, weekly_s;
 	uint64_t grace_s;
@@ -297,9 +300,9 @@ struct store_kept {
 	bool keep;		/* out */
 	bool odd;		/* out: its time is in the future, or before that of an older one */
 };
-/* The policy, without a store: x by seq. The newest always stays, so does what is pinned, younger
- * than the grace, or odd. What was imported is thinned by the same ages, among itself, in the order of
- * its times. */
+/* The policy, without a store: x by seq. The newest always stays, so does what is pinned,
+ * younger than the grace, or odd. What was imported is thinned by the same ages, among itself,
+ * in the order of its times. */
 void store_retain(const struct store_retention *k, struct store_kept *x, size_t n, int64_t now_ns);
 
 struct store_prune_options {
@@ -307,7 +310,7 @@ struct store_prune_options {
 	const int64_t *crash_ns;	/* the last snapshot not after each of these stays */
 	size_t n_crash;
 	int64_t now_ns;			/* 0 = now */
-	uint64_t target;		/* thin harder, until the log has no more bytes than this; 0 = do not */
+	uint64_t target; /* thin harder, until the log has no more bytes than this; 0 = do not */
 	bool lazy;			/* nothing to do where no snapshot is to go */
 	unsigned min_dead;		/* a segment is written anew where so many percent of it are
 					 * wanted by nobody; 0 = 20 */
@@ -322,9 +325,10 @@ struct store_pruned {
 	bool short_of;			/* all that may go does not reach the target */
 };
 
-/* What prune would do. Writes nothing, any handle. -EBADMSG: the store is damaged (verify names it);
- * then nothing is pruned, for nobody can say what is still wanted. */
-int store_prune_plan(struct store *s, const struct store_prune_options *o, struct store_pruned *ret);
+/* What prune would do. Writes nothing, any handle. -EBADMSG: the store is damaged (verify names
+ * it); then nothing is pruned, for nobody can say what is still wanted. */
+int store_prune_plan(
+	struct store *s, const struct store_prune_options *o, struct store_pruned *ret);
 
 /* Prune, a writer: begin drops the snapshots, which is one durable step (from then on nobody sees
  * them); step writes segments anew without what only they had, and works for about budget_ms
@@ -332,7 +336,8 @@ int store_prune_plan(struct store *s, const struct store_prune_options *o, struc
  * transactions too. end says what was done, at any time, and frees p; what is left undone the next
  * prune does. One segment of room is needed beside the log. -EBUSY: in a transaction. */
 struct store_prune;
-int store_prune_begin(struct store *s, const struct store_prune_options *o, struct store_prune **ret);
+int store_prune_begin(
+	struct store *s, const struct store_prune_options *o, struct store_prune **ret);
 int store_prune_step(struct store_prune *p, uint64_t budget_ms);
 void store_prune_end(struct store_prune *p, struct store_pruned *ret);	/* ret may be NULL */
 
@@ -352,15 +357,17 @@ int store_room(struct store *s, const struct config *cfg, struct store_room *ret
 uint64_t store_room_left(const struct store_room *m, int *ret_err);
 /* To what the log should come down to have some room again. */
 uint64_t store_target(struct store *s, const struct store_room *m);
-/* A writer: no more than so many bytes go into the log from now on, then this error, and nothing was
- * written. UINT64_MAX: no limit. */
+/* A writer: no more than so many bytes go into the log from now on, then this error, and nothing
+ * was written. UINT64_MAX: no limit. */
 void store_limit(struct store *s, uint64_t bytes, int err);
-/* Made where there is plenty of room, or, one that was given up, where there just is enough; given up (true) so that prune can work on a
- * full disk. A writer that finds no room to open gives it up by itself. */
+/* Made where there is plenty of room, or, one that was given up, where there just is enough;
+ * given up (true) so that prune can work on a full disk. A writer that finds no room to open
+ * gives it up by itself. */
 void store_reserve_make(struct store *s, const struct config *cfg);
 bool store_reserve_release(struct store *s);
 void store_keep_from(const struct config *cfg, struct store_retention *ret);
-/* That snapshots have stopped and why, for whoever looks at the store; NULL: they go on. Best effort. */
+/* That snapshots have stopped and why, for whoever looks at the store; NULL: they go on. Best
+ * effort. */
 void store_set_stopped(struct store *s, const char *why);
 /* 1: they have, since *ret_ns, *ret is why; 0: not that anybody knows. */
 int store_stopped(const struct store *s, int64_t *ret_ns, struct buf *ret);

@@ -290,7 +290,8 @@ static int check_log(struct check *c)
 		if (r)
 			return r;
 		if (g->mended || g->copied)
-			report(c, NULL, 0, 0, "segment %u: %s in its header; the next snapshot mends it", no,
+			report(c, NULL, 0, 0,
+				"segment %u: %s in its header; the next snapshot mends it", no,
 				g->mended ? "a flipped bit" : "damage");
 		if (no == end.seg && size < end.off)
 			report(c, NULL, 0, 0, "segment %u: cut short, %llu of %llu bytes", no,
@@ -593,9 +594,12 @@ static int check_snapshot(const struct store_snapshot *sn, void *arg)
 /* What stands in the rows, in one number each; the stat data of the moment is not in the sums. */
 static int sum_tables(struct catalogue *c, int64_t ret[8])
 {
-	static const char sql[] = "SELECT (SELECT count(*) FROM path), (SELECT total(sum) FROM path),"
-		" (SELECT count(*) FROM version), (SELECT total(sum) FROM version), (SELECT count(*) FROM snapshot),"
-		" (SELECT total(sum) FROM snapshot), (SELECT count(*) FROM mark), (SELECT total(sum) FROM mark)";
+	static const char sql[] =
+		"SELECT (SELECT count(*) FROM path), (SELECT total(sum) FROM path),"
+		" (SELECT count(*) FROM version), (SELECT total(sum) FROM version), (SELECT "
+		"count(*) FROM snapshot),"
+		" (SELECT total(sum) FROM snapshot), (SELECT count(*) FROM mark), (SELECT "
+		"total(sum) FROM mark)";
 	sqlite3_stmt *st;
 	int rc;
 
@@ -626,9 +630,10 @@ static int check_catalogue(struct check *c)
 			r = cat_gen(c->s->cat, &gen);
 	}
 	/* Where the log has lost snapshots, one that was made before knows more. */
-	if (r == 0 && gen == now && end.seg == upto.seg && end.off == upto.off && !cat_is_lossy(again) &&
-	    (r = sum_tables(again, want)) == 0 && memcmp(have, want, sizeof(have)) != 0 &&
-	    (r = cat_compare(c->s, c->s->cat, again)) == 1) {
+	if (r == 0 && gen == now && end.seg == upto.seg && end.off == upto.off &&
+		!cat_is_lossy(again) && (r = sum_tables(again, want)) == 0 &&
+		memcmp(have, want, sizeof(have)) != 0 &&
+		(r = cat_compare(c->s, c->s->cat, again)) == 1) {
 		report_catalogue(c, "does not say what the log says");
 		r = 0;
 	} else if (r == -EBADMSG)
