@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ncurses.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -141,42 +139,19 @@ void feed_stop(struct feed *f)
 	buf_release(&f->line);
 }
 
+static void become_recover(void *arg)
+{
+	char **argv = arg;
+
+	(void)execv(argv[0], argv);
+}
+
 int feed_run(struct screen *s, bool pause, const char *const *words)
 {
 	autofree char **argv = arguments(s, words);
 	autofree char *command = feed_command(words);
-	struct sigaction was;
-	int status = 0, c;
-	pid_t pid;
 
-	def_prog_mode();
-	(void)endwin();
-	/* What stood there is of another time. */
-	printf("\033[H\033[2J$ %s\n", command);
-	(void)fflush(stdout);
-	/* Ctrl-C is for what runs now. */
-	(void)sigaction(SIGINT, &(struct sigaction){ .sa_handler = SIG_IGN }, &was);
-	pid = fork();
-	if (pid == 0) {
-		(void)signal(SIGINT, SIG_DFL);
-		(void)signal(SIGTERM, SIG_DFL);
-		(void)execv(s->recover, argv);
-		_exit(127);
-	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	(void)sigaction(SIGINT, &was, NULL);
-	if (pause) {
-		printf("\nEnter: back to the screen ");
-		(void)fflush(stdout);
-		while ((c = getchar()) != '\n' && c != EOF)
-			;
-		clearerr(stdin);
-	}
-	reset_prog_mode();
-	(void)clearok(curscr, TRUE);
-	(void)refresh();
-	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+	return term_run(command, pause, become_recover, argv);
 }
 
 static bool is_plain(const char *w)

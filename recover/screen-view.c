@@ -3,56 +3,14 @@
 #include <ncurses.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wchar.h>
 
 #include "../lib/auto.h"
+#include "../lib/term.h"
 #include "xalloc.h"
 
-/* text from byte 0, as far as width columns go: no control character reaches the terminal, no
- * character is cut in half. */
-static void put(int y, int x, int width, const char *text)
+static void style(unsigned char of, bool reverse)
 {
-	mbstate_t st = { 0 };
-	size_t left = strlen(text);
-	int col = 0;
-
-	(void)move(y, x);
-	while (left && col < width) {
-		wchar_t wc;
-		size_t n = mbrtowc(&wc, text, left, &st);
-		int w;
-
-		if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
-			memset(&st, 0, sizeof(st));
-			n = 1;
-			wc = L'?';
-		}
-		w = wc == L'\t' ? 8 - col % 8 : wcwidth(wc);
-		if (wc == L'\t' || w < 0) {
-			w = w < 0 ? 1 : w;
-			for (int i = 0; i < w && col < width; i++, col++)
-				(void)addch(wc == L'\t' ? ' ' : '?');
-		} else if (col + w <= width) {
-			(void)addnwstr(&wc, 1);
-			col += w;
-		} else {
-			break;
-		}
-		text += n;
-		left -= n;
-	}
-	for (; col < width; col++)
-		(void)addch(' ');
-}
-
-static attr_t attribute(const struct screen *s, unsigned char style)
-{
-	static const attr_t plain[] = { A_NORMAL, A_NORMAL, A_NORMAL, A_BOLD, A_BOLD, A_BOLD, A_NORMAL };
-
-	if (!s->color)
-		return plain[style];
-	return (style == STYLE_HEAD || style == STYLE_WARN ? A_BOLD : style == STYLE_DIM ? A_DIM : A_NORMAL) |
-	       (style == STYLE_PLAIN || style == STYLE_DIM ? 0 : (attr_t)COLOR_PAIR(style));
+	term_style((enum term_style)of, of == STYLE_HUNK || of == STYLE_HEAD || of == STYLE_WARN, reverse);
 }
 
 /* The title, and what happened above the first view. */
@@ -124,16 +82,12 @@ void view_search(struct screen *s, int direction, bool from_here)
 	(void)snprintf(s->message, sizeof(s->message), "not found: %s", s->word);
 }
 
-static void draw_row(const struct screen *s, int y, const struct row *row, bool at)
+static void draw_row(int y, const struct row *row, bool at)
 {
-	attr_t a = attribute(s, row->style);
-
-	if (at)
-		a |= A_REVERSE;
-	(void)attrset(a);
-	put(y, 0, 1, row->chosen ? "*" : " ");
-	put(y, 1, COLS - 1, row->text);
-	(void)attrset(A_NORMAL);
+	style(row->style, at);
+	term_put(y, 0, 1, row->chosen ? "*" : " ");
+	term_put(y, 1, COLS - 1, row->text);
+	term_style(TERM_PLAIN, false, false);
 }
 
 static void draw_head(const struct screen *s)
@@ -147,10 +101,10 @@ static void draw_head(const struct screen *s)
 	else if (v->exit_code > 1)
 		(void)snprintf(state, sizeof(state), " (exit %d)", v->exit_code);
 	n = snprintf(right, sizeof(right), " %zu/%zu%s ", v->n ? v->at + 1 : 0, v->n, state);
-	(void)attrset(A_REVERSE);
-	put(0, 0, COLS - n, v->title);
-	put(0, COLS - n > 0 ? COLS - n : 0, n, right);
-	(void)attrset(A_NORMAL);
+	term_style(TERM_PLAIN, false, true);
+	term_put(0, 0, COLS - n, v->title);
+	term_put(0, COLS - n > 0 ? COLS - n : 0, n, right);
+	term_style(TERM_PLAIN, false, false);
 	for (int i = 1; i < head_rows(s); i++) {
 		const struct row *row = i - 1 < (int)s->n_head ? &s->head[i - 1] : NULL;
 
@@ -159,9 +113,9 @@ static void draw_head(const struct screen *s)
 			(void)clrtoeol();
 			continue;
 		}
-		(void)attrset(attribute(s, row->style));
-		put(i, 0, COLS, row->text);
-		(void)attrset(A_NORMAL);
+		style(row->style, false);
+		term_put(i, 0, COLS, row->text);
+		term_style(TERM_PLAIN, false, false);
 	}
 }
 
@@ -175,17 +129,17 @@ void view_draw(struct screen *s)
 	draw_head(s);
 	for (size_t i = 0; i < h; i++, y++) {
 		if (v->top + i < v->n) {
-			draw_row(s, y, &v->row[v->top + i], v->top + i == v->at);
+			draw_row(y, &v->row[v->top + i], v->top + i == v->at);
 		} else {
 			(void)move(y, 0);
 			(void)clrtoeol();
 			if (i == 0 && !v->n && !v->feed.pid)
-				put(y, 1, COLS - 1, v->note ? v->note : "nothing");
+				term_put(y, 1, COLS - 1, v->note ? v->note : "nothing");
 		}
 	}
-	(void)attrset(A_BOLD);
-	put(LINES - 1, 0, COLS - 1, *s->message ? s->message : keys_hint(v->kind));
-	(void)attrset(A_NORMAL);
+	term_style(TERM_PLAIN, true, false);
+	term_put(LINES - 1, 0, COLS - 1, *s->message ? s->message : keys_hint(v->kind));
+	term_style(TERM_PLAIN, false, false);
 	(void)clrtoeol();
 	(void)move(LINES - 1, COLS - 1);
 	(void)refresh();
@@ -236,42 +190,12 @@ void view_pop(struct screen *s)
 	view_free(v);
 }
 
+static void redraw(void *arg)
+{
+	view_draw(arg);
+}
+
 bool view_prompt(struct screen *s, const char *what, char *ret, size_t size)
 {
-	size_t n = 0;
-	int c;
-
-	*ret = '\0';
-	(void)curs_set(1);
-	for (;;) {
-		char line[512];
-
-		(void)snprintf(line, sizeof(line), "%s%s", what, ret);
-		put(LINES - 1, 0, COLS - 1, line);
-		(void)move(LINES - 1, (int)(strlen(line) < (size_t)COLS - 1 ? strlen(line) : (size_t)COLS - 1));
-		(void)refresh();
-		(void)timeout(-1);
-		c = getch();
-		if (c == 27 || c == ERR) {
-			n = 0;
-			break;
-		}
-		if (c == '\n' || c == '\r' || c == KEY_ENTER)
-			break;
-		if ((c == KEY_BACKSPACE || c == 127 || c == 8) && n) {
-			/* a whole character */
-			do
-				n--;
-			while (n && ((unsigned char)ret[n] & 0xc0) == 0x80);
-		} else if (c >= 32 && c < 256 && n + 1 < size) {
-			ret[n++] = (char)c;
-		} else if (c == KEY_RESIZE) {
-			view_draw(s);
-		}
-		ret[n] = '\0';
-	}
-	ret[n] = '\0';
-	(void)timeout(0);
-	(void)curs_set(0);
-	return n > 0;
+	return term_prompt(what, ret, size, redraw, s);
 }

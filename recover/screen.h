@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "../lib/buf.h"
+#include "../lib/term.h"
 
 enum view_kind {
 	VIEW_SNAPSHOTS,
@@ -30,7 +31,11 @@ enum view_kind {
 	VIEW_HELP,
 };
 
-enum style { STYLE_PLAIN, STYLE_ADDED, STYLE_REMOVED, STYLE_HUNK, STYLE_HEAD, STYLE_WARN, STYLE_DIM };
+/* What a row is, and how it looks (lib/term.h). */
+enum style {
+	STYLE_PLAIN = TERM_PLAIN, STYLE_ADDED = TERM_GREEN, STYLE_REMOVED = TERM_RED, STYLE_HUNK = TERM_CYAN,
+	STYLE_HEAD = TERM_BLUE, STYLE_WARN = TERM_YELLOW, STYLE_DIM = TERM_DIM
+};
 
 struct row {
 	char *text;		/* what is shown */
@@ -70,7 +75,7 @@ struct screen {
 	char *word;		/* searched for; NULL */
 	char *compare;		/* id of the first of two snapshots; NULL */
 	char message[256];	/* the bottom line; "" the hints */
-	bool quit, color;
+	bool quit;
 };
 
 /* screen-feed.c */

@@ -4,7 +4,6 @@
 #include <locale.h>
 #include <ncurses.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +14,6 @@
 #include "../lib/names.h"
 #include "screen.h"
 #include "xalloc.h"
-
-static volatile sig_atomic_t ended;
-
-static void on_signal(int signo)
-{
-	ended = signo;
-}
 
 static void head_line(char *line, void *arg)
 {
@@ -82,7 +74,7 @@ static void loop(struct screen *s)
 {
 	bool draw = true;
 
-	while (!s->quit && !ended) {
+	while (!s->quit && !term_ended()) {
 		int key;
 
 		if (draw)
@@ -91,33 +83,11 @@ static void loop(struct screen *s)
 		if (wait_for(s) < 0)
 			break;
 		draw = take_rows(s);
-		while (!s->quit && !ended && (key = getch()) != ERR) {
+		while (!s->quit && !term_ended() && (key = getch()) != ERR) {
 			if (key != KEY_RESIZE)
 				keys_do(s, key);
 			draw = true;
 		}
-	}
-}
-
-static void start_curses(struct screen *s)
-{
-	(void)initscr();
-	(void)cbreak();
-	(void)noecho();
-	(void)nonl();
-	(void)keypad(stdscr, TRUE);
-	set_escdelay(25);
-	(void)timeout(0);
-	(void)curs_set(0);
-	s->color = has_colors() && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
-	if (s->color) {
-		(void)start_color();
-		(void)use_default_colors();
-		(void)init_pair(STYLE_ADDED, COLOR_GREEN, -1);
-		(void)init_pair(STYLE_REMOVED, COLOR_RED, -1);
-		(void)init_pair(STYLE_HUNK, COLOR_CYAN, -1);
-		(void)init_pair(STYLE_HEAD, COLOR_BLUE, -1);
-		(void)init_pair(STYLE_WARN, COLOR_YELLOW, -1);
 	}
 }
 
@@ -154,8 +124,6 @@ static bool parse(struct screen *s, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct screen s = { .head_feed = { .fd = -1 } };
-	struct sigaction end = { .sa_handler = on_signal };
-	const char *term = getenv("TERM");
 
 	(void)setlocale(LC_ALL, "");
 	log_init(RECOVER, LOG_WARN);
@@ -167,21 +135,14 @@ int main(int argc, char **argv)
 	/* Paths of a store begin at the workspace, wherever this was typed. */
 	if (chdir("/") < 0)
 		log_warn("/: %s", strerror(errno));
-	if (!term || !*term || strcmp(term, "dumb") == 0)
+	if (term_is_dumb())
 		return dialogue(&s);
-	(void)sigaction(SIGTERM, &end, NULL);
-	(void)sigaction(SIGHUP, &end, NULL);
-	(void)sigaction(SIGINT, &end, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	start_curses(&s);
-	(void)atexit((void (*)(void))endwin);
+	term_start();
 	keys_snapshots(&s);
 	loop(&s);
-	(void)endwin();
+	term_end();
 	release(&s);
-	if (ended) {
-		(void)signal(ended, SIG_DFL);
-		(void)raise(ended);
-	}
+	if (term_ended())
+		term_die();
 	return EXIT_DONE;
 }

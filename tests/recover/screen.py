@@ -6,26 +6,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from terminal import begin, check, finish, fits, keys, left, resize, screen, shows, start_at, tmux
 
 build = os.environ.get("BUILD_DIR", os.path.abspath("build"))
-if not shutil.which("tmux"):
-    print("skip the screen: no tmux")
-    sys.exit(0)
-
 d = tempfile.mkdtemp()
 w, s = d + "/w", d + "/s"
 env = dict(os.environ, HOME=d + "/home", XDG_DATA_HOME=d + "/data", HOLDFAST_STATE=d + "/state", HOLDFAST_AUTOSTART="0",
            LC_ALL="C.UTF-8", TERM="screen-256color", PS1="$ ", HOLDFAST_STORE=s, TZ="UTC", ASAN_OPTIONS="log_path=%s/asan" % d)
-for name in "TMUX", "NO_COLOR", "HOLDFAST_CONFIG", "PAGER", "GIT_PAGER":
-    env.pop(name, None)
 for p in "home", "data", "state", "w", "w/src", "w/docs":
     os.makedirs(os.path.join(d, p), mode=0o700)
-sock = ["tmux", "-f", "/dev/null", "-S", d + "/tmux"]
-
-
-def tmux(*args):
-    return subprocess.run(sock + list(args), env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+begin(d, env)
 
 
 def snap(message):
@@ -42,56 +34,8 @@ def read(path):
         return f.read()
 
 
-def screen():
-    return tmux("capture-pane", "-p", "-t", "t")
-
-
-def shows(*words, seconds=20):
-    """Until all of it stands on the screen."""
-    end = time.time() + seconds
-    while True:
-        text = screen()
-        if all(x in text for x in words):
-            return text
-        if time.time() > end:
-            raise AssertionError("%r is not on the screen:\n%s" % ([x for x in words if x not in text], text))
-        time.sleep(0.03)
-
-
-def keys(*names):
-    tmux("send-keys", "-t", "t", *names)
-
-
 def start(columns=80, rows=24, command="recover", **more):
-    tmux("kill-server")
-    e = dict(env, **more)
-    for _ in range(200):
-        if start_once(e, columns, rows, command):
-            return
-        time.sleep(0.05)     # the server before is still ending
-    raise AssertionError("tmux does not start")
-
-
-def start_once(e, columns, rows, command):
-    return 0 == subprocess.run(sock + ["new-session", "-d", "-x", str(columns), "-y", str(rows), "-s", "t",
-                           "trap : INT; cd %s/src; %s/%s; echo \"left with $?\"; stty -a | grep -o '.echo '; exec sleep 1000" % (w, build, command)],
-                   env=e, stderr=subprocess.DEVNULL).returncode
-
-
-bad = 0
-
-
-def check(name):
-    def run(fn):
-        global bad
-        try:
-            fn()
-            print("ok", name, flush=True)
-        except Exception as e:
-            bad += 1
-            print("not ok", name, flush=True)
-            print(e, flush=True)
-    return run
+    start_at(columns, rows, "cd %s/src; %s/%s" % (w, build, command), **more)
 
 
 for i in range(1, 9):
@@ -217,21 +161,8 @@ def _():
 @check("sizes: 40x8, 120x40, 200x60, while it runs")
 def _():
     for x, y in ((40, 8), (120, 40), (200, 60), (80, 24), (20, 5), (80, 24)):
-        tmux("resize-window", "-t", "t", "-x", str(x), "-y", str(y))
-        end = time.time() + 20
-        while True:
-            text = screen()
-            lines = text.rstrip("\n").split("\n")
-            if len(lines) <= y and text.strip() and max(len(v) for v in lines) <= x and "Holdfast" in lines[0]:
-                break
-            assert time.time() < end, text
-            time.sleep(0.05)
-
-
-def left(code):
-    text = shows("left with %s" % code)
-    shows("\n echo")
-    return text
+        resize(x, y)
+        fits(x, y, "Holdfast")
 
 
 @check("q leaves the terminal as it was; so do SIGTERM and Ctrl-C")
@@ -297,7 +228,7 @@ def random_keys(n):
         k = rng.choice(names)
         keys(k)
         if rng.random() < 0.02:
-            tmux("resize-window", "-t", "t", "-x", str(rng.randint(5, 200)), "-y", str(rng.randint(3, 60)))
+            resize(rng.randint(5, 200), rng.randint(3, 60))
         if k == "C-z" or i % 50 == 0:
             text = screen()
             if "left with" in text:
@@ -312,6 +243,4 @@ if "--random" in sys.argv:
     def _():
         random_keys(int(sys.argv[sys.argv.index("--random") + 1]))
 
-tmux("kill-server")
-shutil.rmtree(d, ignore_errors=True)
-sys.exit(1 if bad else 0)
+finish(d)

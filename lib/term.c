@@ -1,0 +1,241 @@
+/* lib/term.c - see the header. */
+#include "term.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <ncurses.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <wchar.h>
+
+static volatile sig_atomic_t ended;
+static bool started, color;
+
+static void on_signal(int signo)
+{
+	ended = signo;
+}
+
+bool term_is_dumb(void)
+{
+	const char *term = getenv("TERM");
+
+	return !term || !*term || strcmp(term, "dumb") == 0 || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO);
+}
+
+bool term_is_utf8(void)
+{
+	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+static void start_color_(void)
+{
+	static const short of[TERM_STYLES] = { [TERM_GREEN] = COLOR_GREEN,
+		[TERM_RED] = COLOR_RED,
+		[TERM_CYAN] = COLOR_CYAN,
+		[TERM_BLUE] = COLOR_BLUE,
+		[TERM_YELLOW] = COLOR_YELLOW };
+	const char *none = getenv("NO_COLOR");
+
+	color = has_colors() && !(none && *none);
+	if (!color)
+		return;
+	(void)start_color();
+	(void)use_default_colors();
+	for (short i = TERM_GREEN; i <= TERM_YELLOW; i++)
+		(void)init_pair(i, of[i], -1);
+}
+
+void term_start(void)
+{
+	struct sigaction end = { .sa_handler = on_signal };
+
+	(void)sigaction(SIGTERM, &end, NULL);
+	(void)sigaction(SIGHUP, &end, NULL);
+	(void)sigaction(SIGINT, &end, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)initscr();
+	(void)cbreak();
+	(void)noecho();
+	(void)nonl();
+	(void)keypad(stdscr, TRUE);
+	set_escdelay(25);
+	(void)timeout(0);
+	(void)curs_set(0);
+	start_color_();
+	started = true;
+	(void)atexit(term_end);
+}
+
+void term_end(void)
+{
+	if (started)
+		(void)endwin();
+	started = false;
+}
+
+int term_ended(void)
+{
+	return ended;
+}
+
+void term_die(void)
+{
+	(void)signal(ended, SIG_DFL);
+	(void)raise(ended);
+}
+
+void term_style(enum term_style style, bool bold, bool reverse)
+{
+	attr_t a = (bold ? A_BOLD : A_NORMAL) | (reverse ? A_REVERSE : A_NORMAL);
+
+	if (color)
+		a |= style == TERM_DIM ? A_DIM : style == TERM_PLAIN ? 0 : (attr_t)COLOR_PAIR(style);
+	(void)attrset(a);
+}
+
+void term_put(int y, int x, int width, const char *text)
+{
+	mbstate_t st = { 0 };
+	size_t left = strlen(text);
+	int col = 0;
+
+	(void)move(y, x);
+	while (left && col < width) {
+		wchar_t wc;
+		size_t n = mbrtowc(&wc, text, left, &st);
+		int w;
+
+		if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
+			memset(&st, 0, sizeof(st));
+			n = 1;
+			wc = L'?';
+		}
+		w = wc == L'\t' ? 8 - col % 8 : wcwidth(wc);
+		if (wc == L'\t' || w < 0) {
+			w = w < 0 ? 1 : w;
+			for (int i = 0; i < w && col < width; i++, col++)
+				(void)addch(wc == L'\t' ? ' ' : '?');
+		} else if (col + w <= width) {
+			(void)addnwstr(&wc, 1);
+			col += w;
+		} else {
+			break;
+		}
+		text += n;
+		left -= n;
+	}
+	for (; col < width; col++)
+		(void)addch(' ');
+}
+
+/* A whole character goes. */
+static size_t rub_out(const char *s, size_t n)
+{
+	do
+		n--;
+	while (n && ((unsigned char)s[n] & 0xc0) == 0x80);
+	return n;
+}
+
+bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *arg), void *arg)
+{
+	size_t n = 0;
+	int c;
+
+	*ret = '\0';
+	(void)curs_set(1);
+	for (;;) {
+		char line[512];
+
+		(void)snprintf(line, sizeof(line), "%s%s", what, ret);
+		term_put(LINES - 1, 0, COLS - 1, line);
+		(void)move(LINES - 1, (int)(strlen(line) < (size_t)COLS - 1 ? strlen(line) : (size_t)COLS - 1));
+		(void)refresh();
+		(void)timeout(-1);
+		c = getch();
+		if (c == 27 || c == ERR) {
+			n = 0;
+			break;
+		}
+		if (c == '\n' || c == '\r' || c == KEY_ENTER)
+			break;
+		if ((c == KEY_BACKSPACE || c == 127 || c == 8) && n)
+			n = rub_out(ret, n);
+		else if (c >= 32 && c < 256 && n + 1 < size)
+			ret[n++] = (char)c;
+		else if (c == KEY_RESIZE && redraw)
+			redraw(arg);
+		ret[n] = '\0';
+	}
+	ret[n] = '\0';
+	(void)timeout(0);
+	(void)curs_set(0);
+	return n > 0;
+}
+
+bool term_confirm(const char *what, void (*redraw)(void *arg), void *arg)
+{
+	int c = 0;
+
+	do {
+		if (c == KEY_RESIZE && redraw)
+			redraw(arg);
+		term_style(TERM_YELLOW, true, false);
+		term_put(LINES - 1, 0, COLS - 1, what);
+		(void)refresh();
+		(void)timeout(-1);
+		c = getch();
+	} while (c == KEY_RESIZE);
+	(void)timeout(0);
+	term_style(TERM_PLAIN, false, false);
+	return c == 'y' || c == 'Y';
+}
+
+static void wait_for_enter(void)
+{
+	int c;
+
+	printf("\nEnter: back to the screen ");
+	(void)fflush(stdout);
+	while ((c = getchar()) != '\n' && c != EOF)
+		;
+	clearerr(stdin);
+}
+
+int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
+{
+	struct sigaction was;
+	int status = 0;
+	pid_t pid;
+
+	def_prog_mode();
+	(void)endwin();
+	/* What stood there is of another time. */
+	printf("\033[H\033[2J$ %s\n", shown);
+	(void)fflush(stdout);
+	/* Ctrl-C is for what runs now. */
+	(void)sigaction(SIGINT, &(struct sigaction){ .sa_handler = SIG_IGN }, &was);
+	pid = fork();
+	if (pid == 0) {
+		(void)signal(SIGINT, SIG_DFL);
+		(void)signal(SIGTERM, SIG_DFL);
+		(void)signal(SIGHUP, SIG_DFL);
+		(void)signal(SIGPIPE, SIG_DFL);
+		fn(arg);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	(void)sigaction(SIGINT, &was, NULL);
+	if (pause)
+		wait_for_enter();
+	reset_prog_mode();
+	(void)clearok(curscr, TRUE);
+	(void)refresh();
+	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}

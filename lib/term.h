@@ -1,0 +1,42 @@
+/* lib/term.h - what the screens share: the terminal taken and given back, text put into a row, a question at the bottom,
+ * another program run in between. Over ncursesw; programs without a screen do not link it.
+ *
+ * term_start once, then the rest; the terminal is given back by term_end, by exit() and, through term_ended, after a signal.
+ * One thread, one terminal. */
+#ifndef LIB_TERM_H
+#define LIB_TERM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Without colours (NO_COLOR, or the terminal has none) they differ by weight alone. */
+enum term_style {
+	TERM_PLAIN, TERM_GREEN, TERM_RED, TERM_CYAN, TERM_BLUE, TERM_YELLOW, TERM_DIM, TERM_STYLES
+};
+
+/* TERM is unset, empty or "dumb", or in and out are no terminal: lines are all there is. */
+bool term_is_dumb(void);
+bool term_is_utf8(void);	/* after setlocale */
+
+/* SIGTERM, SIGHUP and SIGINT are noted from here on, for term_ended. */
+void term_start(void);
+void term_end(void);
+/* The signal that asked us to end; 0: none. */
+int term_ended(void);
+/* Last call of a program whose term_ended said so: ends it by that signal. */
+void term_die(void);
+
+void term_style(enum term_style style, bool bold, bool reverse);	/* of what is put from now on */
+/* text from byte 0 in `width` columns of row y from column x, the rest blank: no control character reaches the terminal, no
+ * character is cut in half. */
+void term_put(int y, int x, int width, const char *text);
+/* A line at the bottom. false: Esc or empty. redraw: what stands above it, after the size changed; may be NULL. */
+bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *arg), void *arg);
+/* One key at the bottom: y is yes, all else no. */
+bool term_confirm(const char *what, void (*redraw)(void *arg), void *arg);
+
+/* The terminal as it was before term_start, cleared, "$ shown" on it; fn in a child, whose Ctrl-C it is; then, when `pause`,
+ * Enter is waited for. The exit code, 128 where a signal or nothing was the end. */
+int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,100 @@
+"""A real terminal for the tests of screens: tmux, one session on a socket of the test's own."""
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+env, sock = {}, []
+
+
+def begin(folder, environment):
+    """Once; without tmux the test ends here, as skipped."""
+    if not shutil.which("tmux"):
+        print("skip the screen: no tmux")
+        sys.exit(0)
+    env.update(environment)
+    for name in "TMUX", "NO_COLOR", "HOLDFAST_CONFIG", "PAGER", "GIT_PAGER":
+        env.pop(name, None)
+    sock.extend(["tmux", "-f", "/dev/null", "-S", os.path.join(folder, "tmux")])
+
+
+def tmux(*args):
+    return subprocess.run(sock + list(args), env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+
+def screen():
+    return tmux("capture-pane", "-p", "-t", "t")
+
+
+def shows(*words, seconds=20):
+    """Until all of it stands on the screen."""
+    end = time.time() + seconds
+    while True:
+        text = screen()
+        if all(x in text for x in words):
+            return text
+        if time.time() > end:
+            raise AssertionError("%r is not on the screen:\n%s" % ([x for x in words if x not in text], text))
+        time.sleep(0.03)
+
+
+def keys(*names):
+    tmux("send-keys", "-t", "t", *names)
+
+
+def start_at(columns, rows, command, **more):
+    """A shell line in a new session; then how it left, and whether the terminal echoes."""
+    tmux("kill-server")
+    line = "trap : INT; %s; echo \"left with $?\"; stty -a | grep -o '.echo '; exec sleep 1000" % command
+    for _ in range(200):
+        p = subprocess.run(sock + ["new-session", "-d", "-x", str(columns), "-y", str(rows), "-s", "t", line],
+                           env=dict(env, **more), stderr=subprocess.DEVNULL)
+        if p.returncode == 0:
+            return
+        time.sleep(0.05)     # the server before is still ending
+    raise AssertionError("tmux does not start")
+
+
+def left(code):
+    text = shows("left with %s" % code)
+    shows("\n echo")
+    return text
+
+
+def resize(columns, rows):
+    tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
+
+
+def fits(columns, rows, word, seconds=20):
+    """Until the page is as large as the window and says the word in its first line."""
+    end = time.time() + seconds
+    while True:
+        text = screen()
+        lines = text.rstrip("\n").split("\n")
+        if len(lines) <= rows and text.strip() and max(len(x) for x in lines) <= columns and word in lines[0]:
+            return text
+        assert time.time() < end, text
+        time.sleep(0.05)
+
+
+bad = 0
+
+
+def check(name):
+    def run(fn):
+        global bad
+        try:
+            fn()
+            print("ok", name, flush=True)
+        except Exception as e:
+            bad += 1
+            print("not ok", name, flush=True)
+            print(e, flush=True)
+    return run
+
+
+def finish(folder):
+    tmux("kill-server")
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(1 if bad else 0)
