@@ -15,6 +15,7 @@
 #include "detect/settings.h"
 #include "detect/stop.h"
 #include "detect/tiers_cmd.h"
+#include "detect/top.h"
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/names.h"
@@ -30,6 +31,7 @@ static const struct command {
 		"how the machine is: risk, reasons, memory, editors and training", false },
 	{ "events", cmd_events, "events [--json] [-n N] [--since TIME] [--crashes]",
 		"what ended, when and why", false },
+	{ "top", cmd_top, "top [--interval TIME] [--once]", "all of that live, and what can be done about it", false },
 	{ "watch", cmd_watch, "watch [--log-dir DIR] [--dry-run] [-v] | --stop",
 		"the monitor, in the foreground; " SNAPD " starts it by itself", false },
 	{ "gate", cmd_gate,

@@ -37,6 +37,8 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "gate") == 0)
 		return gate_guarded(check, argc, argv);
 	stop = argc > 1 && strcmp(argv[1], "stop") == 0;
+	if (argc > 1 && strcmp(argv[1], "top") == 0)
+		return become("detect-top", argv);
 	if ((!stop && !is_report(argc, argv)) || !detect_settings_are_default())
 		return become("detect-core", argv);
 	detect_settings_defaults(&set);

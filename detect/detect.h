@@ -1,12 +1,13 @@
 /* detect/detect.h - the door of the room: what each part is, who runs which program, where state lives.
  *
- * Four programs are made from this room:
+ * Five programs are made from this room:
  *	detect		small, libc only: report and gate with the default settings, requests to the monitor. When a
  *			configuration file exists, or for every other command, it becomes detect-core (same arguments):
  *			loading libgit2 and SQLite costs more than the answer.
  *	detect-core	everything else: settings, journal, evidence, causes. Also `detect watch`: it reads the settings,
  *			then becomes detect-watch. Installed beside snapd-core.
  *	detect-watch	the monitor, libc only, memory locked: readings, pidfds, the event socket, the spool.
+ *	detect-top	the live screen (top.h): ncursesw, which nobody else loads.
  *	detect-gpu	loads the GPU driver's library for it, where there is one.
  *
  * How an end travels:

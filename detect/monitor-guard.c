@@ -88,21 +88,9 @@ static uint64_t anonymous(struct monitor *m, const struct watched *w)
 		       : (v[1] - v[2]) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* SigCgt of status, bit signal - 1. */
 static bool handles(struct monitor *m, const struct watched *w, int signo)
 {
-	char path[32], text[4096], *at;
-	autoclose int fd = -1;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "%d/status", (int)w->id.pid);
-	fd = openat(m->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : fields_read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	at = strstr(text, "\nSigCgt:\t");
-	return at && (strtoull(at + 9, NULL, 16) >> (signo - 1) & 1);
+	return proc_handles(m->proc_fd, w->id.pid, signo);
 }
 
 static struct guard_run *run_of(struct hands *h, const char *key)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -227,4 +228,21 @@ int procs_each(int procfd, int (*fn)(pid_t pid, void *arg), void *arg)
 		}
 	}
 	return n < 0 ? -errno : 0;
+}
+
+bool proc_handles(int procfd, pid_t pid, int signo)
+{
+	char path[32], text[4096], *at;
+	autoclose int fd = -1;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%d/status", (int)pid);
+	fd = openat(procfd, path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : fields_read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	at = strstr(text, "\nSigCgt:\t");
+	/* Bit signal - 1. */
+	return at && (strtoull(at + 9, NULL, 16) >> (signo - 1) & 1);
 }

@@ -6,6 +6,7 @@
 #ifndef DETECT_PROCS_H
 #define DETECT_PROCS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -45,6 +46,8 @@ int proc_read(int procfd, pid_t pid, unsigned what, struct proc *ret);
 int proc_exe(int procfd, pid_t pid, char ret[static PROC_EXE]);
 /* Pss of smaps_rollup, about 20 us for a small process and ms for a big one: not under pressure. */
 int proc_pss(int procfd, pid_t pid, uint64_t *ret);
+/* Does it handle this signal (SigCgt of status)? false too when that cannot be read. */
+bool proc_handles(int procfd, pid_t pid, int signo);
 /* The i-th argument of p, or NULL. */
 const char *proc_arg(const struct proc *p, unsigned i);
 

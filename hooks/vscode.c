@@ -119,12 +119,8 @@ static void tasks(struct hooks *h, struct items *l)
 		p->snapd_word, (const char *const[]){ "--workspace", ws, "--start", NULL },
 		QUIET ",\n\t\"runOptions\": {\n\t\t\"runOn\": \"folderOpen\"\n\t}");
 	add_task(l, LABEL "memory monitor",
-		"Who holds how much memory, every two seconds, until Ctrl-C.", "/bin/sh",
-		(const char *const[]){ "-c",
-			"while out=$(\"$0\"); do printf '\\033[H\\033[2J%s\\n' \"$out\"; sleep 2; "
-			"done",
-			p->detect_word, NULL },
-		SHOWN);
+		"Who holds how much memory, live, and what can be done about it; q leaves.",
+		p->detect_word, (const char *const[]){ "top", NULL }, SHOWN);
 	add_task(l, LABEL "memory report",
 		"Who holds how much memory, and how near the edge that is.", p->detect_word,
 		(const char *const[]){ "report", NULL }, CLEAR);
@@ -143,7 +139,8 @@ static void tasks(struct hooks *h, struct items *l)
 
 static void launches(struct hooks *h, struct items *l)
 {
-	autofree char *detect = quoted(h->prog.detect_word);
+	autofree char *top = text_of("%s top", h->prog.detect_word);
+	autofree char *detect = quoted(top);
 
 	add(l, "", "", "version", "\"0.2.0\"");
 	add(l, "configurations", "name", LABEL "Safe Training (Low Memory)",

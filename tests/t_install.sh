@@ -15,7 +15,7 @@ files() { (cd "$1" && find . -type f | sort); }
 
 check 'make install with DESTDIR and PREFIX' mk install-files DESTDIR="$d/a" PREFIX=/opt/hf
 check 'the programs and manuals are there' sh -c 'cd "$1" && exec >/dev/null && ls bin/snapd bin/recover bin/detect libexec/holdfast/snapd-core \
-	libexec/holdfast/detect-core libexec/holdfast/detect-watch libexec/holdfast/detect-gpu share/man/man1/snapd.1 share/man/man1/recover.1 \
+	libexec/holdfast/detect-core libexec/holdfast/detect-watch libexec/holdfast/detect-gpu libexec/holdfast/detect-top share/man/man1/snapd.1 share/man/man1/recover.1 \
 	share/man/man1/detect.1 share/doc/holdfast/README.md share/doc/holdfast/format.md' - "$d/a/opt/hf"
 check 'nothing in the documents differs without a prefix' sh -c 'cmp "$1/docs/snapd.1" "$2/man/man1/snapd.1" &&
 	cmp "$1/README.md" "$2/doc/holdfast/README.md"' - "$top" "$d/a/opt/hf/share"
