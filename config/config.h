@@ -124,6 +124,13 @@ struct config {
 	/* training.configs: folder of the tiers' files below the project */
 	char *training_configs;
 
+	/* [mirror]; all user only: who comes with a cloned repository must not get our work */
+	char *mirror_url;		/* mirror.url: any git remote; NULL none */
+	uint64_t mirror_every_ms;	/* mirror.every, 10m */
+	bool mirror_branch;		/* mirror.branch, true: also as a branch that a clone gets */
+	/* mirror.secret, mirror.allow: patterns of names that do not, and do leave the machine */
+	struct config_list mirror_secret, mirror_allow;
+
 	uint64_t journal_quota;		/* journal.quota, 16 MiB */
 	/* detect.training: patterns of scripts and modules, beside the built-in ones */
 	struct config_list training;

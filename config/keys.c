@@ -75,6 +75,20 @@ const struct config_key config_keys[] = {
 			" prunes by itself, after a snapshot and in small steps. 0 is\n"
 			"never; where there is no room it is done all the same." },
 
+	{ "mirror.url", KEY_STRING, AT(mirror_url), .example = "me@host:backup.git", .user_only = true,
+		.help = "A git remote (a path, ssh or https) that the snapshots are pushed to, as\n"
+			"refs/holdfast/HOST/WORKSPACE/main. Needs git; credentials are those it finds\n"
+			"in your terminal: ssh-agent, ~/.ssh/config, a credential helper." },
+	{ "mirror.every", KEY_TIME, AT(mirror_every_ms), "10m", 1000, ANY, .user_only = true,
+		.help = "At most so often, after a snapshot. At least 1s." },
+	{ "mirror.branch", KEY_BOOL, AT(mirror_branch), "true", .user_only = true,
+		.help = "Also as the branch holdfast/HOST/WORKSPACE, so that git clone gets it." },
+	{ "mirror.secret", KEY_LIST, AT(mirror_secret), .example = "*.sqlite", .user_only = true,
+		.help = "Names of files that are not pushed, beside those that look like secrets (.env,\n"
+			"id_rsa, *.pem, credentials.json, ...). May be repeated." },
+	{ "mirror.allow", KEY_LIST, AT(mirror_allow), .example = "*.pem", .user_only = true,
+		.help = "Names that are pushed all the same; * is all of them. May be repeated." },
+
 	{ "unsaved.copies", KEY_BOOL, AT(unsaved_copies), "true",
 		.help = "Keep copies of the buffers that VSCode and its like hold unsaved, and of "
 			"their\n"

@@ -330,6 +330,10 @@ int cmd_restore(struct recover *r, const struct args *a)
 	};
 	int rc;
 
+	if (r->from_arg && !a->on[R_TO] && !a->on[R_DRY_RUN]) {
+		log_error("from a mirror files come back into a new place: --to DIR");
+		return EXIT_USAGE;
+	}
 	if (a->on[R_CONTINUE])
 		return go_on(r, a);
 	if (!a->n) {

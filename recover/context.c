@@ -13,6 +13,7 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
+#include "from.h"
 #include "paths.h"
 #include "rows.h"
 #include "strays.h"
@@ -89,6 +90,20 @@ static int find_above(struct recover *r, const char *from)
 		from);
 	strays_name(&r->cfg);
 	return EXIT_ENV;
+}
+
+/* The store is a copy of a mirror; the workspace is where we stand, if none is named. */
+static int place_from(struct recover *r, const char *cwd)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int e = store_canonical(r->workspace_arg ? r->workspace_arg : cwd ? cwd : "/", &b);
+
+	if (e < 0) {
+		log_error_errno(e, "%s", r->workspace_arg ? r->workspace_arg : "the current folder");
+		return EXIT_ENV;
+	}
+	r->workspace = buf_detach(&b, NULL);
+	return from_fetch(r, r->from_arg, &r->store_path);
 }
 
 static int place(struct recover *r, const char *cwd)
@@ -183,7 +198,7 @@ int context_open(struct recover *r)
 	int rc, e;
 
 	/* where stores live is the user's setting; only then is the workspace known */
-	if ((rc = load_config(r, NULL, &said)) || (rc = place(r, cwd)))
+	if ((rc = load_config(r, NULL, &said)) || (rc = r->from_arg ? place_from(r, cwd) : place(r, cwd)))
 		return rc;
 	e = store_open(r->store_path, STORE_READ, NULL, &r->store);
 	if (e == -ENOENT) {
@@ -199,7 +214,7 @@ int context_open(struct recover *r)
 			r->store_path);
 		return EXIT_ENV;
 	}
-	if (*store_workspace(r->store) && strcmp(store_workspace(r->store), r->workspace))
+	if (!r->from_arg && *store_workspace(r->store) && strcmp(store_workspace(r->store), r->workspace))
 		log_warn("%s: was made for %s", r->store_path, store_workspace(r->store));
 	set_prefix(r, cwd);
 	say_stopped(r);

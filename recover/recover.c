@@ -19,6 +19,8 @@ static void set_globals(struct recover *r, const struct args *g)
 {
 	if (g->on[G_WORKSPACE])
 		r->workspace_arg = g->value[G_WORKSPACE];
+	if (g->on[G_FROM])
+		r->from_arg = g->value[G_FROM];
 	if (g->on[G_STORE])
 		r->store_arg = g->value[G_STORE];
 	r->quiet |= g->on[G_QUIET];
@@ -77,9 +79,12 @@ static int run_command(struct recover *r, const struct command *c, char **argv, 
 		rc = EXIT_DONE;
 	} else if ((a.n < c->min || (c->max >= 0 && a.n > c->max) || (a.dashes && !c->paths))) {
 		rc = usage_error(c);
+	} else if (r->from_arg && !(c->needs & TAKES_FROM)) {
+		log_error("%s: is not for a mirror: --from only looks, and restores with --to", *c->name ? c->name : "the summary");
+		rc = EXIT_USAGE;
 	} else {
 		rc = c->needs & NEEDS_STORE ? context_open(r) : EXIT_DONE;
-		if (rc == EXIT_DONE && c->needs == NEEDS_STORE)
+		if (rc == EXIT_DONE && !r->from_arg && (c->needs & ~TAKES_FROM) == NEEDS_STORE)
 			pending_say(r);
 		if (rc == EXIT_DONE)
 			rc = c->run(r, &a);

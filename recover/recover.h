@@ -20,6 +20,7 @@ struct recover {
 	/* from the command line */
 	const char *workspace_arg;
 	const char *store_arg;
+	const char *from_arg;
 	bool quiet, verbose, no_pager;
 
 	/* found by context_open */
@@ -76,6 +77,7 @@ int args_number(const char *what, const char *s, uint64_t max, uint64_t *ret);
 enum {
 	NEEDS_STORE = 1,
 	ALONE_ON_JOURNAL = 2,	/* handles an interrupted restore itself, or has no store */
+	TAKES_FROM = 4,		/* works with --from: it only looks, or writes elsewhere */
 };
 
 struct command {
@@ -91,7 +93,7 @@ struct command {
 
 extern const struct command commands[];		/* ends with a NULL name */
 extern const struct opt global_opts[];
-enum { G_WORKSPACE = 1, G_STORE, G_QUIET, G_VERBOSE, G_HELP, G_VERSION, G_NO_PAGER };
+enum { G_WORKSPACE = 1, G_STORE, G_QUIET, G_VERBOSE, G_HELP, G_VERSION, G_NO_PAGER, G_FROM };
 
 const struct command *command_find(const char *name);
 void command_help(const struct command *c);	/* on stdout */
@@ -114,6 +116,7 @@ COMMAND(verify);
 COMMAND(export);
 COMMAND(import);
 COMMAND(mark);
+COMMAND(mirror);
 COMMAND(news);
 COMMAND(prune);
 COMMAND(stores);
@@ -125,7 +128,7 @@ COMMAND(summary);
 extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restore_opts[],
 	undo_opts[], history_opts[], find_opts[], deleted_opts[], status_opts[], report_opts[],
 	verify_opts[], mark_opts[], prune_opts[], stores_opts[], adopt_opts[], drop_opts[],
-	news_opts[], unsaved_opts[], import_opts[];
+	news_opts[], unsaved_opts[], import_opts[], mirror_opts[];
 
 /* ---- context ----------------------------------------------------------- */
 

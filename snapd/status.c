@@ -8,6 +8,7 @@
 #include "../hooks/hooks.h"
 #include "../lib/auto.h"
 #include "../lib/text.h"
+#include "../store/mirrored.h"
 #include "parts.h"
 
 #define QUOTA_MAX (UINT64_C(5) << 30)
@@ -133,6 +134,65 @@ static int hook_one(const char *line, void *arg)
 
 #define OR_FAIL(call) do { int r_ = (call); if (r_ < 0) return r_; } while (0)
 
+/* How far the mirror is, as whoever pushes left it; of another URL nothing is known. */
+static bool read_mirror(const struct workspace *w, struct mirrored *m)
+{
+	if (!w->cfg.mirror_url || !*w->cfg.mirror_url)
+		return false;
+	if (mirrored_read(w->store, m) < 0 || strcmp(m->url, w->cfg.mirror_url) != 0)
+		mirrored_release(m);
+	return true;
+}
+
+static int mirror_json(struct workspace *w, struct buf *b)
+{
+	autoput(mirrored_release) struct mirrored m = { 0 };
+	autoput(buf_release) struct buf url = BUF_INIT;
+	char time[40];
+
+	if (!read_mirror(w, &m))
+		return buf_addstr(b, ",\"mirror\":null");
+	OR_FAIL(mirrored_url_text(w->cfg.mirror_url, &url));
+	OR_FAIL(buf_addstr(b, ",\"mirror\":{\"url\":"));
+	OR_FAIL(json_string(b, url.data));
+	OR_FAIL(buf_printf(b, ",\"behind\":%llu,\"left_out\":%llu,\"pushed\":",
+		(unsigned long long)mirrored_behind(w->store, &m), (unsigned long long)m.left_out));
+	if (m.pushed_ns)
+		OR_FAIL(buf_printf(b, "\"%s\"", text_rfc3339(m.pushed_ns, time)));
+	else
+		OR_FAIL(buf_addstr(b, "null"));
+	OR_FAIL(buf_addstr(b, ",\"error\":"));
+	OR_FAIL(m.error && *m.error ? json_string(b, m.error) : buf_addstr(b, "null"));
+	return buf_addch(b, '}');
+}
+
+static int mirror_text(struct workspace *w, struct buf *b)
+{
+	autoput(mirrored_release) struct mirrored m = { 0 };
+	autoput(buf_release) struct buf url = BUF_INIT;
+	int64_t ago;
+	uint64_t behind;
+	char age[24];
+
+	if (!read_mirror(w, &m))
+		return 0;
+	behind = mirrored_behind(w->store, &m);
+	ago = m.pushed_ns ? (text_now_ns() - m.pushed_ns) / 1000000000 : 0;
+	OR_FAIL(mirrored_url_text(w->cfg.mirror_url, &url));
+	OR_FAIL(buf_addstr(b, "mirror      "));
+	OR_FAIL(text_quote_name(b, url.data, url.len));
+	OR_FAIL(m.pushed_ns ? buf_printf(b, ", %s ago, %llu behind\n", text_duration(ago > 0 ? (uint64_t)ago : 0, age),
+		(unsigned long long)behind) : buf_addstr(b, ", nothing pushed yet\n"));
+	if (m.left_out)
+		OR_FAIL(buf_printf(b, "            %llu left out, like secrets (mirror.allow)\n", (unsigned long long)m.left_out));
+	if (m.error && *m.error) {
+		OR_FAIL(buf_addstr(b, "            failed: "));
+		OR_FAIL(text_quote_name(b, m.error, strlen(m.error)));
+		OR_FAIL(buf_addch(b, '\n'));
+	}
+	return 0;
+}
+
 static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
 {
 	struct named names = { .b = b, .json = true };
@@ -181,6 +241,7 @@ static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
 	OR_FAIL(buf_addstr(b, ",\"hooks\":["));
 	(void)hooks_check(w->path, hook_one, &names);
 	OR_FAIL(buf_addch(b, ']'));
+	OR_FAIL(mirror_json(w, b));
 	if (w->looking)
 		OR_FAIL(buf_printf(b, ",\"scanning\":{\"files\":%llu,\"bytes\":%llu}",
 			(unsigned long long)(w->progress_files - w->look_files),
@@ -223,6 +284,7 @@ static int as_text(struct workspace *w, const struct facts *f, struct buf *b)
 			watch_count(w->watch) == 1 ? "" : "s", watch_unwatched(w->watch)));
 	if (w->watch)
 		OR_FAIL(watch_each(w->watch, false, name_one, &names));
+	OR_FAIL(mirror_text(w, b));
 	names = (struct named){ .b = b };
 	(void)hooks_check(w->path, hook_one, &names);
 	if (!is_running(w))

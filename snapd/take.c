@@ -13,6 +13,7 @@
 #include "../lib/log.h"
 #include "../lib/text.h"
 #include "alarm.h"
+#include "mirror.h"
 #include "prune.h"
 #include "unsaved.h"
 
@@ -180,6 +181,8 @@ static void succeeded(
 	workspace_say_limit(w);
 	if (r > 0)
 		prune_soon(w);
+	if (r > 0)
+		mirror_soon(w);
 	if (c.files - files_before >= TRIM_FILES)
 		(void)malloc_trim(0);
 }

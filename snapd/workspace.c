@@ -12,6 +12,7 @@
 #include "../lib/names.h"
 #include "../lib/progress.h"
 #include "permit.h"
+#include "mirror.h"
 #include "prune.h"
 #include "settings.h"
 #include "unsaved.h"
@@ -136,6 +137,7 @@ void workspace_close(struct workspace *w)
 	loop_del_timer(w->loop, w->poll);
 	loop_del_timer(w->loop, w->retry);
 	prune_stop(w);
+	mirror_stop(w);
 	if (w->watch && watch_fd(w->watch) >= 0)
 		loop_del_fd(w->loop, watch_fd(w->watch));
 	watch_free(w->watch);

@@ -77,6 +77,7 @@ struct workspace {
 	bool looking;			/* and since these: */
 	uint64_t look_files, look_bytes;
 	struct unsaved *unsaved;	/* or NULL */
+	struct mirroring *mirroring;	/* or NULL (mirror.h) */
 	struct waiting *waiting;	/* control.c: requests that came meanwhile */
 	struct loop_timer *waiting_timer;
 };

@@ -1,0 +1,33 @@
+/* recover/mirror-stage.h - the repository STORE/mirror/git that snapshots are pushed from.
+ *
+ * It has the commit that was pushed last with its tree, and what is new; what is behind that is at the
+ * remote alone (git calls that a shallow repository). Commits are those of the store where their parent was pushed
+ * before them and nothing is left out of their tree; else their message ends with "Holdfast-Id: ID", the id in
+ * the store. Nothing that was pushed changes any more, also when it is thinned out here. */
+#ifndef RECOVER_MIRROR_STAGE_H
+#define RECOVER_MIRROR_STAGE_H
+
+#include <stdbool.h>
+#include <git2.h>
+
+#include "recover.h"
+
+struct stage;
+
+/* dir: where it is or is to be. tip: the commit to go on from, NULL: none, it is made new then. -ENOENT: tip is
+ * not whole there. */
+int stage_open(struct recover *r, const char *dir, const git_oid *tip, struct stage **ret);
+void stage_close(struct stage *st);		/* NULL is fine */
+/* The next snapshot; not there until stage_flush. */
+int stage_add(struct stage *st, const struct oid *id, const struct oid *tree);
+/* All that was added becomes a pack, and main the last of it. */
+int stage_flush(struct stage *st);
+const git_oid *stage_tip(const struct stage *st);
+/* Paths left out of the last tree, for they look like secrets. */
+uint64_t stage_left_out(const struct stage *st);
+/* All was pushed: what is not needed any more goes, if it is worth the work. st is closed. */
+int stage_shrink(struct stage *st, const char *dir);
+/* dir and all in it. */
+void stage_remove(const char *dir);
+
+#endif

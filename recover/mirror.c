@@ -1,0 +1,365 @@
+#include "mirror.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/text.h"
+#include "../store/mirrored.h"
+#include "git-run.h"
+#include "mirror-stage.h"
+#include "xalloc.h"
+
+#define BATCH 500			/* snapshots in a pack */
+#define SECOND INT64_C(1000000000)
+
+struct mirror {
+	struct recover *r;
+	struct mirrored now;
+	struct stage *stage;
+	char *git;			/* STORE/mirror/git */
+	char *ref, *branch;		/* at the remote */
+	const char *url;
+	uint64_t added;
+};
+
+static void mirror_release(struct mirror *m)
+{
+	stage_close(m->stage);
+	mirrored_release(&m->now);
+	free(m->git);
+	free(m->ref);
+	free(m->branch);
+}
+
+static int fail(struct mirror *m, const char *why)
+{
+	free(m->now.error);
+	m->now.error = xstrdup(why);
+	return 1;
+}
+
+static int fail_errno(struct mirror *m, const char *what, int r)
+{
+	autofree char *text = xasprintf("%s: %s", what, r == -ENOENT && !strcmp(what, "git") ? "is not installed" : err_str(r));
+
+	return r == -EINTR ? r : fail(m, text);
+}
+
+/* ---- names ---- */
+
+/* What git takes in a ref: letters, digits, and these. */
+static int add_safe(struct buf *b, const char *s)
+{
+	size_t from = b->len;
+	int r = 0;
+
+	for (; *s && r == 0; s++) {
+		bool ok = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '-' ||
+			*s == '_' || (*s == '.' && b->len > from && s[1] && s[1] != '.');
+
+		r = buf_addch(b, ok ? *s : '_');
+	}
+	if (r == 0 && b->len - from > 5 && !strcmp(b->data + b->len - 5, ".lock"))
+		b->data[b->len - 5] = '_';
+	return r < 0 ? r : b->len == from ? buf_addch(b, '_') : 0;
+}
+
+int mirror_name(const struct recover *r, struct buf *ret)
+{
+	char host[HOST_NAME_MAX + 1] = "", hex[13];
+	const char *name = strrchr(r->workspace, '/');
+	struct oid id;
+	int e;
+
+	(void)gethostname(host, sizeof(host) - 1);
+	if ((e = add_safe(ret, host)) < 0 || (e = buf_addch(ret, '/')) < 0 ||
+		(e = add_safe(ret, name ? name + 1 : r->workspace)) < 0)
+		return e;
+	/* Two workspaces may have one name. */
+	store_hash("blob", r->workspace, strlen(r->workspace), &id);
+	text_hex(id.b, 6, hex);
+	return buf_printf(ret, "-%s", hex);
+}
+
+/* ---- what the remote has ---- */
+
+/* 1: it has the ref, at *ret; 0: it has not; negative: said in m->now.error (as 1 of fail: -EREMOTEIO). */
+static int ask(struct mirror *m, git_oid *ret)
+{
+	autoput(buf_release) struct buf out = BUF_INIT, why = BUF_INIT;
+	int r = git_run(m->git, (const char *[]){ "ls-remote", "--", m->url, m->ref, NULL }, &out, &why);
+
+	if (r != 0) {
+		(void)(r < 0 ? fail_errno(m, "git", r) : fail(m, why.data));
+		return r == -EINTR ? r : -EREMOTEIO;
+	}
+	return out.len >= 40 && git_oid_fromstrn(ret, out.data, 40) == 0;
+}
+
+/* The snapshot that a commit at the remote is, or the last one before it, if that was thinned out since. */
+static int find_seq(struct mirror *m, git_repository *repo, const git_oid *id, uint64_t *ret)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	git_commit *c = NULL;
+	const char *line;
+	char hex[41];
+	int r = err_from_git(git_commit_lookup(&c, repo, id));
+
+	if (r < 0)
+		return r;
+	line = strstr(git_commit_message(c), "\nHoldfast-Id: ");
+	(void)git_oid_tostr(hex, sizeof(hex), id);
+	if (line && strspn(line + 14, "0123456789abcdef") >= 40) {
+		memcpy(hex, line + 14, 40);
+		hex[40] = 0;
+	}
+	if (strcmp(git_commit_author(c)->email, "holdfast@localhost") != 0)
+		r = -EEXIST;
+	else if ((r = store_by_prefix(m->r->store, hex, &sn)) == -ENOENT)
+		r = store_at_time(m->r->store, (git_commit_time(c) + 1) * SECOND - 1, &sn);
+	*ret = r == 0 ? sn.seq : 0;
+	git_commit_free(c);
+	return r == -ENOENT ? 0 : r;	/* all we have is later */
+}
+
+static int fetch_tip(struct mirror *m)
+{
+	autofree char *spec = xasprintf("+%s:refs/heads/main", m->ref);
+	autoput(buf_release) struct buf why = BUF_INIT;
+	int r = git_run(m->git, (const char *[]){ "fetch", "--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head",
+		"--update-head-ok", "--", m->url, spec, NULL }, NULL, &why);
+
+	return r < 0 ? fail_errno(m, "git", r) : r ? fail(m, why.data) : 0;
+}
+
+/* We do not know how far the remote is, or it is elsewhere: begin from what it has. */
+static int begin_again(struct mirror *m)
+{
+	git_oid tip;
+	int r;
+
+	stage_close(take_ptr(m->stage));
+	m->now.seq = m->now.pushed = 0;
+	m->now.commit[0] = m->now.at[0] = 0;
+	if ((r = stage_open(m->r, m->git, NULL, &m->stage)) < 0)
+		return fail_errno(m, m->git, r);
+	if ((r = ask(m, &tip)) < 0)
+		return r == -EINTR ? r : 1;
+	if (r == 0)
+		return 0;
+	stage_close(take_ptr(m->stage));
+	if ((r = fetch_tip(m)))
+		return r;
+	if ((r = stage_open(m->r, m->git, &tip, &m->stage)) < 0)
+		return fail_errno(m, m->git, r);
+	{
+		git_repository *repo = NULL;
+
+		r = err_from_git(git_repository_open_bare(&repo, m->git));
+		if (r == 0)
+			r = find_seq(m, repo, &tip, &m->now.seq);
+		git_repository_free(repo);
+	}
+	if (r == -EEXIST)
+		return fail(m, "what is there was not made by us; choose another mirror.url");
+	if (r < 0)
+		return fail_errno(m, m->git, r);
+	m->now.pushed = m->now.seq;
+	(void)git_oid_tostr(m->now.commit, sizeof(m->now.commit), &tip);
+	(void)strcpy(m->now.at, m->now.commit);
+	return 0;
+}
+
+/* ---- what is new ---- */
+
+struct one {
+	uint64_t seq;
+	struct oid id, tree;
+};
+
+struct list {
+	struct one *x;
+	size_t n, cap;
+	uint64_t above;
+};
+
+static int add_one(const struct store_snapshot *sn, void *arg)
+{
+	struct list *l = arg;
+
+	if (sn->seq <= l->above)
+		return 1;
+	l->x = xgrow(l->x, l->n, &l->cap, sizeof(*l->x));
+	l->x[l->n++] = (struct one){ sn->seq, sn->id, sn->tree };
+	return 0;
+}
+
+static int flush(struct mirror *m, uint64_t seq)
+{
+	int r = stage_flush(m->stage);
+
+	if (r < 0)
+		return r;
+	m->now.seq = seq;
+	(void)git_oid_tostr(m->now.commit, sizeof(m->now.commit), stage_tip(m->stage));
+	m->now.left_out = stage_left_out(m->stage);
+	return mirrored_write(m->r->store, &m->now);
+}
+
+static int stage_new(struct mirror *m)
+{
+	struct list l = { .above = m->now.seq };
+	uint64_t before = m->now.pushed;
+	int r = store_list(m->r->store, 0, add_one, &l);
+
+	r = r > 0 ? 0 : r;
+	for (size_t i = l.n; r == 0 && i-- > 0;) {
+		r = stage_add(m->stage, &l.x[i].id, &l.x[i].tree);
+		if (r == 0 && (i == 0 || (l.n - i) % BATCH == 0))
+			r = flush(m, l.x[i].seq);
+	}
+	free(l.x);
+	m->added = mirrored_behind(m->r->store, &(struct mirrored){ .pushed = before });
+	return r < 0 ? fail_errno(m, "staging", r) : 0;
+}
+
+/* ---- pushing ---- */
+
+static int push_refs(struct mirror *m, bool branch, struct buf *why)
+{
+	autofree char *a = xasprintf("refs/heads/main:%s", m->ref), *b = xasprintf("refs/heads/main:%s", m->branch);
+
+	return git_run(m->git, (const char *[]){ "push", "--quiet", "--no-verify", "--", m->url, a, branch ? b : NULL, NULL },
+		NULL, why);
+}
+
+/* 0, 1 (said), 2: the remote is not where we thought. */
+static int push(struct mirror *m)
+{
+	autoput(buf_release) struct buf why = BUF_INIT, again = BUF_INIT;
+	char hex[41] = "";
+	git_oid at;
+	int r = push_refs(m, m->r->cfg.mirror_branch, &why);
+
+	if (r < 0)
+		return fail_errno(m, "git", r);
+	if (r == 0)
+		return 0;
+	if ((r = ask(m, &at)) < 0)
+		return r == -EINTR ? r : 1;
+	if (r == 1)
+		(void)git_oid_tostr(hex, sizeof(hex), &at);
+	if (strcmp(hex, m->now.at) != 0 && strcmp(hex, m->now.commit) != 0)
+		return 2;
+	/* Perhaps the branch alone was refused. */
+	if (m->r->cfg.mirror_branch && push_refs(m, false, &again) == 0) {
+		autofree char *text = xasprintf("the branch %s: %s", m->branch + 11, why.data);
+
+		(void)fail(m, text);
+		return 0;
+	}
+	return fail(m, why.data);
+}
+
+static int prepare(struct mirror *m)
+{
+	git_oid tip;
+	int r = -ENOENT;
+
+	if (strcmp(m->now.url, m->url) != 0 || strcmp(m->now.ref, m->ref) != 0)
+		m->now.commit[0] = 0;
+	free(m->now.url);
+	free(m->now.ref);
+	m->now.url = xstrdup(m->url);
+	m->now.ref = xstrdup(m->ref);
+	if (m->now.commit[0] && git_oid_fromstr(&tip, m->now.commit) == 0)
+		r = stage_open(m->r, m->git, &tip, &m->stage);
+	if (r == -ENOENT)
+		return begin_again(m);
+	return r < 0 ? fail_errno(m, m->git, r) : 0;
+}
+
+static int bring_there(struct mirror *m)
+{
+	int r = prepare(m);
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		if ((r = stage_new(m)))
+			return r;
+		if (m->now.seq == m->now.pushed && m->now.pushed_ns && !*m->now.error)
+			return 0;	/* nothing is new */
+		if ((r = push(m)) != 2)
+			break;
+		r = i ? fail(m, "somebody else pushes there") : begin_again(m);
+	}
+	if (r)
+		return r;
+	m->now.pushed = m->now.seq;
+	(void)strcpy(m->now.at, m->now.commit);
+	m->now.pushed_ns = text_now_ns();
+	return 0;
+}
+
+/* STORE/mirror, locked as long as the descriptor is open. */
+static int lock(struct recover *r, int *ret)
+{
+	autoclose int fd = -1;
+
+	if (mkdirat(store_dirfd(r->store), MIRROR_DIR, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(store_dirfd(r->store), MIRROR_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	*ret = take_fd(&fd);
+	return 0;
+}
+
+static int set_names(struct mirror *m)
+{
+	autoput(buf_release) struct buf name = BUF_INIT;
+	int r = mirror_name(m->r, &name);
+
+	if (r < 0)
+		return r;
+	m->git = xasprintf("%s/" MIRROR_DIR "/git", store_dir(m->r->store));
+	m->ref = xasprintf("refs/holdfast/%s/main", name.data);
+	m->branch = xasprintf("refs/heads/holdfast/%s", name.data);
+	return 0;
+}
+
+int mirror_push(struct recover *r, uint64_t *ret_n)
+{
+	autoput(mirror_release) struct mirror m = { .r = r, .url = r->cfg.mirror_url };
+	autoclose int fd = -1;
+	int e;
+
+	if (!m.url || !*m.url)
+		return -ENODEV;
+	if ((e = lock(r, &fd)) < 0 || (e = set_names(&m)) < 0)
+		return e;
+	if ((e = mirrored_read(r->store, &m.now)) < 0 && e != -ENOENT)
+		return e;
+	(void)fail(&m, "");
+	e = bring_there(&m);
+	m.now.tried_ns = text_now_ns();
+	if (e == -EINTR)
+		return e;
+	if (mirrored_write(r->store, &m.now) < 0)
+		log_warn("%s/" MIRROR_DIR ": its state cannot be written", store_dir(r->store));
+	if (e == 0 && m.stage && stage_shrink(take_ptr(m.stage), m.git) < 0)
+		log_debug("%s: not made smaller", m.git);
+	*ret_n = m.added;
+	return e;
+}

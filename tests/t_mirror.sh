@@ -1,0 +1,156 @@
+#!/bin/sh
+# The mirror: pushed by hand and by the daemon, to a path and through a fake ssh; secrets; a remote that fails, is lost or
+# changed; thinning here; a stock clone; recover --from.
+. "$(dirname "$0")/recover/lib.sh"
+git --version >/dev/null 2>&1 || { echo 'skip no git'; exit 77; }
+export HOLDFAST_CONFIG="$d/config" HOLDFAST_STATE="$d/state" XDG_CACHE_HOME="$d/cache" TZ=UTC GIT_CONFIG_GLOBAL=/dev/null
+remote=$d/remote.git
+host=$(uname -n | sed 's/[^A-Za-z0-9._-]/_/g')
+config() { printf '[prune]\n\tgrace = 0\n[mirror]\n\turl = %s\n\tevery = 1s\n%s' "$remote" "${1-}" >"$HOLDFAST_CONFIG"; }
+git init -q --bare "$remote"
+config
+mkdir -p "$w/src" "$w/secret"
+echo one >"$w/src/a.py"; echo x >"$w/.env"; echo k >"$w/secret/id_rsa"; echo s >"$w/src/Server.PEM"; ln -s src/a.py "$w/link"; chmod 755 "$w/src/a.py"
+first=$(snap first manual 1700000000)
+echo two >"$w/src/a.py"; second=$(snap second interval 1700000600)
+
+gives 0 'push' recover mirror
+says '... says how many' "$d/err" '2 snapshots pushed'
+ref=$(git -C "$remote" for-each-ref --format='%(refname)' refs/holdfast/ | head -1)
+branch=$(git -C "$remote" for-each-ref --format='%(refname:short)' refs/heads | head -1)
+check 'the ref is this machine'"'"'s and workspace'"'"'s' test "${ref#refs/holdfast/"$host"/w-}" != "$ref"
+check 'git finds nothing wrong' git -C "$remote" fsck --full --strict
+check 'secrets are not there' sh -c '! git -C "$1" ls-tree -r --name-only "$2" | grep -Eq "env|id_rsa|PEM"' - "$remote" "$ref"
+check '... the rest is' test "$(git -C "$remote" ls-tree -r --name-only "$ref" | tr '\n' ' ')" = "link src/a.py "
+gives 0 'status' recover mirror --status
+says '... says what was left out' "$d/out" '3 paths that look like secrets'
+says '... and that all is there' "$d/out" ' 0 snapshots behind'
+gives 0 'again' recover mirror
+says '... nothing is new' "$d/err" '0 snapshots pushed'
+
+# Others use what they have.
+git clone -q -b "$branch" "$remote" "$d/clone" 2>"$d/err" || not_ok 'a stock clone'
+check 'git log shows both' test "$(git -C "$d/clone" log --format=%s | tr '\n' ,)" = "interval: second,manual: first,"
+check 'git restore brings the old one' sh -c 'cd "$1" && git restore -s HEAD~1 src/a.py && [ "$(cat src/a.py)" = one ] && [ -x src/a.py ]' - "$d/clone"
+
+# Elsewhere: list, show, diff, restore.
+mkdir "$d/else"
+from() { "$bin/recover" --workspace "$d/else" --from "$remote" "$@"; }
+gives 0 'list from there' from list
+check '... both' test "$(wc -l <"$d/out")" = 2
+says '... with their reasons' "$d/out" 'manual .*first'
+gives 0 'show' from show @~1
+gives 0 'cat' from cat @~1:src/a.py
+check '... the old one' test "$(cat "$d/out")" = one
+gives 0 'diff of two' from diff @~1 @
+says '... as git' "$d/out" '^+two'
+gives 2 'restore needs a place' from restore @ --yes
+gives 0 'restore' from restore @ --to "$d/got" --yes
+check '... is what there was' sh -c 'cd "$1" && [ "$(cat src/a.py)" = two ] && [ -x src/a.py ] && [ "$(readlink link)" = src/a.py ] && [ ! -e .env ]' - "$d/got"
+gives 0 'diff with the workspace' "$bin/recover" --workspace "$w" --from "$remote" diff --name-status
+gives 2 'nothing is written to it' from prune
+gives 4 'no such remote' "$bin/recover" --workspace "$d/else" --from "$d/nosuch.git" list
+git init -q --bare "$d/empty.git"
+gives 1 'an empty one' "$bin/recover" --workspace "$d/else" --from "$d/empty.git" list
+
+# Not a word of secrets when told to; bit for bit where nothing is left out.
+rm -f "$w/.env" "$w/secret/id_rsa" "$w/src/Server.PEM"
+echo y >"$w/allowed.pem"; echo three >"$w/src/a.py"; third=$(snap third interval 1700001200)
+config '	allow = *.pem
+	secret = a.p?
+'
+gives 0 'push with other patterns' recover mirror
+check 'what is allowed is there, what is secret is not' test "$(git -C "$remote" ls-tree -r --name-only "$ref" | tr '\n' ' ')" = "allowed.pem link "
+config '	allow = *
+'
+echo four >"$w/src/a.py"; fourth=$(snap fourth interval 1700001800)
+gives 0 'push all' recover mirror
+check '... it is there' test "$(git -C "$remote" show "$ref:src/a.py")" = four
+check 'the tree is the store'"'"'s own' test "$(git -C "$remote" rev-parse "$ref^{tree}")" = "$(recover export "$d/ex" >/dev/null 2>&1; git -C "$d/ex" rev-parse 'main^{tree}')"
+gives 0 'from there again' from list
+check '... what is new, too' test "$(wc -l <"$d/out")" = 4
+
+# Thinned here, it stays there, and what follows fits.
+printf '[prune]\n\tgrace = 0\n\tall = 1s\n\ttenMinutes = 1s\n\thourly = 1s\n\tdaily = 1s\n\tweekly = 1s\n[mirror]\n\turl = %s\n' "$remote" >"$HOLDFAST_CONFIG"
+gives 0 'prune' recover prune
+check '... one is left here' test "$(recover list --json | wc -l)" = 1
+config; echo five >"$w/src/a.py"; snap fifth interval 1700002400 >/dev/null
+gives 0 'push after it' recover mirror
+check 'all are there' test "$(git -C "$remote" log --format=%s "$ref" | wc -l)" = 5
+check 'git finds nothing wrong' git -C "$remote" fsck --full --strict
+
+# We forget, the remote is lost, somebody else writes there.
+rm -rf "$s/mirror"; echo six >"$w/src/a.py"; snap sixth interval 1700003000 >/dev/null
+gives 0 'push without a memory' recover mirror
+check '... goes on from what is there' test "$(git -C "$remote" log --format=%s "$ref" | wc -l)" = 6
+rm -rf "$remote"; echo seven >"$w/src/a.py"; snap seventh interval 1700003600 >/dev/null
+gives 4 'a remote that is gone' recover mirror
+says '... says so' "$d/err" 'nothing is lost'
+gives 1 'status exits 1' recover mirror --status
+git init -q --bare "$remote"
+gives 0 'one that is new in its place' recover mirror
+check '... gets all that is here' test "$(git -C "$remote" log --format=%s "$ref" | wc -l)" = 4
+check '... whole' git -C "$remote" fsck --full --strict
+git -C "$remote" update-ref "$ref" "$(GIT_AUTHOR_NAME=m GIT_AUTHOR_EMAIL=m@m GIT_COMMITTER_NAME=m GIT_COMMITTER_EMAIL=m@m git -C "$remote" commit-tree -m mine "$(git -C "$remote" rev-parse "$ref^{tree}")")"
+echo eight >"$w/src/a.py"; snap eighth interval 1700004200 >/dev/null
+gives 4 'what somebody else put there' recover mirror
+says '... is not overwritten' "$d/err" 'not made by us'
+
+# By ssh, as the user's git would.
+remote2=$d/ssh.git; git init -q --bare "$remote2"
+cat >"$d/fakessh" <<'E'
+#!/bin/sh
+while [ $# -gt 1 ]; do case $1 in -*) shift;; *) break;; esac; done
+echo "$@" >>"$FAKELOG"; shift
+exec sh -c "$*"
+E
+chmod +x "$d/fakessh"
+export GIT_SSH_COMMAND="$d/fakessh" FAKELOG="$d/ssh.log"
+remote="ssh://me:word@host$remote2"; config
+gives 0 'push by ssh' recover mirror
+check '... through GIT_SSH_COMMAND' grep -q 'git-receive-pack' "$d/ssh.log"
+gives 0 'status of it' recover mirror --status
+check '... shows no password' sh -c '! grep -q word "$1" && grep -qF "***" "$1"' - "$d/out"
+gives 0 'list from it' "$bin/recover" --workspace "$d/else" --from "ssh://host$remote2" list
+check '... all' test "$(wc -l <"$d/out")" = 5
+unset GIT_SSH_COMMAND
+
+# What lies here for it stays small: history is at the remote alone, and what comes later fits on it.
+remote=$d/big.git; git init -q --bare "$remote"; config
+for i in 1 2 3; do head -c 12000000 /dev/urandom >"$w/r$i"; done; snap large interval 1700005000 >/dev/null
+gives 0 'push much' recover mirror
+rm "$w/r1" "$w/r2" "$w/r3"; echo a >"$w/src/a.py"; snap small interval 1700005600 >/dev/null
+gives 0 'push what is left' recover mirror
+check 'the staging has the last commit alone' test -s "$s/mirror/git/shallow"
+echo b >"$w/src/a.py"; snap smaller interval 1700006200 >/dev/null
+gives 0 'push from it' recover mirror
+check '... all is there' test "$(git -C "$remote" log --format=%s "$ref" | head -3 | tr '\n' ,)" = "interval: smaller,interval: small,interval: large,"
+check '... whole' git -C "$remote" fsck --full --strict
+check '... and here is little' test "$(du -sk "$s/mirror" | cut -f1)" -lt 45000
+
+# The daemon: pushes by itself, never waits, says how far it is; a remote that hangs.
+remote=$d/by-daemon.git; git init -q --bare "$remote"; config
+"$bin/snapd" --workspace "$w" --store "$s" --interval 200ms >"$d/log" 2>&1 & pid=$!
+wait_for() { i=0; until "$@" 2>/dev/null || [ $i = 300 ]; do sleep 0.1; i=$((i + 1)); done; [ $i -lt 300 ]; }
+st() { "$bin/snapd" --workspace "$w" --store "$s" --status "$@"; }
+wait_for sh -c '"$@" >/dev/null' - "$bin/snapd" --workspace "$w" --store "$s" --status
+echo nine >"$w/src/a.py"
+check 'the daemon pushes' wait_for sh -c '[ "$(git -C "$1" show "$2:src/a.py")" = nine ]' - "$remote" "$ref"
+check 'and says so' wait_for sh -c '"$1" --workspace "$2" --store "$3" --status | grep -q "^mirror .*ago, 0 behind"' - "$bin/snapd" "$w" "$s"
+st --json >"$d/out"
+check 'as an object' python3 -c '
+import json, sys
+m = json.load(open(sys.argv[1]))["mirror"]
+assert m["behind"] == 0 and m["error"] is None and m["pushed"], m' "$d/out"
+printf '#!/bin/sh\necho $$ >%s\nexec sleep 600\n' "$d/hung" >"$d/hang"; chmod +x "$d/hang"
+mkdir -p "$remote/hooks"; cp "$d/hang" "$remote/hooks/pre-receive"
+echo ten >"$w/src/a.py"
+check 'while it hangs' wait_for test -s "$d/hung"
+echo eleven >"$w/src/a.py"
+id=$("$bin/snapd" --workspace "$w" --store "$s" --once)
+check 'snapshots go on' test "$(recover cat "$id:src/a.py")" = eleven
+"$bin/snapd" --workspace "$w" --store "$s" --stop >/dev/null 2>&1; wait $pid
+check 'and it ends' test $? -lt 128
+check 'and what hung with it' wait_for sh -c '! kill -0 "$(cat "$1")"' - "$d/hung"
+gives 0 'the store is whole' recover verify --all
+exit $bad
