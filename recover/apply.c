@@ -538,11 +538,11 @@ void apply_sweep(int root, const struct targets *t, uint64_t op)
 		char tmp[256];
 		int dirfd;
 
-		if (!*path || kind == KIND_DIR || kind == KIND_SKIPPED ||
-			(dirfd = folder_of(&at, path, &name)) < 0)
+		if (!*path || kind == KIND_SKIPPED || (dirfd = folder_of(&at, path, &name)) < 0)
 			continue;
 		temporary_name(op, path, name, tmp);
-		if (kind == KIND_GONE &&
+		/* of what was to go, also to give way to a folder, it is the old content */
+		if ((kind == KIND_GONE || kind == KIND_DIR) &&
 			renameat2(dirfd, tmp, dirfd, name, RENAME_NOREPLACE) == 0)
 			continue;
 		(void)unlinkat(dirfd, tmp, 0);

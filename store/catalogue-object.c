@@ -46,15 +46,17 @@ static int find_in(struct store *s, struct catalogue *c, int slot, const char *s
 	const struct oid *id, loc_t *ret)
 {
 	sqlite3_stmt *st = cat_stmt(c, slot, sql);
+	loc_t loc = 0;
 	int r;
 
 	if (!st)
 		return c->err;
 	sqlite3_bind_int64(st, 1, oid_key(id));
-	r = get_loc(c, st, ret);
+	r = get_loc(c, st, &loc);
 	if (r != 0)
 		return r;
-	return is_at(s, *ret, id) ? 0 : -ESTALE;
+	*ret = loc;		/* also if something else is there */
+	return is_at(s, loc, id) ? 0 : -ESTALE;
 }
 
 static int find_collision(struct catalogue *c, const struct oid *id, loc_t *ret)

@@ -191,7 +191,7 @@ int query_children(struct store *s, int64_t dir_id, uint64_t seq, bool all, quer
 
 int store_cur_get(struct store *s, const char *path, struct store_entry *ret)
 {
-	struct store_entry e;
+	struct store_entry e = { .kind = KIND_GONE };
 	int64_t id;
 	int r;
 

@@ -89,4 +89,19 @@ while [ $i -le "$points" ]; do
 	i=$((i + 1))
 done
 check "killed at $points points: $forward finished, $back taken back, $early before anything began" test $bad = 0 -a $forward -gt 2 -a $back -gt 4
+
+# A file that gives way to a folder has its temporary's name for a moment.
+gives_way() # WALK WORDS...
+{
+	reset
+	env LD_PRELOAD="$fault" FAULT_CALLS=unlinkat FAULT_PATH=.d8.hf- FAULT_ERR=kill FAULT_AT=1 \
+		"$bin/recover" --workspace "$w" restore "$first" --delete --yes -q >"$d/out" 2>&1
+	[ -n "$(find "$w" -name '.d8.hf-*')" ] || { echo "it was not killed there"; return 1; }
+	walked=$1; shift
+	recover "$@" >"$d/out" 2>&1 || { cat "$d/out"; return 1; }
+	walk "$w" >"$d/x.walk"
+	diff "$walked" "$d/x.walk"
+}
+check 'killed while a file gives way to a folder: --continue' gives_way "$d/first.walk" restore --continue
+check '... undo' gives_way "$d/second.walk" undo --yes
 exit $bad
