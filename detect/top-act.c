@@ -17,7 +17,7 @@
 #include "lib/text.h"
 
 static const struct {
-	const char *question, *done, *ledger;	/* ledger: NULL: it ends nothing */
+	const char *question, *done, *ledger; /* ledger: NULL: it ends nothing */
 	int signo;
 } acts[TOP_ACTS] = {
 	[TOP_FREEZE] = { "freeze", "frozen; r lets it go on", NULL, SIGSTOP },
@@ -47,8 +47,8 @@ static bool is_ours(const struct top *t, int procfd, unsigned i, unsigned head)
 {
 	const struct survey_proc *p = &t->survey.proc[i];
 
-	return p->head == head && p->role.kind == KIND_TRAINING && p->uid == geteuid() && p->state != 'Z' &&
-	       !is_above_us(procfd, p->id.pid);
+	return p->head == head && p->role.kind == KIND_TRAINING && p->uid == geteuid() &&
+	       p->state != 'Z' && !is_above_us(procfd, p->id.pid);
 }
 
 static const struct survey_proc *head_here(struct top *t)
@@ -81,7 +81,8 @@ bool top_question(struct top *t, enum top_act act, char *ret, size_t size)
 		return false;
 	}
 	if (h->role.kind != KIND_TRAINING) {
-		(void)snprintf(t->message, sizeof(t->message), "an editor: nothing is done to it from here");
+		(void)snprintf(t->message, sizeof(t->message),
+			"an editor: nothing is done to it from here");
 		return false;
 	}
 	n = count(t, procfd, h->head, act);
@@ -91,8 +92,8 @@ bool top_question(struct top *t, enum top_act act, char *ret, size_t size)
 				       : "not yours, or gone, or what started this program");
 		return false;
 	}
-	(void)snprintf(ret, size, "%s %s, process %d%s? [y/N] ", acts[act].question, name.data, (int)h->id.pid,
-		n > 1 ? " and its workers" : "");
+	(void)snprintf(ret, size, "%s %s, process %d%s? [y/N] ", acts[act].question, name.data,
+		(int)h->id.pid, n > 1 ? " and its workers" : "");
 	return true;
 }
 
@@ -101,7 +102,8 @@ static int open_ledger(void)
 	autoclose int state = detect_state_dir();
 
 	return state < 0 ? -1
-			 : openat(state, DETECT_LEDGER, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+			 : openat(state, DETECT_LEDGER,
+				   O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
 static void note(int ledger, const struct proc_id *id, const char *action)
@@ -122,7 +124,8 @@ static int send(int procfd, int ledger, const struct proc_id *id, enum top_act a
 
 	if (fd < 0)
 		return -errno;
-	if (proc_read(procfd, id->pid, PROC_STAT, &p) < 0 || p.id.start != id->start || p.uid != geteuid())
+	if (proc_read(procfd, id->pid, PROC_STAT, &p) < 0 || p.id.start != id->start ||
+		p.uid != geteuid())
 		return -ESRCH;
 	if (act == TOP_ASK && !proc_handles(procfd, id->pid, SIGUSR2))
 		return 0;
@@ -158,9 +161,12 @@ void top_do(struct top *t, enum top_act act)
 			failed = r;
 	}
 	if (failed)
-		(void)snprintf(t->message, sizeof(t->message), "process %d: %s", (int)h->id.pid, strerror(-failed));
+		(void)snprintf(t->message, sizeof(t->message), "process %d: %s", (int)h->id.pid,
+			strerror(-failed));
 	else if (!sent)
-		(void)snprintf(t->message, sizeof(t->message), "process %d is gone", (int)h->id.pid);
+		(void)snprintf(
+			t->message, sizeof(t->message), "process %d is gone", (int)h->id.pid);
 	else
-		(void)snprintf(t->message, sizeof(t->message), "process %d: %s", (int)h->id.pid, acts[act].done);
+		(void)snprintf(t->message, sizeof(t->message), "process %d: %s", (int)h->id.pid,
+			acts[act].done);
 }

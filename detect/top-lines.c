@@ -78,7 +78,8 @@ static void act(struct top *t, enum top_act a)
 		if (t->survey.proc[i].id.pid == pid) {
 			t->at = t->survey.proc[i].id;
 			if (top_question(t, a, question, sizeof(question)) &&
-				(!ask(question, line, sizeof(line)) || (*line != 'y' && *line != 'Y')))
+				(!ask(question, line, sizeof(line)) ||
+					(*line != 'y' && *line != 'Y')))
 				(void)snprintf(t->message, sizeof(t->message), "nothing was done");
 			else if (!*t->message)
 				top_do(t, a);
@@ -118,8 +119,9 @@ int top_lines(struct top *t, bool once)
 	char line[64];
 
 	while (!once && r == EXIT_DONE &&
-		ask("\n 1 look again  2 freeze  3 let go on  4 ask  5 end  6 kill  7 clean  8 gate  9 leave\n> ", line,
-			sizeof(line)) &&
+		ask("\n 1 look again  2 freeze  3 let go on  4 ask  5 end  6 kill  7 clean  8 gate "
+		    " 9 leave\n> ",
+			line, sizeof(line)) &&
 		strcmp(line, "9") != 0 && strcmp(line, "q") != 0) {
 		if (*line >= '2' && *line <= '6' && !line[1])
 			act(t, (enum top_act)(*line - '2'));

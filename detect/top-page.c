@@ -11,13 +11,18 @@
 #include "lib/text.h"
 
 enum {
-	LABEL = 42,		/* columns before a graph, where there is room for that */
+	LABEL = 42, /* columns before a graph, where there is room for that */
 	LEAST_GRAPH = 12,
 	REASONS = 3,
-	PROCESSES = 4,		/* lines of processes kept free of graphs and events */
+	PROCESSES = 4, /* lines of processes kept free of graphs and events */
 };
 
-#define OR_FAIL(call) do { int r_ = (call); if (r_ < 0) return r_; } while (0)
+#define OR_FAIL(call)              \
+	do {                       \
+		int r_ = (call);   \
+		if (r_ < 0)        \
+			return r_; \
+	} while (0)
 
 static bool known(uint64_t v)
 {
@@ -36,7 +41,8 @@ static struct top_row *add_row(struct top_page *p)
 }
 
 /* A row of text; where the page is full, nothing. */
-static int line(struct top_page *p, enum term_style style, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int line(struct top_page *p, enum term_style style, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 static int line(struct top_page *p, enum term_style style, const char *fmt, ...)
 {
 	struct top_row *row = add_row(p);
@@ -88,8 +94,8 @@ static int head(const struct top *t, struct top_page *p)
 	if (known(v->left_ms) && v->left_ms < 3600000)
 		(void)snprintf(left, sizeof(left), ", critical in %s at this rate",
 			text_duration(v->left_ms / 1000, span));
-	return buf_printf(&row->text, " " DETECT " top   risk %s, status %s%s %s", risk_name(v->risk), status_name(v->status), left,
-		clock ? clock : "");
+	return buf_printf(&row->text, " " DETECT " top   risk %s, status %s%s %s",
+		risk_name(v->risk), status_name(v->status), left, clock ? clock : "");
 }
 
 static int reasons(const struct top *t, struct top_page *p, unsigned most)
@@ -113,7 +119,8 @@ static int reasons(const struct top *t, struct top_page *p, unsigned most)
 
 /* ---- graphs ---- */
 
-int top_graph_line(const struct top *t, enum top_graph g, unsigned width, unsigned at, unsigned lines, struct buf *b)
+int top_graph_line(const struct top *t, enum top_graph g, unsigned width, unsigned at,
+	unsigned lines, struct buf *b)
 {
 	static const char ascii[] = " .:-=+*#@";
 
@@ -130,7 +137,7 @@ int top_graph_line(const struct top *t, enum top_graph g, unsigned width, unsign
 		eighths = eighths < 0 ? 0 : eighths > 8 ? 8 : eighths;
 		if (!t->utf8 || !eighths)
 			OR_FAIL(buf_addch(b, ascii[eighths]));
-		else	/* U+2581 to U+2588: blocks of one to eight eighths */
+		else /* U+2581 to U+2588: blocks of one to eight eighths */
 			OR_FAIL(buf_printf(b, "\xe2\x96%c", 0x80 + eighths));
 	}
 	return 0;
@@ -171,10 +178,12 @@ static void gpu_metrics(const struct top *t, struct metric *m, unsigned *n)
 		char busy[32] = "";
 
 		if (known(g->busy))
-			(void)snprintf(busy, sizeof(busy), ", busy %u %%", (unsigned)(g->busy / 100));
+			(void)snprintf(
+				busy, sizeof(busy), ", busy %u %%", (unsigned)(g->busy / 100));
 		if (known(g->used) && known(g->total) && g->total)
 			metric(m, n, TOP_GPU + i, percent(g->used, g->total) * 100u >= lim->gpu,
-				"GPU %u     %3u %% of %s%s", i, percent(g->used, g->total), text_size(g->total, a), busy);
+				"GPU %u     %3u %% of %s%s", i, percent(g->used, g->total),
+				text_size(g->total, a), busy);
 		else
 			metric(m, n, TOP_GPU + i, false, "GPU %u     memory not told%s", i, busy);
 	}
@@ -187,28 +196,36 @@ static unsigned metrics(const struct top *t, struct metric *m)
 	unsigned n = 0, used = percent(x->mem_total - x->mem_available, x->mem_total);
 	char a[16], b[16];
 
-	metric(m, &n, TOP_MEM, used * 100u >= lim->mem_critical, "memory    %3u %% of %s, %s left", used,
-		text_size(x->mem_total, a), text_size(x->mem_available, b));
+	metric(m, &n, TOP_MEM, used * 100u >= lim->mem_critical, "memory    %3u %% of %s, %s left",
+		used, text_size(x->mem_total, a), text_size(x->mem_available, b));
 	if (x->cg.version)
 		metric(m, &n, TOP_CG, percent(x->cg.used, x->cg.limit) * 100u >= lim->mem_critical,
-			"cgroup    %3u %% of %s, %s left", percent(x->cg.used, x->cg.limit), text_size(x->cg.limit, a),
+			"cgroup    %3u %% of %s, %s left", percent(x->cg.used, x->cg.limit),
+			text_size(x->cg.limit, a),
 			text_size(x->cg.limit > x->cg.used ? x->cg.limit - x->cg.used : 0, b));
 	if (known(x->swap_total) && x->swap_total && known(x->swap_free))
-		metric(m, &n, TOP_SWAP, percent(x->swap_total - x->swap_free, x->swap_total) * 100u >= lim->swap,
-			"swap      %3u %% of %s", percent(x->swap_total - x->swap_free, x->swap_total),
+		metric(m, &n, TOP_SWAP,
+			percent(x->swap_total - x->swap_free, x->swap_total) * 100u >= lim->swap,
+			"swap      %3u %% of %s",
+			percent(x->swap_total - x->swap_free, x->swap_total),
 			text_size(x->swap_total, a));
 	if (known(x->mem_psi.some10))
-		metric(m, &n, TOP_PSI, known(x->mem_psi.full10) && x->mem_psi.full10 >= lim->psi_medium,
-			"waiting   %3u %% for memory, all %u %%", (unsigned)(x->mem_psi.some10 / 100),
+		metric(m, &n, TOP_PSI,
+			known(x->mem_psi.full10) && x->mem_psi.full10 >= lim->psi_medium,
+			"waiting   %3u %% for memory, all %u %%",
+			(unsigned)(x->mem_psi.some10 / 100),
 			known(x->mem_psi.full10) ? (unsigned)(x->mem_psi.full10 / 100) : 0);
 	gpu_metrics(t, m, &n);
 	if (known(x->shm_total))
-		metric(m, &n, TOP_SHM, percent(x->shm_total - x->shm_free, x->shm_total) * 100u >= lim->shm,
+		metric(m, &n, TOP_SHM,
+			percent(x->shm_total - x->shm_free, x->shm_total) * 100u >= lim->shm,
 			"/dev/shm  %3u %% of %s", percent(x->shm_total - x->shm_free, x->shm_total),
 			text_size(x->shm_total, a));
 	if (known(x->cpu_busy))
-		metric(m, &n, TOP_CPU, x->cpu_busy >= lim->cpu, "cpu       %3u %% of %" PRIu64 ", load %" PRIu64 ".%02u",
-			(unsigned)(x->cpu_busy / 100), x->ncpu, known(x->load1) ? x->load1 / 100 : 0,
+		metric(m, &n, TOP_CPU, x->cpu_busy >= lim->cpu,
+			"cpu       %3u %% of %" PRIu64 ", load %" PRIu64 ".%02u",
+			(unsigned)(x->cpu_busy / 100), x->ncpu,
+			known(x->load1) ? x->load1 / 100 : 0,
 			known(x->load1) ? (unsigned)(x->load1 % 100) : 0);
 	return n;
 }
@@ -224,7 +241,8 @@ static int graph(const struct top *t, struct top_page *p, const struct metric *m
 		if (!row)
 			return 0;
 		row->style = (unsigned char)m->style;
-		OR_FAIL(buf_printf(&row->text, "%-*s", width ? LABEL : 1, i == lines - 1 ? m->text : ""));
+		OR_FAIL(buf_printf(
+			&row->text, "%-*s", width ? LABEL : 1, i == lines - 1 ? m->text : ""));
 		if (width)
 			OR_FAIL(top_graph_line(t, m->graph, width, i, lines, &row->text));
 	}
@@ -240,7 +258,8 @@ static int add_growth(struct buf *b, int64_t growth)
 	/* Less than a quarter of a MiB a second is nothing to look at. */
 	if (growth == INT64_MIN || (growth < 262144 && growth > -262144))
 		return buf_printf(b, " %11s", growth == INT64_MIN ? "" : "-");
-	return buf_printf(b, " %c%8s/s", growth < 0 ? '-' : '+', text_size((uint64_t)(growth < 0 ? -growth : growth), size));
+	return buf_printf(b, " %c%8s/s", growth < 0 ? '-' : '+',
+		text_size((uint64_t)(growth < 0 ? -growth : growth), size));
 }
 
 static int process(const struct top *t, struct top_page *p, const struct top_item *x)
@@ -254,12 +273,16 @@ static int process(const struct top *t, struct top_page *p, const struct top_ite
 		return 0;
 	row->bold = whole;
 	row->at = q->id.pid == t->at.pid && q->id.start == t->at.start;
-	row->style = x->frozen ? TERM_YELLOW : whole && q->role.kind == KIND_TRAINING ? TERM_CYAN : TERM_PLAIN;
+	row->style = x->frozen                                ? TERM_YELLOW
+		     : whole && q->role.kind == KIND_TRAINING ? TERM_CYAN
+							      : TERM_PLAIN;
 	OR_FAIL(buf_printf(&row->text, "%8d %10s", (int)q->id.pid, text_size(x->bytes, size)));
 	OR_FAIL(add_growth(&row->text, x->growth));
 	if (t->gpus.n)
-		OR_FAIL(buf_printf(&row->text, " %9s", known(x->gpu) ? text_size(x->gpu, gpu) : ""));
-	OR_FAIL(buf_printf(&row->text, "  %*s%s", (int)x->depth * 2, "", whole ? x->folded ? "+ " : "" : ""));
+		OR_FAIL(buf_printf(
+			&row->text, " %9s", known(x->gpu) ? text_size(x->gpu, gpu) : ""));
+	OR_FAIL(buf_printf(
+		&row->text, "  %*s%s", (int)x->depth * 2, "", whole ? x->folded ? "+ " : "" : ""));
 	if (q->role.kind == KIND_EDITOR && whole)
 		OR_FAIL(add_name(&row->text, family_name(q->role.family)));
 	else if (q->role.kind == KIND_TRAINING && (whole || q->role.role == ROLE_NONE))
@@ -290,8 +313,8 @@ static int processes(struct top *t, struct top_page *p, unsigned room)
 	for (unsigned i = 0; i < t->n_item; i++)
 		if (t->survey.proc[t->item[i].index].id.pid == t->at.pid)
 			at = i;
-	OR_FAIL(line(p, TERM_DIM, "%8s %10s %11s%s  %s", "PID", "MEMORY", "GROWTH", t->gpus.n ? "       GPU" : "",
-		"EDITORS AND TRAININGS"));
+	OR_FAIL(line(p, TERM_DIM, "%8s %10s %11s%s  %s", "PID", "MEMORY", "GROWTH",
+		t->gpus.n ? "       GPU" : "", "EDITORS AND TRAININGS"));
 	p->row[p->n - 1].bold = true;
 	keep_in_sight(t, at, t->n_item, --room);
 	for (unsigned i = 0; i < room && t->top + i < t->n_item; i++)
@@ -306,7 +329,8 @@ static int events(struct top *t, struct top_page *p, unsigned from, unsigned roo
 	for (unsigned i = 0; i + 1 < room && from + i < t->n_event; i++) {
 		const char *text = t->event[from + i];
 
-		OR_FAIL(line(p, strlen(text) > 20 && text[20] == '!' ? TERM_RED : TERM_PLAIN, "%s", text));
+		OR_FAIL(line(p, strlen(text) > 20 && text[20] == '!' ? TERM_RED : TERM_PLAIN, "%s",
+			text));
 		p->row[p->n - 1].at = choose && from + i == t->event_at;
 	}
 	return t->n_event ? 0 : line(p, TERM_DIM, "nothing is recorded");
@@ -352,7 +376,8 @@ static int help_page(struct top_page *p)
 	static const char *const text[] = {
 		" j, Down, k, Up      move; PgDn, PgUp, g, G too",
 		" Enter, Space        fold the editor or training, or open it again",
-		" f                   freeze the training: it stops where it is, and keeps its memory",
+		" f                   freeze the training: it stops where it is, and keeps its "
+		"memory",
 		" r                   let a frozen one go on",
 		" a                   ask it to release caches and save a checkpoint (SIGUSR2)",
 		" x                   end it: SIGTERM",
@@ -364,7 +389,8 @@ static int help_page(struct top_page *p)
 		" ?                   this help",
 		" q, Ctrl-C           leave",
 		"",
-		" What is done to a training is done to all its processes. Nothing is done to an editor.",
+		" What is done to a training is done to all its processes. Nothing is done to an "
+		"editor.",
 	};
 
 	OR_FAIL(line(p, TERM_PLAIN, " keys"));
@@ -376,9 +402,10 @@ static int help_page(struct top_page *p)
 
 static const char *hint(const struct top *t)
 {
-	return t->help	   ? " q back"
+	return t->help     ? " q back"
 	       : t->events ? " q back  j k move"
-			   : " f freeze  r resume  a ask  x end  c clean  g gate  e events  ? help  q leave";
+			   : " f freeze  r resume  a ask  x end  c clean  g gate  e events  ? help "
+			     " q leave";
 }
 
 int top_page(struct top *t, unsigned rows, unsigned columns, struct top_page *p)

@@ -12,7 +12,7 @@
 #include "lib/auto.h"
 #include "lib/text.h"
 
-enum { SAMPLE_GAP_MS = 30000 };	/* the monitor writes at least each 10 s */
+enum { SAMPLE_GAP_MS = 30000 }; /* the monitor writes at least each 10 s */
 
 static uint8_t share(uint64_t part, uint64_t whole)
 {
@@ -23,8 +23,9 @@ static uint8_t share(uint64_t part, uint64_t whole)
 
 static uint8_t used(uint64_t left, uint64_t whole)
 {
-	return left == MACHINE_NONE || whole == MACHINE_NONE || left > whole ? TOP_NO_POINT
-									     : share(whole - left, whole);
+	return left == MACHINE_NONE || whole == MACHINE_NONE || left > whole
+		       ? TOP_NO_POINT
+		       : share(whole - left, whole);
 }
 
 static uint8_t hundredths(uint64_t v)
@@ -35,7 +36,7 @@ static uint8_t hundredths(uint64_t v)
 static void put_points(struct top *t)
 {
 	const struct machine *m = &t->m;
-	uint8_t (*p)[TOP_PAST] = t->past;
+	uint8_t(*p)[TOP_PAST] = t->past;
 	unsigned at = t->next;
 
 	p[TOP_MEM][at] = used(m->mem_available, m->mem_total);
@@ -45,7 +46,9 @@ static void put_points(struct top *t)
 	p[TOP_CPU][at] = hundredths(m->cpu_busy);
 	p[TOP_SHM][at] = used(m->shm_free, m->shm_total);
 	for (unsigned i = 0; i < GPU_MAX; i++)
-		p[TOP_GPU + i][at] = i < t->gpus.n ? share(t->gpus.gpu[i].used, t->gpus.gpu[i].total) : TOP_NO_POINT;
+		p[TOP_GPU + i][at] = i < t->gpus.n
+					     ? share(t->gpus.gpu[i].used, t->gpus.gpu[i].total)
+					     : TOP_NO_POINT;
 	t->next = (at + 1) % TOP_PAST;
 }
 
@@ -60,16 +63,19 @@ static void put_samples(struct top *t, const struct sample *s, unsigned n)
 
 		while (k + 1 < n && s[k + 1].real_ms <= when)
 			k++;
-		if (s[k].real_ms > when || when - s[k].real_ms > SAMPLE_GAP_MS || s[k].total != t->m.total)
+		if (s[k].real_ms > when || when - s[k].real_ms > SAMPLE_GAP_MS ||
+			s[k].total != t->m.total)
 			continue;
 		t->past[TOP_MEM][i] = used(s[k].available, s[k].total);
-		t->past[TOP_SWAP][i] = s[k].swap_total ? used(s[k].swap_free, s[k].swap_total) : TOP_NO_POINT;
-		t->past[TOP_CPU][i] = s[k].cpu_busy <= 10000 ? hundredths(s[k].cpu_busy) : TOP_NO_POINT;
+		t->past[TOP_SWAP][i] =
+			s[k].swap_total ? used(s[k].swap_free, s[k].swap_total) : TOP_NO_POINT;
+		t->past[TOP_CPU][i] =
+			s[k].cpu_busy <= 10000 ? hundredths(s[k].cpu_busy) : TOP_NO_POINT;
 		t->past[TOP_GPU][i] = share(s[k].gpu_used, s[k].gpu_total);
 	}
 	for (unsigned i = 0; i < n; i++)
-		if (now - s[i].real_ms < 60000 && now - s[i].real_ms < t->m.mono_ms && s[i].total == t->m.total &&
-			(!i || s[i].real_ms > s[i - 1].real_ms))
+		if (now - s[i].real_ms < 60000 && now - s[i].real_ms < t->m.mono_ms &&
+			s[i].total == t->m.total && (!i || s[i].real_ms > s[i - 1].real_ms))
 			risk_note(&t->state, t->m.mono_ms - (now - s[i].real_ms), s[i].available);
 }
 
@@ -130,7 +136,8 @@ static void read_events(struct top *t)
 	t->journal_ns = ns;
 }
 
-int top_open(struct top *t, const struct roots *roots, const struct detect_settings *set, uint64_t tick_ms)
+int top_open(struct top *t, const struct roots *roots, const struct detect_settings *set,
+	uint64_t tick_ms)
 {
 	memset(t, 0, sizeof(*t));
 	memset(t->past, TOP_NO_POINT, sizeof(t->past));
@@ -168,7 +175,8 @@ void top_read(struct top *t)
 		.training_bytes = MACHINE_NONE,
 		.disk = t->disk,
 		.n_disk = machine_disk(".", t->disk) == 0 && t->disk[0].total ? 1 : 0 };
-	/* Resident pages: walking page tables for the shared ones takes locks that others wait for. */
+	/* Resident pages: walking page tables for the shared ones takes locks that others wait for.
+	 * */
 	if (survey_take(t->roots, &t->set->patterns, 0, &s) == 0) {
 		survey_release(&t->survey);
 		t->survey = s;

@@ -1,4 +1,5 @@
-/* detect/top-tree.c - editors and trainings as trees, the largest whole first; what each grows by. See top.h. */
+/* detect/top-tree.c - editors and trainings as trees, the largest whole first; what each grows by.
+ * See top.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +74,8 @@ int64_t top_growth(const struct top *t, const struct proc_id *id)
 	last = (x->next + TOP_GROWTH - 1) % TOP_GROWTH;
 	first = (x->next + TOP_GROWTH - x->n) % TOP_GROWTH;
 	ms = x->at[last].ms - x->at[first].ms;
-	return ms ? ((int64_t)x->at[last].bytes - (int64_t)x->at[first].bytes) * 1000 / (int64_t)ms : INT64_MIN;
+	return ms ? ((int64_t)x->at[last].bytes - (int64_t)x->at[first].bytes) * 1000 / (int64_t)ms
+		  : INT64_MIN;
 }
 
 static bool is_folded(const struct top *t, const struct proc_id *id)
@@ -88,7 +90,9 @@ static void sum(const struct top *t, unsigned head, struct top_item *x)
 {
 	const struct survey *s = &t->survey;
 
-	*x = (struct top_item){ .index = head, .gpu = MACHINE_NONE, .growth = INT64_MIN, .frozen = true };
+	*x = (struct top_item){
+		.index = head, .gpu = MACHINE_NONE, .growth = INT64_MIN, .frozen = true
+	};
 	x->folded = is_folded(t, &s->proc[head].id);
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct survey_proc *p = &s->proc[i];
@@ -136,13 +140,14 @@ static bool is_listed(const struct top *t, unsigned from, unsigned index)
 }
 
 /* What process `parent` of this whole has started, each with its own below it. */
-static void add_children(struct top *t, unsigned from, unsigned head, unsigned parent, unsigned depth)
+static void add_children(
+	struct top *t, unsigned from, unsigned head, unsigned parent, unsigned depth)
 {
 	const struct survey *s = &t->survey;
 
 	for (unsigned i = 0; i < s->n && depth < DEEPEST; i++)
-		if (i != head && s->proc[i].head == head && s->proc[i].ppid == s->proc[parent].id.pid &&
-			!is_listed(t, from, i)) {
+		if (i != head && s->proc[i].head == head &&
+			s->proc[i].ppid == s->proc[parent].id.pid && !is_listed(t, from, i)) {
 			add_item(t, i, depth);
 			add_children(t, from, head, i, depth + 1);
 		}
@@ -237,7 +242,7 @@ void top_fold(struct top *t)
 			top_tree(t);
 			return;
 		}
-	if (t->n_folded == TOP_FOLDS)	/* the oldest opens again */
+	if (t->n_folded == TOP_FOLDS) /* the oldest opens again */
 		memmove(t->folded, t->folded + 1, --t->n_folded * sizeof(*t->folded));
 	t->folded[t->n_folded++] = id;
 	top_tree(t);

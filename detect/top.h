@@ -1,12 +1,18 @@
-/* detect/top.h - detect-top: how the machine is, live, and what can be done about it. What its files share; not for others.
+/* detect/top.h - detect-top: how the machine is, live, and what can be done about it. What its
+ * files share; not for others.
  *
- * top_open, then top_read once a tick, top_page for what it looks like as rows of text, top_close. The page knows no terminal:
- * top_main.c puts it on one with lib/term.h, top-lines.c prints it where there is none, tests compare it. Everything comes
- * from the room's own readings (machine.h, gpu.h, survey.h, risk.h, journal.h); the graphs begin with what the monitor left
+ * top_open, then top_read once a tick, top_page for what it looks like as rows of text, top_close.
+ * The page knows no terminal:
+ * top_main.c puts it on one with lib/term.h, top-lines.c prints it where there is none, tests
+ * compare it. Everything comes
+ * from the room's own readings (machine.h, gpu.h, survey.h, risk.h, journal.h); the graphs begin
+ * with what the monitor left
  * (samples.h).
  *
- * What is done to a training goes to its whole: the first process and its workers, each held by a pidfd whose start time is
- * compared again. Editors, shells, other users' processes and whoever started us are never touched. Ends go to the ledger
+ * What is done to a training goes to its whole: the first process and its workers, each held by a
+ * pidfd whose start time is
+ * compared again. Editors, shells, other users' processes and whoever started us are never touched.
+ * Ends go to the ledger
  * (evidence.h) first. */
 #ifndef DETECT_TOP_H
 #define DETECT_TOP_H
@@ -30,7 +36,10 @@ enum {
 	TOP_NO_POINT = 255,
 };
 
-enum top_graph { TOP_MEM, TOP_CG, TOP_SWAP, TOP_PSI, TOP_CPU, TOP_SHM, TOP_GPU, TOP_GRAPHS = TOP_GPU + GPU_MAX };
+enum top_graph {
+	TOP_MEM, TOP_CG, TOP_SWAP, TOP_PSI, TOP_CPU, TOP_SHM, TOP_GPU,
+	TOP_GRAPHS = TOP_GPU + GPU_MAX
+};
 
 /* What a process held at the last looks. */
 struct top_past {
@@ -64,7 +73,8 @@ struct top {
 	bool read;			/* a first reading was made */
 	const char *trouble;		/* what cannot be read now; NULL */
 
-	uint8_t past[TOP_GRAPHS][TOP_PAST];	/* percent, or TOP_NO_POINT; round, the newest before `next` */
+	/* percent, or TOP_NO_POINT; round, the newest before `next` */
+	uint8_t past[TOP_GRAPHS][TOP_PAST];
 	unsigned next;
 
 	struct top_past *of;		/* of processes */
@@ -89,12 +99,14 @@ struct top {
 };
 
 /* -errno when /proc cannot be read at all. */
-int top_open(struct top *t, const struct roots *roots, const struct detect_settings *set, uint64_t tick_ms);
+int top_open(struct top *t, const struct roots *roots, const struct detect_settings *set,
+	uint64_t tick_ms);
 void top_close(struct top *t);
 /* A new reading, a point in each graph. What fails now is in `trouble`; the rest goes on. */
 void top_read(struct top *t);
 
-/* top-tree.c: the survey as rows, the largest whole first; growth. After each reading, and after a fold. */
+/* top-tree.c: the survey as rows, the largest whole first; growth. After each reading, and after a
+ * fold. */
 void top_tree(struct top *t);
 int64_t top_growth(const struct top *t, const struct proc_id *id);	/* INT64_MIN: not known */
 struct top_item *top_here(struct top *t);	/* the item chosen; NULL: none */
@@ -111,11 +123,14 @@ struct top_page {
 	unsigned n, rows, columns;
 	struct top_row row[TOP_ROWS];
 };
-/* rows >= 5 and columns >= 20 are filled; less gives what fits. Release with top_page_release. -ENOMEM. */
+/* rows >= 5 and columns >= 20 are filled; less gives what fits. Release with top_page_release.
+ * -ENOMEM. */
 int top_page(struct top *t, unsigned rows, unsigned columns, struct top_page *ret);
 void top_page_release(struct top_page *p);
-/* One graph line: the newest `width` points at the right, line `line` (0 is the highest) of `lines`. Appended. */
-int top_graph_line(const struct top *t, enum top_graph g, unsigned width, unsigned line, unsigned lines, struct buf *b);
+/* One graph line: the newest `width` points at the right, line `line` (0 is the highest) of
+ * `lines`. Appended. */
+int top_graph_line(const struct top *t, enum top_graph g, unsigned width, unsigned line,
+	unsigned lines, struct buf *b);
 
 /* top-act.c. The answer for the bottom line goes to t->message. */
 enum top_act { TOP_FREEZE, TOP_RESUME, TOP_ASK, TOP_END, TOP_KILL, TOP_ACTS };

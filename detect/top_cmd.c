@@ -1,4 +1,5 @@
-/* detect/top_cmd.c - the row `top` of detect-core: the screen is a program of its own, so that nobody else loads one. */
+/* detect/top_cmd.c - the row `top` of detect-core: the screen is a program of its own, so that
+ * nobody else loads one. */
 #include <stdio.h>
 
 #include "detect/top.h"

@@ -40,7 +40,8 @@ static void draw(void *arg)
 
 		term_style((enum term_style)row->style, row->bold, row->at || row->bar);
 		/* The last place of all cannot be written without scrolling. */
-		term_put((int)i, 0, i + 1 == (unsigned)LINES ? COLS - 1 : COLS, row->text.data ? row->text.data : "");
+		term_put((int)i, 0, i + 1 == (unsigned)LINES ? COLS - 1 : COLS,
+			row->text.data ? row->text.data : "");
 	}
 	top_page_release(&p);
 	term_style(TERM_PLAIN, false, false);
@@ -78,7 +79,8 @@ static void clean(struct top *t)
 static void gate(struct top *t)
 {
 	char line[1024], shown[1100], *save = NULL;
-	char name[] = DETECT, word[] = "gate", no[] = "--no-snapshot", dashes[] = "--", *argv[40] = { name, word, no, dashes };
+	char name[] = DETECT, word[] = "gate", no[] = "--no-snapshot", dashes[] = "--",
+	     *argv[40] = { name, word, no, dashes };
 	unsigned n = 4;
 
 	if (!term_prompt("is there room for which command? ", line, sizeof(line), draw, t))
@@ -95,8 +97,8 @@ static void slower(struct top *t, bool slower)
 	uint64_t ms = slower ? t->tick_ms * 2 : t->tick_ms / 2;
 
 	t->tick_ms = ms < SHORTEST_MS ? SHORTEST_MS : ms > LONGEST_MS ? LONGEST_MS : ms;
-	(void)snprintf(t->message, sizeof(t->message), "a look every %u.%u s", (unsigned)(t->tick_ms / 1000),
-		(unsigned)(t->tick_ms % 1000 / 100));
+	(void)snprintf(t->message, sizeof(t->message), "a look every %u.%u s",
+		(unsigned)(t->tick_ms / 1000), (unsigned)(t->tick_ms % 1000 / 100));
 }
 
 static void back(struct top *t)
@@ -128,34 +130,43 @@ static void do_key(struct top *t, int key)
 {
 	*t->message = '\0';
 	switch (key) {
-	case 'q': case 27: case KEY_LEFT:
+	case 'q':
+	case 27:
+	case KEY_LEFT:
 		back(t);
 		return;
-	case '?': case KEY_F(1):
+	case '?':
+	case KEY_F(1):
 		show(t, &t->help);
 		return;
 	case 'e':
 		show(t, &t->events);
 		return;
-	case 'j': case KEY_DOWN:
+	case 'j':
+	case KEY_DOWN:
 		top_move(t, 1);
 		return;
-	case 'k': case KEY_UP:
+	case 'k':
+	case KEY_UP:
 		top_move(t, -1);
 		return;
-	case KEY_NPAGE: case 6:
+	case KEY_NPAGE:
+	case 6:
 		top_move(t, LINES / 2);
 		return;
-	case KEY_PPAGE: case 2:
+	case KEY_PPAGE:
+	case 2:
 		top_move(t, -(LINES / 2));
 		return;
 	case KEY_HOME:
 		top_move(t, -100000);
 		return;
-	case 'G': case KEY_END:
+	case 'G':
+	case KEY_END:
 		top_move(t, 100000);
 		return;
-	case '+': case '-':
+	case '+':
+	case '-':
 		slower(t, key == '+');
 		return;
 	case 12:
@@ -190,7 +201,8 @@ static void loop(struct top *t)
 		}
 		draw(t);
 		now = now_ms();
-		if (poll(&in, 1, next > now ? (int)(next - now) : 0) > 0 && in.revents & (POLLHUP | POLLERR))
+		if (poll(&in, 1, next > now ? (int)(next - now) : 0) > 0 &&
+			in.revents & (POLLHUP | POLLERR))
 			return;
 		while (!quit && !term_ended() && (key = getch()) != ERR) {
 			if (key != KEY_RESIZE)
@@ -204,11 +216,14 @@ static void loop(struct top *t)
 static int help(void)
 {
 	(void)puts("usage: " DETECT " top [--interval TIME] [--once]\n\n"
-		   "Live: risk and why, memory, swap, pressure, GPUs and /dev/shm as graphs, editors and trainings as\n"
-		   "trees with what they hold and grow by, what ended lately. A training can be frozen, resumed, asked,\n"
+		   "Live: risk and why, memory, swap, pressure, GPUs and /dev/shm as graphs, "
+		   "editors and trainings as\n"
+		   "trees with what they hold and grow by, what ended lately. A training can be "
+		   "frozen, resumed, asked,\n"
 		   "ended from here, each asked before. ? shows the keys.\n\n"
 		   "  --interval TIME   between two looks, 1s\n"
-		   "  --once            one page of text, then out; so too where the output is no terminal\n\n"
+		   "  --once            one page of text, then out; so too where the output is no "
+		   "terminal\n\n"
 		   "Exit codes: 0 done, 2 usage, 4 /proc cannot be read.");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
@@ -222,8 +237,8 @@ static int parse(int argc, char **argv, uint64_t *tick_ms, bool *once)
 		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return 1;
 		else if (strcmp(argv[i], "--interval") == 0 && i + 1 < argc &&
-			 text_parse_duration_ms(argv[i + 1], tick_ms) == 0 && *tick_ms >= SHORTEST_MS &&
-			 *tick_ms <= LONGEST_MS)
+			 text_parse_duration_ms(argv[i + 1], tick_ms) == 0 &&
+			 *tick_ms >= SHORTEST_MS && *tick_ms <= LONGEST_MS)
 			i++;
 		else
 			return -EINVAL;
@@ -249,7 +264,7 @@ int main(int argc, char **argv)
 	}
 	if (detect_settings_load(&set) < 0) {
 		detect_settings_release(&set);
-		return EXIT_USAGE;	/* said where it was found */
+		return EXIT_USAGE; /* said where it was found */
 	}
 	r = top_open(&t, &roots_real, &set, tick_ms);
 	if (r < 0) {

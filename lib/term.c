@@ -24,7 +24,8 @@ bool term_is_dumb(void)
 {
 	const char *term = getenv("TERM");
 
-	return !term || !*term || strcmp(term, "dumb") == 0 || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO);
+	return !term || !*term || strcmp(term, "dumb") == 0 || !isatty(STDIN_FILENO) ||
+	       !isatty(STDOUT_FILENO);
 }
 
 bool term_is_utf8(void)
@@ -94,7 +95,9 @@ void term_style(enum term_style style, bool bold, bool reverse)
 	attr_t a = (bold ? A_BOLD : A_NORMAL) | (reverse ? A_REVERSE : A_NORMAL);
 
 	if (color)
-		a |= style == TERM_DIM ? A_DIM : style == TERM_PLAIN ? 0 : (attr_t)COLOR_PAIR(style);
+		a |= style == TERM_DIM     ? A_DIM
+		     : style == TERM_PLAIN ? 0
+					   : (attr_t)COLOR_PAIR(style);
 	(void)attrset(a);
 }
 
@@ -154,7 +157,8 @@ bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *
 
 		(void)snprintf(line, sizeof(line), "%s%s", what, ret);
 		term_put(LINES - 1, 0, COLS - 1, line);
-		(void)move(LINES - 1, (int)(strlen(line) < (size_t)COLS - 1 ? strlen(line) : (size_t)COLS - 1));
+		(void)move(LINES - 1,
+			(int)(strlen(line) < (size_t)COLS - 1 ? strlen(line) : (size_t)COLS - 1));
 		(void)refresh();
 		(void)timeout(-1);
 		c = getch();

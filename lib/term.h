@@ -1,7 +1,9 @@
-/* lib/term.h - what the screens share: the terminal taken and given back, text put into a row, a question at the bottom,
+/* lib/term.h - what the screens share: the terminal taken and given back, text put into a row, a
+ * question at the bottom,
  * another program run in between. Over ncursesw; programs without a screen do not link it.
  *
- * term_start once, then the rest; the terminal is given back by term_end, by exit() and, through term_ended, after a signal.
+ * term_start once, then the rest; the terminal is given back by term_end, by exit() and, through
+ * term_ended, after a signal.
  * One thread, one terminal. */
 #ifndef LIB_TERM_H
 #define LIB_TERM_H
@@ -26,16 +28,20 @@ int term_ended(void);
 /* Last call of a program whose term_ended said so: ends it by that signal. */
 void term_die(void);
 
-void term_style(enum term_style style, bool bold, bool reverse);	/* of what is put from now on */
-/* text from byte 0 in `width` columns of row y from column x, the rest blank: no control character reaches the terminal, no
+/* Of what is put from now on. */
+void term_style(enum term_style style, bool bold, bool reverse);
+/* text from byte 0 in `width` columns of row y from column x, the rest blank: no control character
+ * reaches the terminal, no
  * character is cut in half. */
 void term_put(int y, int x, int width, const char *text);
-/* A line at the bottom. false: Esc or empty. redraw: what stands above it, after the size changed; may be NULL. */
+/* A line at the bottom. false: Esc or empty. redraw: what stands above it, after the size changed;
+ * may be NULL. */
 bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *arg), void *arg);
 /* One key at the bottom: y is yes, all else no. */
 bool term_confirm(const char *what, void (*redraw)(void *arg), void *arg);
 
-/* The terminal as it was before term_start, cleared, "$ shown" on it; fn in a child, whose Ctrl-C it is; then, when `pause`,
+/* The terminal as it was before term_start, cleared, "$ shown" on it; fn in a child, whose Ctrl-C
+ * it is; then, when `pause`,
  * Enter is waited for. The exit code, 128 where a signal or nothing was the end. */
 int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg);
 

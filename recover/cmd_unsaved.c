@@ -261,31 +261,11 @@ static int confirm(const struct args *a, const char *name)
 	return EXIT_NO;
 }
 
-/* dir: the file's folder, open; text with its byte order mark. */
-static int replace(const char *name, const struct recover *r, const struct buf *text, mode_t mode)
-{
-	autoclose int root = open(r->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *base = strrchr(name, '/');
-	autofree char *dir = base ? xstrndup(name, (size_t)(base - name)) : NULL;
-	autoclose int fd = root < 0 ? -1
-			   : dir    ? io_open_beneath(root, dir, O_RDONLY | O_DIRECTORY, 0, 0)
-				    : dup(root);
-	int e = fd < 0 ? (root < 0 || !dir ? -errno : fd) : 0;
-
-	if (e == 0)
-		e = io_replace_file(fd, base ? base + 1 : name, text->data, text->len, mode);
-	if (e < 0)
-		log_error_errno(e, "%s", name);
-	return e < 0 ? EXIT_ENV : EXIT_DONE;
-}
-
 static int restore_over(struct recover *r, const struct args *a, const struct unsaved_item *it,
 	const struct buf *text)
 {
-	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	autoput(buf_release) struct buf disk = BUF_INIT, out = BUF_INIT;
 	struct stat st = { .st_mode = 0644 };
-	char hex[41];
 	bool bom = false;
 	int rc, e;
 
@@ -307,8 +287,6 @@ static int restore_over(struct recover *r, const struct args *a, const struct un
 			 "newer; "
 			 "\"Revert File\" there takes the restored text",
 			it->editor);
-	if ((rc = safety_take(r, "before an unsaved buffer is restored", &sn)))
-		return rc;
 	e = unsaved_disk(r, it->name, &disk, &bom, &st);
 	if (e < 0 && e != -ENOENT) {
 		log_error_errno(e, "%s", it->name);
@@ -317,11 +295,7 @@ static int restore_over(struct recover *r, const struct args *a, const struct un
 	if ((bom && buf_addstr(&out, "\xef\xbb\xbf") < 0) || buf_reserve(&out, text->len + 1) < 0 ||
 		(text->len && buf_add(&out, text->data, text->len) < 0))
 		return context_failed(r, -ENOMEM, "restore");
-	rc = replace(it->name, r, &out, st.st_mode & 07777);
-	if (rc == EXIT_DONE && !r->quiet && sn.seq && e == 0)
-		log_info("done; " RECOVER " restore %s -- %s takes it back", rev_short(&sn, hex),
-			it->name);
-	return rc;
+	return unsaved_over(r, it->name, &out, st.st_mode & 07777);
 }
 
 static int restore(struct recover *r, const struct args *a, const struct unsaved_item *it,

@@ -1,13 +1,18 @@
 /* recover/screen.h - recover-screen: what `recover` is in a terminal. What its files share; not for
  * others.
  *
- * A view is a list of rows that a child process, recover itself, prints: the screen knows no store. Rows come as
- * they are printed, keys are answered meanwhile. Whatever writes (restore, undo, mark) is recover too, on the terminal,
- * with its own plan and question. So the screen can do nothing that the command line does not do, and
+ * A view is a list of rows that a child process, recover itself, prints: the screen knows no store.
+ * Rows come as
+ * they are printed, keys are answered meanwhile. Whatever writes (restore, undo, mark) is recover
+ * too, on the terminal,
+ * with its own plan and question. So the screen can do nothing that the command line does not do,
+ * and
  * shows the command it runs.
  *
- * screen_main.c: the terminal, the loop. screen-view.c: rows on the screen, moving, searching. screen-feed.c: the child and
- * its lines. screen-rows.c: a line of JSON or of text into a row. screen-keys.c: what each key does. screen-dialogue.c: where
+ * screen_main.c: the terminal, the loop. screen-view.c: rows on the screen, moving, searching.
+ * screen-feed.c: the child and
+ * its lines. screen-rows.c: a line of JSON or of text into a row. screen-keys.c: what each key
+ * does. screen-dialogue.c: where
  * the terminal is dumb. */
 #ifndef RECOVER_SCREEN_H
 #define RECOVER_SCREEN_H
@@ -79,13 +84,16 @@ struct screen {
 };
 
 /* screen-feed.c */
-/* Starts recover with these words (NULL ends) behind the options that say which workspace; what it complains of
+/* Starts recover with these words (NULL ends) behind the options that say which workspace; what it
+ * complains of
  * comes along with what it prints. 0 or -errno. */
 int feed_start(struct screen *s, struct feed *f, const char *const *words);
-/* What there is now, a line at a time to fn. true: it has ended; *ret_exit is its exit code then. */
+/* What there is now, a line at a time to fn. true: it has ended; *ret_exit is its exit code then.
+ * */
 bool feed_read(struct feed *f, void (*fn)(char *line, void *arg), void *arg, int *ret_exit);
 void feed_stop(struct feed *f);
-/* On the terminal, which is given back as it was before curses; waits for Enter when `pause`. The exit code. */
+/* On the terminal, which is given back as it was before curses; waits for Enter when `pause`. The
+ * exit code. */
 int feed_run(struct screen *s, bool pause, const char *const *words);
 /* As one would type it: "recover diff 3f2a -- 'a b'". Yours. */
 char *feed_command(const char *const *words);

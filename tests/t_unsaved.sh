@@ -91,9 +91,23 @@ chmod 755 "$w/train.py"
 recover unsaved restore "$i" --over --yes 2>"$d/err"
 check '--over: 0' [ $? -eq 0 ]
 check 'it is written, with its mode' [ "$(cat "$w/train.py")$(stat -c %a "$w/train.py")" = "$(printf 'x = 1\ny = 4')755" ]
-rev=$(sed -n 's/.*restore \([0-9a-f]*\) -- .*/\1/p' "$d/err")
-recover restore "$rev" --yes -- train.py >/dev/null 2>&1
-check 'the snapshot that it names takes it back' [ "$(cat "$w/train.py")" = 'x = 1' ]
+recover undo --yes >/dev/null 2>"$d/err"
+check 'undo takes it back, mode and all' [ "$?$(cat "$w/train.py")$(stat -c %a "$w/train.py")" = "0x = 1755" ]
+recover undo --yes >/dev/null 2>&1
+check 'and undo again brings it back' [ "$(cat "$w/train.py")" = "$(printf 'x = 1\ny = 4')" ]
+recover undo --yes >/dev/null 2>&1
+printf 'kept.txt\n' >"$w/.gitignore"
+echo 'in no snapshot' >"$w/kept.txt"
+printf 'typed\n' | backup file/-8 "file://$w/kept.txt"
+recover unsaved restore "$(id kept.txt)" --over --yes 2>"$d/err"
+check 'over what no snapshot holds: refused' [ "$?$(cat "$w/kept.txt")" = '3in no snapshot' ]
+rm "$B/file/-8" "$w/.gitignore" "$w/kept.txt"
+printf 'typed\n' | backup file/-8 "file://$w/gone.txt"
+recover unsaved restore "$(id gone.txt)" --over --yes 2>"$d/err"
+check 'a file that is gone comes back' [ "$(cat "$w/gone.txt")" = typed ]
+recover undo --yes >/dev/null 2>&1
+check 'and undo takes it away' not test -e "$w/gone.txt"
+rm "$B/file/-8"
 check 'nothing of the editor was touched' [ -s "$B/file/-1" ]
 recover unsaved restore "$(id Untitled-1)" 2>"$d/err"
 check 'one without a file gets one' [ "$(cat "$w"/Untitled-1.unsaved-*.txt)" = hello ]

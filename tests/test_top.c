@@ -37,7 +37,8 @@ static void memory(unsigned left_percent)
 	char text[256];
 
 	(void)snprintf(text, sizeof(text),
-		"MemTotal: 16777216 kB\nMemFree: 104857 kB\nMemAvailable: %u kB\nSwapTotal: 4194304 kB\nSwapFree: 3145728 kB\n",
+		"MemTotal: 16777216 kB\nMemFree: 104857 kB\nMemAvailable: %u kB\nSwapTotal: "
+		"4194304 kB\nSwapFree: 3145728 kB\n",
 		16777216 / 100 * left_percent);
 	write_in("meminfo", text, strlen(text));
 }
@@ -51,7 +52,8 @@ static void process(int pid, int ppid, char state, const char *exe, const char *
 	(void)snprintf(name, sizeof(name), "%d", pid);
 	(void)mkdirat(dir, name, 0700);
 	(void)snprintf(name, sizeof(name), "%d/stat", pid);
-	(void)snprintf(stat, sizeof(stat), "%d (x) %c %d 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 %d 0 %llu 0\n", pid, state, ppid,
+	(void)snprintf(stat, sizeof(stat),
+		"%d (x) %c %d 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 %d 0 %llu 0\n", pid, state, ppid,
 		pid * 10, (unsigned long long)(rss / (uint64_t)sysconf(_SC_PAGESIZE)));
 	write_in(name, stat, strlen(stat));
 	for (size_t i = 0; i <= n; i++)
@@ -108,7 +110,8 @@ static const char *shown(unsigned rows, unsigned columns)
 	ck_assert_int_eq(top_page(&t, rows, columns, &page), 0);
 	ck_assert_uint_eq(page.n, rows);
 	for (unsigned i = 0; i < page.n; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%s\n", page.row[i].at ? ">" : "", page.row[i].text.data,
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%s\n",
+			page.row[i].at ? ">" : "", page.row[i].text.data,
 			page.row[i].bar ? "|" : "");
 	return text;
 }
@@ -137,7 +140,8 @@ static void golden(unsigned rows, unsigned columns)
 
 START_TEST(top_page__looks_as_drawn)
 {
-	static char event[] = "2026-11-28 14:30:58 ! VSCode renderer (process 4711) was killed by the kernel";
+	static char event[] =
+		"2026-11-28 14:30:58 ! VSCode renderer (process 4711) was killed by the kernel";
 	static char other[] = "2026-11-28 14:30:41   the guard froze train.py (process 200)";
 
 	open_top();
@@ -222,9 +226,10 @@ START_TEST(top_growth__is_the_slope_of_what_was_seen)
 	/* A second each, whatever the clock said. */
 	for (unsigned i = 0; i < t.n_of; i++)
 		for (unsigned k = 0; k < t.of[i].n; k++)
-			t.of[i].at[(t.of[i].next + TOP_GROWTH - t.of[i].n + k) % TOP_GROWTH].ms = 1000 * (k + 1);
+			t.of[i].at[(t.of[i].next + TOP_GROWTH - t.of[i].n + k) % TOP_GROWTH].ms =
+				1000 * (k + 1);
 	ck_assert_int_eq(top_growth(&t, &id), (int64_t)(10 * MIB));
-	id.start++;	/* another process of that number */
+	id.start++; /* another process of that number */
 	ck_assert(top_growth(&t, &id) == INT64_MIN);
 	top_close(&t);
 }
@@ -240,7 +245,8 @@ START_TEST(top_graph__has_eighths_of_all_its_lines)
 		t.past[TOP_MEM][i] = (uint8_t[]){ 0, 1, 50, 100 }[i];
 	t.next = 4;
 	ck_assert_int_eq(top_graph_line(&t, TOP_MEM, 5, 0, 1, &b), 0);
-	ck_assert_str_eq(b.data, "  .=@");	/* the oldest is not known, then nothing, little, half, all */
+	ck_assert_str_eq(
+		b.data, "  .=@"); /* the oldest is not known, then nothing, little, half, all */
 	buf_reset(&b);
 	ck_assert_int_eq(top_graph_line(&t, TOP_MEM, 4, 0, 2, &b), 0);
 	ck_assert_str_eq(b.data, "   @");
@@ -262,7 +268,7 @@ START_TEST(top_question__is_asked_for_trainings_alone)
 	t.at = (struct proc_id){ 110, 1100 };
 	ck_assert(!top_question(&t, TOP_END, question, sizeof(question)));
 	ck_assert_ptr_nonnull(strstr(t.message, "an editor"));
-	t.at = (struct proc_id){ 210, 2100 };	/* a worker stands for its whole */
+	t.at = (struct proc_id){ 210, 2100 }; /* a worker stands for its whole */
 	ck_assert(top_question(&t, TOP_FREEZE, question, sizeof(question)));
 	ck_assert_str_eq(question, "freeze train.py, process 200 and its workers? [y/N] ");
 	ck_assert(!top_question(&t, TOP_ASK, question, sizeof(question)));
@@ -295,7 +301,8 @@ START_TEST(top_do__reaches_the_process_that_was_seen_and_no_other)
 }
 END_TEST
 
-CHECK_MAIN("top", top_page__looks_as_drawn, top_page__is_whole_at_any_size, top_page__lets_no_name_drive_the_terminal,
-	top_tree__puts_the_largest_whole_first_and_folds, top_growth__is_the_slope_of_what_was_seen,
-	top_graph__has_eighths_of_all_its_lines, top_question__is_asked_for_trainings_alone,
+CHECK_MAIN("top", top_page__looks_as_drawn, top_page__is_whole_at_any_size,
+	top_page__lets_no_name_drive_the_terminal, top_tree__puts_the_largest_whole_first_and_folds,
+	top_growth__is_the_slope_of_what_was_seen, top_graph__has_eighths_of_all_its_lines,
+	top_question__is_asked_for_trainings_alone,
 	top_do__reaches_the_process_that_was_seen_and_no_other)
