@@ -62,7 +62,7 @@ NAMED	 = $(if $(NAME_PREFIX),'-DNAME_PREFIX="$(NAME_PREFIX)"')
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(NAMED) -iquote . $(WARN) $(OPT) $(HARDEN) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LIBS	= $(PKG_LIBS) -lm -ldl -lpthread
 
-room-src = $(filter-out %/core.c detect/watch_main.c detect/gpu_main.c detect/top_main.c recover/screen_main.c recover/mirror_main.c $(foreach p,$(PROG_ROOMS),$p/$p.c),$(wildcard $1/*.c))
+room-src = $(filter-out %/core.c detect/watch_main.c detect/gpu_main.c detect/top_main.c recover/screen_main.c recover/mirror_main.c recover/check_main.c $(foreach p,$(PROG_ROOMS),$p/$p.c),$(wildcard $1/*.c))
 obj	 = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
 ar-of	 = $(patsubst %,$(BUILD)/%.a,$1)
 
@@ -81,7 +81,7 @@ PRELOADS = $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SRC))
 PARTS	 = $(if $(wildcard snapd/core.c),snapd-core) $(if $(wildcard detect/core.c),detect-core) \
 	   $(if $(wildcard detect/watch_main.c),detect-watch detect-gpu) \
 	   $(if $(wildcard detect/top_main.c),detect-top) \
-	   $(if $(wildcard recover/screen_main.c),recover-screen) recover-mirror
+	   $(if $(wildcard recover/screen_main.c),recover-screen) recover-mirror recover-check
 BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS) $(PARTS))
 SOURCES	 = $(foreach r,$(ROOMS) tests bench,$(wildcard $r/*.c)) $(FUZZ_SRC)
 
@@ -138,6 +138,7 @@ $(eval $(call PART,detect-core,detect,detect/core))
 $(eval $(call PART,detect-watch,detect,detect/watch_main))
 $(eval $(call PART,recover-screen,recover,recover/screen_main))
 $(eval $(call PART,recover-mirror,recover,recover/mirror_main))
+$(eval $(call PART,recover-check,recover,recover/check_main))
 $(eval $(call PART,detect-gpu,detect,detect/gpu_main))
 $(eval $(call PART,detect-top,detect,detect/top_main))
 

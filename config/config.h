@@ -124,6 +124,10 @@ struct config {
 	/* training.configs: folder of the tiers' files below the project */
 	char *training_configs;
 
+	/* [verify]; all user only */
+	uint64_t verify_every_ms;	/* verify.every, 1d */
+	int verify_share;		/* verify.share, 1: percent of the store looked at in that time; 0 = off */
+
 	/* [mirror]; all user only: who comes with a cloned repository must not get our work */
 	char *mirror_url;		/* mirror.url: any git remote; NULL none */
 	uint64_t mirror_every_ms;	/* mirror.every, 10m */

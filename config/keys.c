@@ -75,6 +75,12 @@ const struct config_key config_keys[] = {
 			" prunes by itself, after a snapshot and in small steps. 0 is\n"
 			"never; where there is no room it is done all the same." },
 
+	{ "verify.every", KEY_TIME, AT(verify_every_ms), "1d", 1000, ANY, .user_only = true,
+		.help = "How often " SNAPD " reads a part of the store to see whether the disk still gives\n"
+			"back what was written, with the lowest priority. At least 1s." },
+	{ "verify.share", KEY_INT, AT(verify_share), "1", 0, 100, .user_only = true,
+		.help = "So many percent of it each time, at least 1 MiB; 0 is never." },
+
 	{ "mirror.url", KEY_STRING, AT(mirror_url), .example = "me@host:backup.git", .user_only = true,
 		.help = "A git remote (a path, ssh or https) that the snapshots are pushed to, as\n"
 			"refs/holdfast/HOST/WORKSPACE/main. Needs git; credentials are those it finds\n"

@@ -14,6 +14,8 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/text.h"
+#include "../store/mirrored.h"
+#include "mirror-stage.h"
 #include "out.h"
 #include "stores.h"
 #include "xalloc.h"
@@ -94,6 +96,7 @@ static int drop(struct store *s, const char *dir)
 {
 	const char *slash = strrchr(dir, '/');
 	autofree char *away = xasprintf("%.*s/.%s.dropped", (int)(slash - dir), dir, slash + 1);
+	autofree char *mirror = NULL;
 	int fd = store_dirfd(s), e;
 
 	if (rename(dir, away) < 0)
@@ -101,6 +104,8 @@ static int drop(struct store *s, const char *dir)
 	if ((e = empty(fd, "log")) < 0 || (unlinkat(fd, "log", AT_REMOVEDIR) < 0 && (e = -errno)) ||
 	    (e = empty(fd, ".")) < 0)
 		return e;
+	mirror = xasprintf("%s/" MIRROR_DIR, away);
+	stage_remove(mirror);
 	return rmdir(away) < 0 ? -errno : 0;
 }
 

@@ -14,6 +14,7 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "from.h"
+#include "../store/portion.h"
 #include "paths.h"
 #include "rows.h"
 #include "strays.h"
@@ -191,6 +192,17 @@ static void say_stopped(const struct recover *r)
 			strncmp(why.data, "no snapshot", 11) ? "no snapshot: " : "", why.data);
 }
 
+/* Found in the background, and still so when last looked at. */
+static void say_damage(const struct recover *r)
+{
+	struct checked c = { 0 };
+	char when[32];
+
+	if (checked_read(r->store, &c) == 0 && c.bad_seg)
+		log_warn("%s: damage was found on %s: " RECOVER " verify --all says what it hits, " RECOVER " repair makes a new store"
+			" of the rest", r->store_path, row_time(c.bad_ns, when));
+}
+
 int context_open(struct recover *r)
 {
 	autoput(strs_release) struct strs said = { 0 };
@@ -218,6 +230,7 @@ int context_open(struct recover *r)
 		log_warn("%s: was made for %s", r->store_path, store_workspace(r->store));
 	set_prefix(r, cwd);
 	say_stopped(r);
+	say_damage(r);
 	return load_config(r, r->workspace, &said);
 }
 

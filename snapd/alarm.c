@@ -25,15 +25,14 @@ static bool has_session(void)
 	       S_ISSOCK(st.st_mode);
 }
 
-static void on_desktop(const char *workspace, const char *why)
+/* text: what it says below the title and above the workspace; may be "". */
+static void on_desktop(const char *title, bool urgent, const char *text, const char *workspace)
 {
 	autoput(buf_release) struct buf body = BUF_INIT;
 	const char *argv[] = { "notify-send", "--app-name=Holdfast",
-		why ? "--urgency=critical" : "--urgency=normal", "--",
-		why ? "Holdfast: snapshots have stopped" : "Holdfast: snapshots go on", NULL,
-		NULL };
+		urgent ? "--urgency=critical" : "--urgency=normal", "--", title, NULL, NULL };
 	struct command_run c = { .argv = argv, .timeout_ms = WAIT_MS };
-	int r = why ? buf_printf(&body, "%s\n`" RECOVER " status` says more.", why) : 0;
+	int r = buf_addstr(&body, text);
 
 	/* The body is markup to most: a path may look like it, and is left out then. */
 	if (r == 0 && !strpbrk(workspace, "<&"))
@@ -60,29 +59,44 @@ static int add_json(struct buf *b, const char *s)
 	return r | buf_addch(b, '"');
 }
 
-static void to_hook(const char *hook, const char *workspace, const char *why)
+static void to_hook(const char *hook, struct buf *json)
 {
-	autoput(buf_release) struct buf json = BUF_INIT;
 	const char *argv[] = { hook, NULL };
-	struct command_run c = { .argv = argv, .timeout_ms = WAIT_MS };
-	int r = buf_addstr(&json, "{\"kind\":\"snapshots\",\"workspace\":") |
-		add_json(&json, workspace) |
-		buf_printf(&json, ",\"stopped\":%s,\"why\":", why ? "true" : "false");
+	struct command_run c = { .argv = argv, .in = json->data, .in_len = json->len, .timeout_ms = WAIT_MS };
+	int r = command_run(&c);
 
-	r |= why ? add_json(&json, why) : buf_addstr(&json, "null");
-	if (r | buf_addstr(&json, "}\n"))
-		return;
-	c.in = json.data;
-	c.in_len = json.len;
-	if ((r = command_run(&c)) < 0)
+	if (r < 0)
 		(void)log_warn_errno(r, "detect.hook %s", hook);
 }
 
 void alarm_tell(const struct config *cfg, struct store *s, const char *workspace, const char *why)
 {
+	autoput(buf_release) struct buf text = BUF_INIT, json = BUF_INIT;
+
 	store_set_stopped(s, why);
+	if (cfg->notify && has_session() &&
+		(!why || buf_printf(&text, "%s\n`" RECOVER " status` says more.", why) == 0))
+		on_desktop(why ? "Holdfast: snapshots have stopped" : "Holdfast: snapshots go on", why != NULL,
+			text.len ? text.data : "", workspace);
+	if (!cfg->hook || !*cfg->hook)
+		return;
+	if (buf_addstr(&json, "{\"kind\":\"snapshots\",\"workspace\":") | add_json(&json, workspace) |
+		buf_printf(&json, ",\"stopped\":%s,\"why\":", why ? "true" : "false") |
+		(why ? add_json(&json, why) : buf_addstr(&json, "null")) | buf_addstr(&json, "}\n"))
+		return;
+	to_hook(cfg->hook, &json);
+}
+
+void alarm_damage(const struct config *cfg, const char *workspace, const char *why)
+{
+	autoput(buf_release) struct buf json = BUF_INIT;
+
 	if (cfg->notify && has_session())
-		on_desktop(workspace, why);
-	if (cfg->hook && *cfg->hook)
-		to_hook(cfg->hook, workspace, why);
+		on_desktop("Holdfast: the store is damaged", true, why, workspace);
+	if (!cfg->hook || !*cfg->hook)
+		return;
+	if (buf_addstr(&json, "{\"kind\":\"damage\",\"workspace\":") | add_json(&json, workspace) |
+		buf_addstr(&json, ",\"why\":") | add_json(&json, why) | buf_addstr(&json, "}\n"))
+		return;
+	to_hook(cfg->hook, &json);
 }

@@ -10,4 +10,7 @@
  * Never an error. */
 void alarm_tell(const struct config *cfg, struct store *s, const char *workspace, const char *why);
 
+/* Damage was found in its store: told in the same places, but for the store; kind "damage" for the hook. */
+void alarm_damage(const struct config *cfg, const char *workspace, const char *why);
+
 #endif

@@ -7,8 +7,10 @@
 
 #include "../hooks/hooks.h"
 #include "../lib/auto.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "../store/mirrored.h"
+#include "../store/portion.h"
 #include "parts.h"
 
 #define QUOTA_MAX (UINT64_C(5) << 30)
@@ -193,6 +195,36 @@ static int mirror_text(struct workspace *w, struct buf *b)
 	return 0;
 }
 
+/* What the looks for rot have found so far. */
+static int checked_json(struct workspace *w, struct buf *b)
+{
+	struct checked c = { 0 };
+	char time[40];
+
+	(void)checked_read(w->store, &c);
+	OR_FAIL(buf_addstr(b, ",\"verify\":{\"last\":"));
+	OR_FAIL(c.time_ns ? buf_printf(b, "\"%s\"", text_rfc3339(c.time_ns, time)) : buf_addstr(b, "null"));
+	OR_FAIL(buf_addstr(b, ",\"round\":"));
+	OR_FAIL(c.round_ns ? buf_printf(b, "\"%s\"", text_rfc3339(c.round_ns, time)) : buf_addstr(b, "null"));
+	return buf_printf(b, ",\"damaged\":%llu}", (unsigned long long)c.n_bad);
+}
+
+static int checked_text(struct workspace *w, struct buf *b)
+{
+	struct checked c = { 0 };
+	char age[24];
+	int64_t ago;
+
+	if (checked_read(w->store, &c) < 0 || !c.time_ns)
+		return 0;
+	ago = (text_now_ns() - c.time_ns) / 1000000000;
+	OR_FAIL(buf_printf(b, "verified    a part, %s ago\n", text_duration(ago > 0 ? (uint64_t)ago : 0, age)));
+	if (c.n_bad)
+		OR_FAIL(buf_printf(b, "DAMAGE      %llu record%s (" RECOVER " verify --all, " RECOVER " repair)\n",
+			(unsigned long long)c.n_bad, c.n_bad == 1 ? "" : "s"));
+	return 0;
+}
+
 static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
 {
 	struct named names = { .b = b, .json = true };
@@ -241,6 +273,7 @@ static int as_json(struct workspace *w, const struct facts *f, struct buf *b)
 	OR_FAIL(buf_addstr(b, ",\"hooks\":["));
 	(void)hooks_check(w->path, hook_one, &names);
 	OR_FAIL(buf_addch(b, ']'));
+	OR_FAIL(checked_json(w, b));
 	OR_FAIL(mirror_json(w, b));
 	if (w->looking)
 		OR_FAIL(buf_printf(b, ",\"scanning\":{\"files\":%llu,\"bytes\":%llu}",
@@ -284,6 +317,7 @@ static int as_text(struct workspace *w, const struct facts *f, struct buf *b)
 			watch_count(w->watch) == 1 ? "" : "s", watch_unwatched(w->watch)));
 	if (w->watch)
 		OR_FAIL(watch_each(w->watch, false, name_one, &names));
+	OR_FAIL(checked_text(w, b));
 	OR_FAIL(mirror_text(w, b));
 	names = (struct named){ .b = b };
 	(void)hooks_check(w->path, hook_one, &names);

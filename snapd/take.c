@@ -13,6 +13,7 @@
 #include "../lib/log.h"
 #include "../lib/text.h"
 #include "alarm.h"
+#include "check.h"
 #include "mirror.h"
 #include "prune.h"
 #include "unsaved.h"
@@ -318,6 +319,7 @@ int workspace_take(struct workspace *w, enum store_reason reason, const char *me
 	int r;
 
 	daemon_begin(w->daemon);
+	check_yield(w);
 	r = take_once(w, &how, ret);
 	/* Another folder may be there already. */
 	if (r == GONE)

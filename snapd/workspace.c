@@ -11,8 +11,9 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/progress.h"
-#include "permit.h"
+#include "check.h"
 #include "mirror.h"
+#include "permit.h"
 #include "prune.h"
 #include "settings.h"
 #include "unsaved.h"
@@ -123,6 +124,7 @@ int workspace_open(struct daemon *d, struct loop *l, const char *given, const st
 		log_info("%s: watching %zu folder%s", w->path, watch_count(w->watch),
 			watch_count(w->watch) == 1 ? "" : "s");
 	w->unsaved = unsaved_new(w);
+	check_begin(w);
 	*ret = w;
 	return 0;
 }
@@ -138,6 +140,7 @@ void workspace_close(struct workspace *w)
 	loop_del_timer(w->loop, w->retry);
 	prune_stop(w);
 	mirror_stop(w);
+	check_end(w);
 	if (w->watch && watch_fd(w->watch) >= 0)
 		loop_del_fd(w->loop, watch_fd(w->watch));
 	watch_free(w->watch);

@@ -78,6 +78,7 @@ struct workspace {
 	uint64_t look_files, look_bytes;
 	struct unsaved *unsaved;	/* or NULL */
 	struct mirroring *mirroring;	/* or NULL (mirror.h) */
+	struct checking *checking;	/* or NULL (check.h) */
 	struct waiting *waiting;	/* control.c: requests that came meanwhile */
 	struct loop_timer *waiting_timer;
 };

@@ -1,0 +1,235 @@
+/* A new store of all that a damaged one still holds. The old one is never written to; it is put aside only when asked. */
+#include "recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/io.h"
+#include "../lib/log.h"
+#include "../lib/names.h"
+#include "../lib/progress.h"
+#include "../store/salvage.h"
+#include "mirror-stage.h"
+#include "out.h"
+#include "paths.h"
+#include "stores.h"
+#include "xalloc.h"
+
+enum { P_SWITCH = 1, P_JSON };
+enum { SHOWN = 1000 };
+
+const struct opt repair_opts[] = {
+	{ P_SWITCH, 0, "switch", OPT_FLAG, NULL, "then put it in the old one's place, which is kept beside" },
+	OPT_JSON(P_JSON),
+	{ 0 },
+};
+
+struct repairing {
+	struct recover *r;
+	int root;		/* the workspace; -1: it is gone */
+	bool json;
+	uint64_t shown;
+	struct progress *progress;
+	uint64_t done;
+};
+
+/* ---- what is told ---- */
+
+static void on_hurt(uint64_t seq, const char *path, const char *what, void *arg)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	struct repairing *x = arg;
+	char hex[41] = "";
+
+	if (store_by_seq(x->r->store, seq, &sn) == 0)
+		id_hex(&sn.id, hex);
+	if (x->json) {
+		cJSON *o = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(o, "snapshot", hex);
+		if (path)
+			json_name(o, "path", path);
+		else
+			cJSON_AddNullToObject(o, "path");
+		cJSON_AddStringToObject(o, "what", what);
+		json_line(o);
+		return;
+	}
+	if (x->shown++ >= SHOWN)
+		return;
+	printf("%.*s  ", SHORT_ID, hex);
+	if (path)
+		out_name(path);
+	printf("%s%s\n", path ? ": " : "", what);
+}
+
+static void on_progress(uint64_t done, uint64_t total, void *arg)
+{
+	struct repairing *x = arg;
+
+	progress_set_total(x->progress, total);
+	progress_add(x->progress, done - x->done, 0);
+	x->done = done;
+}
+
+/* The file as it is now may be what was lost. */
+static int on_find(const char *path, const struct store_entry *e, void *arg)
+{
+	struct repairing *x = arg;
+	struct stat st;
+	int fd = x->root < 0 || !path_safe(path) ? -1 : io_open_beneath(x->root, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, 0);
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size)) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* ---- is it right? ---- */
+
+static void on_damage(const struct store_damage *d, void *arg)
+{
+	(void)arg;
+	log_error("the new store: %s", d->what);
+}
+
+static int check(const char *dir)
+{
+	struct store_verify v = { .all = true, .damage = on_damage, .stop = &interrupted };
+	struct store *s;
+	int e = store_open(dir, STORE_READ, NULL, &s);
+
+	if (e == 0) {
+		e = store_verify(s, &v);
+		store_close(s);
+	}
+	return e;
+}
+
+/* ---- in its place ---- */
+
+static void move_over(const char *from, const char *to, const char *name)
+{
+	autofree char *a = xasprintf("%s/%s", from, name), *b = xasprintf("%s/%s", to, name);
+
+	if (access(a, F_OK) == 0 && rename(a, b) < 0)
+		log_warn("%s: stays in the old store: %s", a, strerror(errno));
+}
+
+static int put_in_place(struct recover *r, const char *dir)
+{
+	autofree char *old = NULL, *at = realpath(r->store_path, NULL);
+	struct store *s = NULL;
+	int rc;
+
+	if (!at)
+		return context_failed(r, -errno, "cannot be found");
+	/* Nobody writes to it meanwhile. */
+	if ((rc = stores_lock(at, &s)))
+		return rc;
+	for (unsigned i = 0; i < 1000 && !old; i++) {
+		old = i ? xasprintf("%s.damaged-%u", at, i) : xasprintf("%s.damaged", at);
+		if (access(old, F_OK) == 0)
+			free(take_ptr(old));
+	}
+	if (!old || rename(at, old) < 0) {
+		log_error_errno(-errno, "%s: cannot be put aside", at);
+		store_close(s);
+		return EXIT_PART;
+	}
+	if (rename(dir, at) < 0) {
+		log_error_errno(-errno, "%s: cannot take its place", dir);
+		if (rename(old, at) < 0)
+			log_error("%s: is where the old store is now", old);
+		store_close(s);
+		return EXIT_PART;
+	}
+	move_over(old, at, "unsaved");
+	move_over(old, at, "imported");
+	move_over(old, at, "mirror");
+	store_close(s);
+	log_info("%s is the new store; the old one is %s: remove it when you miss nothing", at, old);
+	return EXIT_DONE;
+}
+
+/* ---- all of it ---- */
+
+static int place(const struct recover *r, const struct args *a, char **ret)
+{
+	autofree char *at = realpath(r->store_path, NULL);
+	struct stat st;
+
+	*ret = a->n ? xstrdup(a->arg[0]) : xasprintf("%s.repaired", at ? at : r->store_path);
+	if (a->n && path_place(r, *ret) != PLACE_FREE) {
+		log_error("%s: is in the workspace or in the store; choose another folder", *ret);
+		return EXIT_ENV;
+	}
+	if (lstat(*ret, &st) == 0) {
+		log_error("%s: is there already; remove it, or name another folder", *ret);
+		return EXIT_ENV;
+	}
+	return EXIT_DONE;
+}
+
+static int salvage(struct repairing *x, const char *dir, struct store_salvage *v)
+{
+	int e;
+
+	(void)progress_new("repairing", "snapshots", 0, x->r->quiet, &x->progress);
+	e = store_salvage(x->r->store, dir, v);
+	progress_done(take_ptr(x->progress));
+	if (e == 0)
+		e = check(dir);
+	if (e == 0)
+		return EXIT_DONE;
+	stage_remove(dir);	/* half a store is none */
+	if (e == -EINTR)
+		log_error("stopped; nothing was changed, what was made of the new store is gone again");
+	else if (e == 1)
+		log_error("%s: is not right and was removed; the old store is as it was", dir);
+	else
+		log_error_errno(e, "%s", dir);
+	return e == -EINTR ? EXIT_PART : EXIT_ENV;
+}
+
+int cmd_repair(struct recover *r, const struct args *a)
+{
+	struct repairing x = { .r = r, .json = a->on[P_JSON] };
+	struct store_salvage v = {
+		.find = on_find, .hurt = on_hurt, .progress = on_progress, .stop = &interrupted, .arg = &x,
+	};
+	autofree char *dir = NULL;
+	int rc = place(r, a, &dir);
+
+	if (rc)
+		return rc;
+	if (a->on[P_SWITCH] && store_writer(r->store_path, NULL) == 1) {
+		log_error("%s: is in use: stop " SNAPD " first (" SNAPD " --workspace DIR --stop), or leave --switch out", r->store_path);
+		return EXIT_ENV;
+	}
+	interrupt_catch();
+	x.root = open(r->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rc = salvage(&x, dir, &v);
+	auto_close_(&x.root);
+	if (rc)
+		return rc;
+	if (x.shown > SHOWN)
+		printf("... and %" PRIu64 " more\n", x.shown - SHOWN);
+	(void)fflush(stdout);
+	log_info("%s: %" PRIu64 " snapshots, %" PRIu64 " of them hurt (%" PRIu64 " paths); %" PRIu64 " contents came from the workspace",
+		dir, v.snapshots, v.snapshots_hurt, v.paths_hurt, v.found);
+	if (a->on[P_SWITCH] && (rc = put_in_place(r, dir)))
+		return rc;
+	if (!a->on[P_SWITCH])
+		log_info("look at it with " RECOVER " --store, then " RECOVER " repair --switch makes it anew and puts it in its place");
+	return v.snapshots_hurt ? EXIT_NO : EXIT_DONE;
+}

@@ -1,0 +1,84 @@
+#!/bin/sh
+# Rot: found in the background, told, and made good by recover repair, with what the workspace still has.
+. "$(dirname "$0")/recover/lib.sh"
+export HOLDFAST_CONFIG="$d/config" HOLDFAST_STATE="$d/state" TZ=UTC
+printf '[prune]\n\tgrace = 0\n[detect]\n\tnotify = false\n\thook = %s\n[verify]\n\tevery = 1s\n\tshare = 100\n' "$d/hook" >"$HOLDFAST_CONFIG"
+printf '#!/bin/sh\ncat >>%s\n' "$d/told" >"$d/hook"; chmod +x "$d/hook"
+mkdir -p "$w/src" "$w/void"
+head -c 30000 /dev/urandom >"$w/gone"; zero=$(snap zero manual 1600000000)
+head -c 30000 /dev/urandom >"$w/still"; snap half manual 1600000600 >/dev/null
+echo one >"$w/src/a"; chmod 600 "$w/src/a"; ln -s src/a "$w/link"
+head -c 6000000 /dev/urandom >"$w/large"
+snap first manual 1700000000 >/dev/null
+recover mark @ keep >/dev/null
+rm "$w/gone"; echo two >"$w/src/a"; snap second interval 1700000600 >/dev/null
+echo three >"$w/src/a"; touch -d @1600000000 "$w/void"; snap third interval 1700001200 >/dev/null
+
+# A store that is whole is copied as it is.
+gives 0 'repair what is whole' recover repair "$d/copy"
+recover list --json >"$d/list"; recover --store "$d/copy" list --json >"$d/list2"
+check 'ids, times, reasons, messages, marks are the same' python3 -c '
+import json, sys
+a, b = ([{k: v for k, v in json.loads(l).items() if k != "added_bytes"} for l in open(f)] for f in sys.argv[1:])
+assert a == b, (a, b)' "$d/list" "$d/list2"
+recover ls -r --json keep >"$d/ls"; recover --store "$d/copy" ls -r --json keep >"$d/ls2"
+same 'so is what is in them' "$d/ls" "$d/ls2"
+gives 0 'it verifies' recover --store "$d/copy" verify --all
+gives 4 'never over what is there' recover repair "$d/copy"
+gives 4 'not into the store' recover repair "$s/new"
+
+# Damage where two of the files are.
+flip() { python3 -c '
+import sys
+seg, path = sys.argv[1:]
+data = bytearray(open(seg, "rb").read()); part = open(path, "rb").read()[100:400]
+at = data.find(part); assert at > 0
+data[at + 10] ^= 0xff
+open(seg, "r+b").write(data)' "$s/log/00000001.seg" "$1"; }
+recover cat keep:gone >"$d/gone"
+portion() { "$bin/recover-check" "$s" "$1"; }
+gives 0 'nothing is wrong before' portion 100000000
+flip "$d/gone"; flip "$w/still"
+gives 1 'a look for rot finds it' portion 100000000
+gives 0 'list goes on' recover list
+says '... and says so' "$d/err" 'damage was found on'
+gives 0 'another little portion' sh -c '"$1" "$2" 1000; [ $? = 1 ]' - "$bin/recover-check" "$s"
+"$bin/snapd" --workspace "$w" --store "$s" --status >"$d/out" 2>/dev/null
+says 'status says so, too' "$d/out" '^DAMAGE  '
+gives 1 'repair' recover repair "$d/new"
+says '... names what is lost' "$d/out" "^$(printf %.8s "$zero")  gone: its content is lost"
+check '... and only that' test "$(wc -l <"$d/out")" = 1
+says '... and what the workspace had' "$d/err" '1 contents came from the workspace'
+gives 0 'the new one verifies' recover --store "$d/new" verify --all
+check 'it has what was in the workspace' sh -c '"$1" --workspace "$2" --store "$3" cat keep:still | cmp - "$2/still"' - "$bin/recover" "$w" "$d/new"
+gives 0 'the large file' sh -c '"$1" --workspace "$2" --store "$3" cat keep:large | cmp - "$2/large"' - "$bin/recover" "$w" "$d/new"
+check 'all snapshots' test "$(recover --store "$d/new" list --json 2>/dev/null | wc -l)" = 5
+recover --store "$d/new" ls -r keep >"$d/out" 2>&1
+says 'what is lost stands there as skipped' "$d/out" 'gone.*unreadable'
+check 'the old one was not touched' sh -c '! "$1" --workspace "$2" verify --all >/dev/null 2>&1' - "$bin/recover" "$w"
+gives 0 'a stranger reads it' python3 -B "$here/reader/hfread.py" "$d/new" check
+
+# The daemon looks by itself, tells it once, and does not when it is over.
+"$bin/snapd" --workspace "$w" --store "$s" --interval 1h >"$d/log" 2>&1 & pid=$!
+wait_for() { i=0; until "$@" 2>/dev/null || [ $i = 300 ]; do sleep 0.1; i=$((i + 1)); done; [ $i -lt 300 ]; }
+check 'the daemon tells it' wait_for grep -q '"kind":"damage"' "$d/told"
+gives 4 'no switch beside it' recover repair --switch "$d/other"
+"$bin/snapd" --workspace "$w" --store "$s" --stop >/dev/null 2>&1; wait $pid
+check '... once' test "$(grep -c '"kind":"damage"' "$d/told")" = 1
+gives 1 'switch' recover repair --switch
+check 'the old one is kept' test -d "$s.damaged/log"
+gives 0 'the new one is in its place' recover verify --all
+gives 0 'and nothing is said any more' recover list
+check '... no damage' sh -c '! grep -q damage "$1"' - "$d/err"
+echo four >"$w/src/a"; snap fourth interval 1700001800 >/dev/null
+gives 0 'it goes on' recover cat @:src/a
+check '... on top' sh -c '"$1" --workspace "$2" list -n1 | grep -q fourth' - "$bin/recover" "$w"
+# A tree and a list of changes that are gone; what can be said is said.
+python3 -c '
+import sys
+p = sys.argv[1]; n = __import__("os").path.getsize(p)
+f = open(p, "r+b"); f.seek(n - 60); f.write(b"\0" * 40)' "$s/log/00000001.seg"
+gives 1 'the end of the log is damaged' recover repair "$d/end"
+gives 0 'what is left verifies' recover --store "$d/end" verify --all
+check '... the marked one is there' test "$(recover --store "$d/end" cat keep:src/a 2>/dev/null)" = one
+exit $bad
