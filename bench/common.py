@@ -3,6 +3,7 @@
 CPU is user + system of every process that took part, the daemon's included (its scheduler time,
 which the kernel keeps in ns, before and after). Walls are CLOCK_MONOTONIC. Each table also goes to OUT/NAME.tsv
 (OUT: $BENCH_OUT, default the current folder's bench-out)."""
+import atexit
 import os
 import platform
 import resource
@@ -19,6 +20,22 @@ sys.path.insert(0, os.path.join(HERE, "..", "tests", "oracle"))
 import hf                       # noqa: E402
 
 median = statistics.median
+
+
+def alone():
+    """Nothing of the caller's is read, nothing started or left in it: no monitor, no state, no settings. The folder."""
+    d = tempfile.mkdtemp(prefix="holdfast-bench-home-")
+    os.environ["HOLDFAST_AUTOSTART"] = "0"
+    for name in ("STATE_HOME", "DATA_HOME", "CONFIG_HOME", "RUNTIME_DIR"):
+        os.mkdir(os.path.join(d, name), 0o700)
+        os.environ["XDG_" + name] = os.path.join(d, name)
+    for name in ("STATE", "STORE", "CONFIG"):
+        os.environ.pop("HOLDFAST_" + name, None)
+    atexit.register(shutil.rmtree, d, ignore_errors=True)
+    return d
+
+
+HOME = alone()
 
 
 def env_int(name, default):

@@ -160,7 +160,7 @@ int command_run(const struct command_run *c)
 
 	if (r == 0)
 		r = start(c, &p, &pid);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	auto_close_(&p.in[0]);
 	auto_close_(&p.out[1]);

@@ -152,7 +152,7 @@ static int next_message(int fd, uint64_t until_ms, struct message *ret)
 static int wait_for_ack(const struct connector *c)
 {
 	uint64_t until = monitor_mono_ms() + ACK_MS;
-	struct message msg;
+	struct message msg = { 0 };
 	int r;
 
 	while ((r = next_message(c->fd, until, &msg)) == 0)
@@ -167,7 +167,7 @@ static int prove(const struct connector *c)
 {
 	uint64_t until = monitor_mono_ms() + ACK_MS;
 	const pid_t self = getpid();
-	struct message msg;
+	struct message msg = { 0 };
 	pid_t pid;
 	int r = set_filter(c->fd, &self, 1);
 
@@ -334,7 +334,7 @@ static void one(struct monitor *m, const struct proc_event *ev)
 static uint64_t drain(struct monitor *m)
 {
 	struct connector *c = m->connector;
-	struct message msg;
+	struct message msg = { 0 };
 	struct proc_event ev;
 	uint64_t n = 0;
 

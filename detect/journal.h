@@ -77,7 +77,8 @@ int journal_complete(struct journal *j, const struct journal_event *ev);
 /* 1: nobody was told of this event, and now it is the caller who tells, at at_ms; 0: somebody was.
  */
 int journal_tell(struct journal *j, const char *id, uint64_t at_ms);
-int journal_told_since(struct journal *j, uint64_t since_ms, unsigned *ret); /* how many */
+/* Of how many somebody was told since then. Only events of the hour before are looked at. */
+int journal_told_since(struct journal *j, uint64_t since_ms, unsigned *ret);
 int journal_add_link(struct journal *j, const char *id, const struct journal_link *l);
 
 struct journal_filter {
@@ -89,6 +90,8 @@ struct journal_filter {
 	unsigned limit;          /* newest first; 0 all */
 	bool samples;
 	bool unfinished; /* only those */
+	const char *id;	 /* only those whose id begins so, whenever they were; NULL any */
+	int64_t row;	 /* only this one; 0 any */
 };
 /* Newest first; what ev points to is valid during the call. fn's answer other than 0 ends it and is
  * returned. */

@@ -18,7 +18,11 @@
 #include "lib/log.h"
 #include "lib/text.h"
 
-enum { JUDGE_REST_MS = 1000, LINE = 4096 };
+enum {
+	JUDGE_REST_MS = 1000,
+	JUDGE_AFTER_MS = 20, /* starting it takes a millisecond: not while others die */
+	LINE = 4096,
+};
 
 static void answer(struct ctl_conn *c, const char *text)
 {
@@ -136,13 +140,14 @@ static void spool_ring(struct monitor *m)
 	m->spool_error = r;
 	if (r == 0)
 		m->unspooled = 0;
-	m->judge_wanted = true;
 }
 
 void told_again(struct monitor *m)
 {
-	if (m->unspooled)
-		spool_ring(m);
+	if (!m->unspooled)
+		return;
+	spool_ring(m);
+	m->judge_wanted = true;
 }
 
 static void spool(struct monitor *m, const char *line, uint32_t n, bool hidden)
@@ -347,6 +352,9 @@ void told(struct monitor *m, const struct fact *f)
 	if (n > 0)
 		spool(m, line, (uint32_t)n, false);
 	jsonlog_fact(m->log, f);
+	/* What starts gets its row when it ends: a judge would have nothing to do. */
+	if (f->kind != FACT_START)
+		m->judge_wanted = true;
 	told_judge(m);
 }
 
@@ -383,10 +391,17 @@ void told_judge(struct monitor *m)
 
 	if (!m->judge_wanted || m->judge || (!stand_in && !m->set.core))
 		return;
-	rest = (uint64_t)JUDGE_REST_MS << (m->judge_failed < 6 ? m->judge_failed : 6);
-	if (m->judge_started_ms && now < m->judge_started_ms + rest)
-		return; /* the next tick */
+	if (!m->judge_due_ms) {
+		rest = (uint64_t)JUDGE_REST_MS << (m->judge_failed < 6 ? m->judge_failed : 6);
+		m->judge_due_ms = now + JUDGE_AFTER_MS;
+		if (m->judge_started_ms && m->judge_due_ms < m->judge_started_ms + rest)
+			m->judge_due_ms = m->judge_started_ms + rest;
+		monitor_arm(m);
+	}
+	if (now < m->judge_due_ms)
+		return;
 	m->judge_wanted = false;
+	m->judge_due_ms = 0;
 	m->judge_started_ms = now;
 	argv[0] = stand_in ? stand_in : m->set.core;
 	r = monitor_spawn(argv[0], argv, -1, -1, &m->judge);

@@ -166,7 +166,7 @@ struct monitor {
 	pid_t judge, checker;
 	bool judge_wanted;
 	unsigned judge_failed; /* times in a row */
-	uint64_t judge_started_ms;
+	uint64_t judge_started_ms, judge_due_ms; /* due: 0 none is */
 };
 
 /* monitor.c */

@@ -9,6 +9,7 @@
  *	vforks MS	is mostly in state D: its child sleeps for so long, again and again
  *	calls PROGRAM	starts it as subprocess does, 20 times
  *	ready		prints the pid
+ *	stamp		prints the time, in ns of CLOCK_BOOTTIME
  *	catch SIGNAL	from now on it prints the signal's number and goes on
  *	hear		waits for a line, or the end, of the standard input
  *	storm N C MS	N copies of ourselves, C at a time. Every second is `train.py`, sleeps MS
@@ -139,6 +140,13 @@ int main(int argc, char **argv)
 			continue;
 		} else if (strcmp(word, "ready") == 0) {
 			(void)printf("%d\n", (int)getpid());
+			(void)fflush(stdout);
+			continue;
+		} else if (strcmp(word, "stamp") == 0) {
+			struct timespec t = { 0 };
+
+			(void)clock_gettime(CLOCK_BOOTTIME, &t);
+			(void)printf("%lld\n", (long long)t.tv_sec * 1000000000 + t.tv_nsec);
 			(void)fflush(stdout);
 			continue;
 		} else if (strcmp(word, "exec") == 0) {
