@@ -36,6 +36,7 @@ static int unpack(const void *p, size_t n, struct sample **ret, unsigned *ret_n)
 		s[i].risk = (uint8_t)(small >> 32);
 		s[i].gpu_busy = (uint8_t)(small >> 40);
 		s[i].gpu_celsius = (uint8_t)(small >> 48);
+		s[i].group = (uint8_t)(small >> 56);
 	}
 	*ret = s;
 	*ret_n = count;

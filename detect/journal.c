@@ -184,7 +184,7 @@ static int pack(const struct sample *s, unsigned n, struct buf *b)
 			s[i].swap_free, s[i].gpu_total, s[i].gpu_used, s[i].editor, s[i].training,
 			(uint64_t)s[i].psi_full10 | (uint64_t)s[i].cpu_busy << 16 |
 				(uint64_t)s[i].risk << 32 | (uint64_t)s[i].gpu_busy << 40 |
-				(uint64_t)s[i].gpu_celsius << 48 };
+				(uint64_t)s[i].gpu_celsius << 48 | (uint64_t)s[i].group << 56 };
 
 		for (size_t k = 0; k < sizeof(v) / sizeof(*v) && r == 0; k++)
 			r = buf_add_u64(b, v[k]);
