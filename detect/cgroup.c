@@ -237,10 +237,19 @@ static int find_memory(struct cgroup_chain *c, int root, const char *text, size_
 	return base;
 }
 
-void cgroup_open(struct cgroup_chain *c, const struct roots *roots)
+static int open_list(int proc, pid_t pid)
+{
+	char name[32] = "self/cgroup";
+
+	if (pid)
+		(void)snprintf(name, sizeof(name), "%d/cgroup", (int)pid);
+	return proc < 0 ? -1 : open_in(proc, name);
+}
+
+void cgroup_open(struct cgroup_chain *c, const struct roots *roots, pid_t pid)
 {
 	autoclose int proc = open(roots->proc, FOLDER), root = open(roots->cgroup, FOLDER);
-	autoclose int self = proc < 0 ? -1 : open_in(proc, "self/cgroup");
+	autoclose int self = open_list(proc, pid);
 	autoclose int base = -1, own = -1;
 	char text[8192];
 	ssize_t n;

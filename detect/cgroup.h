@@ -4,6 +4,7 @@
 #define DETECT_CGROUP_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "detect/machine.h"
 
@@ -27,12 +28,15 @@ struct cgroup_chain {
 	char path[4096];		/* of our own group */
 };
 
-/* Always succeeds; what cannot be opened is not there. */
-void cgroup_open(struct cgroup_chain *c, const struct roots *roots);
+/* Of that process, 0: of our own. Always succeeds; what cannot be opened is not there. */
+void cgroup_open(struct cgroup_chain *c, const struct roots *roots, pid_t pid);
 void cgroup_close(struct cgroup_chain *c);
 /* machine_total: a limit at or over it is none. */
 void cgroup_read(struct cgroup_chain *c, uint64_t machine_total, struct cgroup_reading *ret);
 
+/* watched-cgroup.c: the path of a process's memory group (pid 0: of our own) into p, without a NUL;
+ * its length, 0: not known. */
+size_t cgroup_of(int procfd, pid_t pid, char *p, size_t size);
 /* The path of our group in text, the content of /proc/self/cgroup: with controller NULL that of
  * version 2. -ENOENT. */
 int cgroup_path(const char *text, size_t n, const char *controller, char *ret, size_t size);

@@ -81,7 +81,7 @@ int machine_open(const struct roots *roots, struct machine_reader **ret)
 		(void)snprintf(r->text, sizeof(r->text), "zram%d/mm_stat", i);
 		r->zram[i] = openat(block, r->text, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	}
-	cgroup_open(&r->cg, roots);
+	cgroup_open(&r->cg, roots, 0);
 	r->ncpu = count_cpus(r->cg.cpus);
 	*ret = r;
 	return 0;

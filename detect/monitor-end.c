@@ -147,9 +147,11 @@ static void tell(struct monitor *m, struct watched *w, bool known, int status, c
 	f.mono_ms = w->died_mono_ms;
 	fill_status(known, status, how, &f);
 	/* The counter moves when the victim is chosen; it may take a while to die. */
-	f.oom_before = recent(m->oom_moved_ms, w->died_mono_ms) ? m->oom_was : m->tick_oom;
+	f.oom_before = w->chosen && recent(m->oom_moved_ms, w->died_mono_ms) ? m->oom_was
+									     : m->tick_oom;
 	f.oom_after = m->now.oom_kills;
-	f.cg_oom_before = recent(w->cg_moved_ms, w->died_mono_ms) ? w->cg_oom_was : w->cg_oom;
+	f.cg_oom_before = w->chosen && recent(w->cg_moved_ms, w->died_mono_ms) ? w->cg_oom_was
+									       : w->cg_oom;
 	f.cg_oom_after = cgroup_oom_kills(m->roots, w->cgroup);
 	f.counted_ms = m->tick_oom_ms;
 	f.before_available = m->tick_available;
@@ -157,6 +159,9 @@ static void tell(struct monitor *m, struct watched *w, bool known, int status, c
 		cgroup_bounds(m->roots, w->cgroup, &f.cg_limit, &f.cg_peak);
 	watched_drop(m, w);
 	told(m, &f);
+	/* Who lives on was not the one: his own end, a moment later, is another story. */
+	if (f.oom_after != f.oom_before)
+		monitor_count(m);
 }
 
 static void ask(struct monitor *m, struct watched *w, bool reaped)

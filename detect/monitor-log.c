@@ -1,6 +1,7 @@
 /* --log-dir: samples.jsonl and events.jsonl, one JSON object a line, made in a buffer of our own
  * (nothing is allocated while it is written). A file that has reached its size becomes NAME.1; so
  * at most twice the size is used, each. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -58,6 +59,7 @@ static void add_text(struct jsonlog *l, const char *name, const char *s)
 	while (left) {
 		size_t k = text_utf8_len(s, left);
 
+		assert(k <= left);
 		if (k == 1 && (*s == '"' || *s == '\\'))
 			add(l, "\\%c", *s);
 		else if (k == 1 && (unsigned char)*s < ' ')
@@ -79,6 +81,15 @@ static void add_number(struct jsonlog *l, const char *name, uint64_t v)
 		add(l, ",\"%s\":null", name);
 	else
 		add(l, ",\"%s\":%" PRIu64, name, v);
+}
+
+/* As `detect --json` writes them. */
+static void add_hundredths(struct jsonlog *l, const char *name, uint16_t v)
+{
+	if (v == UINT16_MAX)
+		add(l, ",\"%s\":null", name);
+	else
+		add(l, ",\"%s\":%u.%02u", name, v / 100u, v % 100u);
 }
 
 static void begin(struct jsonlog *l, uint64_t real_ms)
@@ -146,8 +157,9 @@ void jsonlog_sample(struct jsonlog *l, const struct sample *x)
 	add_number(l, "gpu_used", x->gpu_used);
 	add_number(l, "gpu_busy_percent", x->gpu_busy ? x->gpu_busy - 1u : MACHINE_NONE);
 	add_number(l, "gpu_celsius", x->gpu_celsius ? x->gpu_celsius - 1u : MACHINE_NONE);
-	add_number(l, "psi_full10", x->psi_full10 == UINT16_MAX ? MACHINE_NONE : x->psi_full10);
-	add_number(l, "cpu_busy", x->cpu_busy == UINT16_MAX ? MACHINE_NONE : x->cpu_busy);
+	add_number(l, "group_percent", x->group ? x->group - 1u : MACHINE_NONE);
+	add_hundredths(l, "psi_full10_percent", x->psi_full10);
+	add_hundredths(l, "cpu_busy_percent", x->cpu_busy);
 	end(l, &l->samples);
 }
 

@@ -88,15 +88,30 @@ void monitor_fact(struct monitor *m, enum fact_kind kind, struct fact *f)
 	f->m = m->now;
 }
 
+/* A training that lives for hours near its own limit endangers nobody else: readings each second
+ * will do for it. */
+static enum risk pace(const struct monitor *m)
+{
+	const struct risk_verdict *v = &m->verdict;
+
+	if (v->risk != RISK_CRITICAL || v->held)
+		return v->risk;
+	for (unsigned i = 0; i < v->n; i++)
+		if (v->reason[i].level == RISK_CRITICAL && v->reason[i].what != REASON_GROUP)
+			return RISK_CRITICAL;
+	return RISK_MEDIUM;
+}
+
 static uint64_t period_ms(const struct monitor *m)
 {
+	enum risk risk = pace(m);
 	uint64_t threshold = m->now.total / 10000 * (10000 - m->set.limits.mem_critical);
 	uint64_t room = m->now.available > threshold ? m->now.available - threshold : 0,
 		 ms = room / fill_rate;
-	uint64_t least = m->verdict.risk == RISK_LOW ? m->set.sample_ms : FASTEST_MS;
+	uint64_t least = risk == RISK_LOW ? m->set.sample_ms : FASTEST_MS;
 	/* Who must look for new processes himself looks sooner. */
-	uint64_t most = m->verdict.risk == RISK_LOW      ? (m->connector ? 3 : 2) * m->set.sample_ms
-			: m->verdict.risk == RISK_MEDIUM ? MEDIUM_MAX_MS
+	uint64_t most = risk == RISK_LOW      ? (m->connector ? 3 : 2) * m->set.sample_ms
+			: risk == RISK_MEDIUM ? MEDIUM_MAX_MS
 							 : FASTEST_MS;
 
 	return ms < least ? least : ms > most ? most : ms;
@@ -147,7 +162,8 @@ static void judge_risk(struct monitor *m)
 	struct risk_input in = { .m = &m->now,
 		.gpus = m->gpus,
 		.editor_bytes = m->editor_bytes,
-		.training_bytes = m->training_bytes };
+		.training_bytes = m->training_bytes,
+		.groups = &m->groups };
 	enum risk was = m->verdict.risk;
 	struct fact f;
 
@@ -167,6 +183,7 @@ static void judge_risk(struct monitor *m)
 static void write_sample(struct monitor *m)
 {
 	uint64_t full = m->now.mem_psi.full10, busy = m->now.cpu_busy;
+	const struct group_use *g = groups_fullest(&m->groups);
 	struct sample x = {
 		.real_ms = m->now.real_ms,
 		.total = m->now.total,
@@ -178,11 +195,26 @@ static void write_sample(struct monitor *m)
 		.psi_full10 = full < UINT16_MAX ? (uint16_t)full : UINT16_MAX,
 		.cpu_busy = busy < UINT16_MAX ? (uint16_t)busy : UINT16_MAX,
 		.risk = (uint8_t)m->verdict.risk,
+		.group = g ? (uint8_t)(group_used(g) / 100 + 1) : 0,
 	};
 
 	monitor_gpu_sample(m, &x);
 	(void)samples_add(m->samples, &x);
 	jsonlog_sample(m->log, &x);
+}
+
+void monitor_count(struct monitor *m)
+{
+	bool moved = m->now.oom_kills != m->tick_oom;
+
+	if (moved) {
+		m->oom_was = m->tick_oom;
+		m->oom_moved_ms = m->now.mono_ms;
+	}
+	m->tick_oom = m->now.oom_kills;
+	m->tick_oom_ms = m->now.mono_ms;
+	if (moved)
+		watched_count(m, true);
 }
 
 static void tick(struct monitor *m)
@@ -193,21 +225,13 @@ static void tick(struct monitor *m)
 	unsigned counters = m->training_bytes ? MACHINE_COUNTERS : 0;
 
 	if (m->verdict.risk != RISK_LOW)
-		look /= m->verdict.risk == RISK_MEDIUM ? 10 : 20;
+		look /= pace(m) == RISK_MEDIUM ? 10 : 20;
 	m->tick_ms = now;
 	/* The counters and the rest cost more than all of the memory: at LOW with the look only. */
 	monitor_read_now(m, all ? ALL : MACHINE_MEMORY | counters);
 	m->tick_available = m->now.mem_available;
-	if (all || counters) {
-		if (m->now.oom_kills != m->tick_oom && now < m->next_look_ms)
-			watched_count(m);
-		if (m->now.oom_kills != m->tick_oom) {
-			m->oom_was = m->tick_oom;
-			m->oom_moved_ms = now;
-		}
-		m->tick_oom = m->now.oom_kills;
-		m->tick_oom_ms = m->now.mono_ms;
-	}
+	if (all || counters)
+		monitor_count(m);
 	if (now >= m->next_look_ms) {
 		watched_look(m);
 		m->next_look_ms = now + (m->look_soon ? look / 5 : look);
@@ -219,7 +243,7 @@ static void tick(struct monitor *m)
 		watched_scan_new(m);
 	else if (m->n_young)
 		watched_young(m);
-	if (now >= m->next_sample_ms || m->verdict.risk == RISK_CRITICAL) {
+	if (now >= m->next_sample_ms || pace(m) == RISK_CRITICAL) {
 		write_sample(m);
 		m->next_sample_ms =
 			now + (m->verdict.risk == RISK_LOW ? LOW_SAMPLE_MS : MEDIUM_SAMPLE_MS);

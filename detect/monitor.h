@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "detect/cgroup.h"
+#include "detect/groups.h"
 #include "detect/guard.h"
 #include "detect/machine.h"
 #include "detect/procs.h"
@@ -78,6 +80,7 @@ struct watched {
 	uint64_t died_real_ms, died_mono_ms, patience_ms;
 	/* OOM kills of its group: at the last count, before that moved, and when that was */
 	uint64_t cg_oom, cg_oom_was, cg_moved_ms;
+	bool chosen; /* it was dying when a counter had moved: may be the one that was counted */
 	const char *exe, *argv, *cwd, *user_data, *cgroup; /* "" unknown */
 };
 
@@ -130,6 +133,7 @@ struct monitor {
 	struct risk_state risk;
 	struct risk_verdict verdict;
 	uint64_t editor_bytes, training_bytes;
+	struct groups groups; /* of those we hold, at the last look */
 	uint64_t next_sample_ms, next_look_ms;
 
 	/* monitor-gpu.c */
@@ -176,7 +180,9 @@ void monitor_close(struct monitor *m, bool in_order);
 void monitor_arm(struct monitor *m);
 uint64_t monitor_mono_ms(void);
 uint64_t monitor_real_ms(void);
-void monitor_read_now(struct monitor *m, unsigned what); /* the counters as they are */
+void monitor_read_now(struct monitor *m, unsigned what);
+/* Takes the counters of m->now for the last count. */
+void monitor_count(struct monitor *m);
 void monitor_fact(
 	struct monitor *m, enum fact_kind kind, struct fact *f); /* id, times, reading filled in */
 
@@ -190,7 +196,9 @@ void watched_become(struct monitor *m, struct watched *w, const struct proc *p,
 	struct role_of role); /* frees w */
 bool watched_is_parent(const struct role_of *role);
 void watched_look(struct monitor *m); /* sizes, states, hangs */
-void watched_count(struct monitor *m); /* whom their groups have lost */
+/* Whom their groups have lost; moved: the machine has lost one. A counter names nobody, but whom it
+ * counts has been sent its SIGKILL: who is not dying was not meant. */
+void watched_count(struct monitor *m, bool moved);
 
 /* watched-find.c. Whoever has called watched_consider ends with watched_settle. */
 void watched_consider(struct monitor *m, pid_t pid); /* an editor, a training? */
@@ -221,7 +229,6 @@ void watched_fact(const struct watched *w, struct fact *f);
 void watched_drop(struct monitor *m, struct watched *w); /* frees it */
 
 /* watched-cgroup.c */
-size_t cgroup_of(int procfd, pid_t pid, char *p, size_t size); /* its length; 0: not known */
 uint64_t cgroup_oom_kills(const struct roots *roots, const char *path);
 /* Of the group on the way up that is nearest to its limit: 0: none has one; MACHINE_NONE: not
  * known. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,39 @@ int proc_read(int procfd, pid_t pid, unsigned what, struct proc *ret)
 	return 0;
 }
 
+/* The mask of a line of status, "SigPnd:\t0000000000000100". */
+static uint64_t pending(const char *text, const char *name)
+{
+	const char *p = strstr(text, name);
+
+	return p ? strtoull(p + strlen(name), NULL, 16) : 0;
+}
+
+bool proc_is_dying(int procfd, pid_t pid)
+{
+	const uint64_t kill_bit = UINT64_C(1) << (SIGKILL - 1), exiting = 4; /* PF_EXITING */
+	char text[4097];
+	const char *p, *end;
+	ssize_t n = read_file(procfd, pid, "status", text, sizeof(text) - 1);
+	uint64_t flags = 0;
+
+	if (n <= 0)
+		return true;
+	text[n] = '\0';
+	if ((pending(text, "\nSigPnd:") | pending(text, "\nShdPnd:")) & kill_bit)
+		return true;
+	/* Then what comes after the signal was taken; in this order none slips through. */
+	n = read_file(procfd, pid, "stat", text, sizeof(text) - 1);
+	p = n > 0 ? memrchr(text, ')', (size_t)n) : NULL;
+	if (!p || text + n - p < 4 || p[2] == 'Z' || p[2] == 'X')
+		return true;
+	end = text + n;
+	p += 3;
+	for (unsigned i = 4; i <= 9; i++)
+		flags = next_number(&p, end);
+	return flags & exiting;
+}
+
 int proc_pss(int procfd, pid_t pid, uint64_t *ret)
 {
 	char text[4096];
@@ -179,6 +213,25 @@ int proc_pss(int procfd, pid_t pid, uint64_t *ret)
 	if (v.pss == MACHINE_NONE)
 		return -EBADMSG;
 	*ret = v.pss;
+	return 0;
+}
+
+int proc_own(int procfd, pid_t pid, uint64_t *ret)
+{
+	struct own {
+		uint64_t anon, shmem;
+	} v = { MACHINE_NONE, MACHINE_NONE };
+	static const struct field own[] = { { "RssAnon", offsetof(struct own, anon) },
+		{ "RssShmem", offsetof(struct own, shmem) }, { NULL, 0 } };
+	char text[4096];
+	ssize_t n = read_file(procfd, pid, "status", text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	fields_take(text, (size_t)n, own, &v);
+	if (v.anon == MACHINE_NONE || v.shmem == MACHINE_NONE)
+		return -EBADMSG;
+	*ret = v.anon + v.shmem;
 	return 0;
 }
 

@@ -7,8 +7,8 @@
 #define DETECT_PROCS_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "detect/machine.h"
@@ -44,10 +44,14 @@ int proc_read(int procfd, pid_t pid, unsigned what, struct proc *ret);
 /* exe alone, the cheapest look at a process (3 us). -ENOENT: gone, or a thread of the kernel; -EACCES: not ours, or it
  * has made itself undumpable, as the sandboxed parts of an editor do: their argv can be read all the same. */
 int proc_exe(int procfd, pid_t pid, char ret[static PROC_EXE]);
+/* Has it been sent SIGKILL, or is it on its way out already? Of who may not be looked at: true. */
+bool proc_is_dying(int procfd, pid_t pid);
 /* Pss of smaps_rollup, about 20 us for a small process and ms for a big one: not under pressure. */
 int proc_pss(int procfd, pid_t pid, uint64_t *ret);
 /* Does it handle this signal (SigCgt of status)? false too when that cannot be read. */
 bool proc_handles(int procfd, pid_t pid, int signo);
+/* RssAnon and RssShmem of status, 10 us: what it holds but pages of files. */
+int proc_own(int procfd, pid_t pid, uint64_t *ret);
 /* The i-th argument of p, or NULL. */
 const char *proc_arg(const struct proc *p, unsigned i);
 

@@ -78,6 +78,22 @@ static int read_machine(const struct roots *roots, struct machine *m)
 	return r;
 }
 
+/* Of each editor and run the first process: the others are mostly in its group. */
+static void read_groups(const struct roots *roots, struct report *r)
+{
+	autoclose int procfd = open(roots->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct survey *s = &r->survey;
+
+	r->groups.n = 0;
+	if (procfd < 0)
+		return;
+	groups_begin(&r->groups, procfd);
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->proc[i].head == i)
+			groups_add(&r->groups, roots, procfd, NULL, s->proc[i].id.pid,
+				s->proc[i].name, r->m.mem_total);
+}
+
 int report_take(const struct roots *roots, const struct detect_settings *set, struct report *ret)
 {
 	struct risk_state st = { 0 };
@@ -108,6 +124,8 @@ int report_take(const struct roots *roots, const struct detect_settings *set, st
 		survey_gpus(&ret->survey, &ret->gpus);
 		ret->in.editor_bytes = survey_sum(&ret->survey, KIND_EDITOR);
 		ret->in.training_bytes = survey_sum(&ret->survey, KIND_TRAINING);
+		read_groups(roots, ret);
+		ret->in.groups = &ret->groups;
 	}
 	risk_judge(&set->limits, &ret->in, &st, &ret->verdict);
 	return 0;

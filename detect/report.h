@@ -22,6 +22,7 @@ struct report {
 	struct gpu_list gpus;
 	struct survey survey;
 	bool surveyed;			/* false: /proc could not be walked */
+	struct groups groups;		/* limits of editors and trainings, other than our own */
 	struct disk_reading disk[2];	/* of the current folder; of the stores, where it is another */
 	unsigned n_disk;
 	unsigned samples;		/* readings of the monitor that went into the growth */

@@ -32,7 +32,7 @@ static int open_list(struct buf *b, const char *key)
 
 static const char *reason_name(enum reason what)
 {
-	static const char *const names[REASON_MAX] = { "memory", "cgroup", "swap", "psi", "gpu",
+	static const char *const names[REASON_MAX] = { "memory", "cgroup", "limit", "swap", "psi", "gpu",
 		"shm", "cpu", "together", "disk", "trend" };
 
 	return (unsigned)what < REASON_MAX ? names[what] : "?";
@@ -126,6 +126,26 @@ static int cgroup(struct buf *b, const struct report *r)
 	return buf_addch(b, '}');
 }
 
+static int limits(struct buf *b, const struct report *r)
+{
+	const struct groups *g = r->in.groups;
+
+	OR_FAIL(open_list(b, "limits"));
+	for (unsigned i = 0; g && i < g->n; i++) {
+		const struct group_use *u = &g->use[i];
+
+		OR_FAIL(buf_addstr(b, i ? ",{" : "{"));
+		OR_FAIL(json_field(b, "pid", (uint64_t)u->pid));
+		OR_FAIL(json_field_string(b, "name", u->name));
+		OR_FAIL(json_field_string(b, "path", u->cg.path));
+		OR_FAIL(json_field(b, "limit", u->cg.limit));
+		OR_FAIL(json_field(b, "used", u->cg.used));
+		OR_FAIL(json_field_hundredths(b, "used_percent", group_used(u)));
+		OR_FAIL(buf_addch(b, '}'));
+	}
+	return buf_addch(b, ']');
+}
+
 static int machine(struct buf *b, const struct report *r)
 {
 	const struct machine *m = &r->m;
@@ -207,6 +227,7 @@ static int processes(struct buf *b, const struct report *r)
 		OR_FAIL(json_field_string(b, "state", state));
 		OR_FAIL(json_field(b, "rss", p->rss));
 		OR_FAIL(json_field(b, "pss", p->pss));
+		OR_FAIL(json_field(b, "own", p->own));
 		OR_FAIL(json_field(b, "gpu", p->gpu));
 		OR_FAIL(buf_addch(b, '}'));
 	}
@@ -226,6 +247,7 @@ int report_json(const struct report *r, struct buf *b)
 	OR_FAIL(reasons(b, r));
 	OR_FAIL(memory(b, r));
 	OR_FAIL(cgroup(b, r));
+	OR_FAIL(limits(b, r));
 	OR_FAIL(machine(b, r));
 	OR_FAIL(gpus(b, r));
 	OR_FAIL(processes(b, r));

@@ -117,6 +117,20 @@ static int memory(struct page *p, const struct report *r)
 	return 0;
 }
 
+/* The fullest of the limits that others have. */
+static int limits(struct page *p, const struct report *r)
+{
+	const struct group_use *u = r->in.groups ? groups_fullest(r->in.groups) : NULL;
+	char a[16], b[16];
+
+	if (!u)
+		return 0;
+	return line(p, "limit", "%u %% of %s used, %s left: %.24s (%d), %.200s",
+		(unsigned)(group_used(u) / 100), text_size(u->cg.limit, a),
+		text_size(u->cg.limit > u->cg.used ? u->cg.limit - u->cg.used : 0, b), u->name,
+		(int)u->pid, u->cg.path);
+}
+
 static int growth(struct page *p, const struct report *r)
 {
 	const struct risk_verdict *v = &r->verdict;
@@ -292,6 +306,7 @@ int report_text(const struct report *r, bool colour, struct buf *b)
 	OR_FAIL(growth(&p, r));
 	OR_FAIL(groups(&p, r, KIND_EDITOR, "editor"));
 	OR_FAIL(groups(&p, r, KIND_TRAINING, "training"));
+	OR_FAIL(limits(&p, r));
 	OR_FAIL(gpus(&p, r));
 	OR_FAIL(pressure(&p, r));
 	return rest_of_machine(&p, r);

@@ -76,6 +76,19 @@ static void judge_memory(
 		add(v, what, RISK_MEDIUM, used, lim->mem_medium, 0);
 }
 
+/* Who is in it dies of its limit, however much the machine has. */
+static void judge_groups(
+	const struct risk_limits *lim, const struct groups *groups, struct risk_verdict *v)
+{
+	const struct group_use *u = groups ? groups_fullest(groups) : NULL;
+	uint64_t used = u ? group_used(u) : 0;
+
+	if (u && used >= lim->mem_medium)
+		add(v, REASON_GROUP, used >= lim->mem_critical ? RISK_CRITICAL : RISK_MEDIUM, used,
+			used >= lim->mem_critical ? lim->mem_critical : lim->mem_medium,
+			(unsigned)(u - groups->use));
+}
+
 static void judge_swap(
 	const struct risk_limits *lim, const struct machine *m, struct risk_verdict *v)
 {
@@ -247,6 +260,7 @@ static void judge_all(const struct risk_limits *lim, const struct risk_input *in
 {
 	v->n = 0;
 	judge_memory(lim, in->m, v);
+	judge_groups(lim, in->groups, v);
 	judge_swap(lim, in->m, v);
 	judge_psi(lim, in->m, v);
 	judge_gpus(lim, in->gpus, v);
@@ -313,6 +327,16 @@ static enum status status_of(uint64_t used)
 			     : STATUS_CRITICAL;
 }
 
+/* "CRITICAL, Excellent" would say two things. */
+static enum status no_better(enum status s, enum risk r)
+{
+	enum status worst = r == RISK_CRITICAL ? STATUS_CRITICAL
+			    : r == RISK_MEDIUM ? STATUS_CAUTION
+					       : STATUS_EXCELLENT;
+
+	return s > worst ? s : worst;
+}
+
 void risk_judge(const struct risk_limits *lim, const struct risk_input *in, struct risk_state *st,
 	struct risk_verdict *ret)
 {
@@ -325,7 +349,7 @@ void risk_judge(const struct risk_limits *lim, const struct risk_input *in, stru
 	settle(lim, st, asked, asked < st->level ? calm_level(lim, in, st) : asked, m->mono_ms);
 	ret->risk = st->level;
 	ret->held = st->level > asked;
-	ret->status = status_of(memory_used(m));
+	ret->status = no_better(status_of(memory_used(m)), ret->risk);
 }
 
 const char *risk_name(enum risk r)
@@ -370,6 +394,19 @@ static uint64_t gpu_left(const struct risk_input *in, unsigned i)
 	return g->used < g->total ? g->total - g->used : 0;
 }
 
+static int group_text(const struct risk_reason *r, const struct risk_input *in, char *p, size_t n)
+{
+	const struct group_use *u;
+	char limit[24];
+
+	if (!in->groups || r->index >= in->groups->n)
+		return snprintf(p, n, "?");
+	u = &in->groups->use[r->index];
+	return snprintf(p, n, "%.20s (%d) at %u %% of its limit of %s (%s from %u %%)", u->name,
+		(int)u->pid, (unsigned)(r->value / 100), text_size(u->cg.limit, limit), asks(r),
+		(unsigned)(r->threshold / 100));
+}
+
 int risk_reason_text(const struct risk_reason *r, const struct risk_input *in, char *p, size_t n)
 {
 	char a[24], b[24];
@@ -383,6 +420,8 @@ int risk_reason_text(const struct risk_reason *r, const struct risk_input *in, c
 		return snprintf(p, n, "cgroup limit of %s %u %% used, %s left (%s from %u %%)", a,
 			(unsigned)(r->value / 100), text_size(m->available, b), asks(r),
 			(unsigned)(r->threshold / 100));
+	case REASON_GROUP:
+		return group_text(r, in, p, n);
 	case REASON_SWAP:
 		return share_text(r, "swap", m->swap_free, p, n);
 	case REASON_PSI:
@@ -420,6 +459,7 @@ const char *risk_advice(const struct risk_reason *r)
 			       ? "checkpoint and stop the training now; close what you do not need"
 			       : "start nothing large; a smaller batch, fewer workers";
 	case REASON_CGROUP:
+	case REASON_GROUP:
 		return "raise the limit, or a smaller batch and fewer workers";
 	case REASON_SWAP:
 		return "memory is used that is not there: end something before it crawls";

@@ -4,7 +4,8 @@
  * the hysteresis: a level is taken at once when it rises and left when the reading has been `calm_points` below its
  * threshold for `calm_ms`. Early warning: at the measured growth the CRITICAL threshold is nearer than
  * `warn_left_ms`: MEDIUM, even while the level itself is low. Thresholds are percent times 100. Defaults: DESIGN.md
- * section 8. A cgroup's limit counts like the machine's memory where it is tighter. */
+ * section 8. A cgroup's limit counts like the machine's memory where it is tighter; that of a
+ * training's or editor's own group by the same thresholds. */
 #ifndef DETECT_RISK_H
 #define DETECT_RISK_H
 
@@ -12,6 +13,7 @@
 #include <stddef.h>
 
 #include "detect/gpu.h"
+#include "detect/groups.h"
 #include "detect/machine.h"
 
 enum risk { RISK_LOW, RISK_MEDIUM, RISK_CRITICAL };
@@ -32,7 +34,7 @@ struct risk_limits {
 extern const struct risk_limits risk_defaults;
 
 enum reason {
-	REASON_MEM, REASON_CGROUP, REASON_SWAP, REASON_PSI, REASON_GPU, REASON_SHM, REASON_CPU, REASON_FAMILY,
+	REASON_MEM, REASON_CGROUP, REASON_GROUP, REASON_SWAP, REASON_PSI, REASON_GPU, REASON_SHM, REASON_CPU, REASON_FAMILY,
 	REASON_DISK, REASON_TREND, REASON_MAX
 };
 
@@ -40,7 +42,7 @@ struct risk_reason {
 	enum reason what;
 	enum risk level;		/* what this reason alone asks for */
 	uint64_t value, threshold;	/* percent times 100, bytes, or ms for REASON_TREND */
-	unsigned index;			/* which GPU or disk */
+	unsigned index;			/* which GPU, disk or group */
 };
 
 struct risk_input {
@@ -49,6 +51,7 @@ struct risk_input {
 	uint64_t editor_bytes, training_bytes;	/* MACHINE_NONE: not read */
 	const struct disk_reading *disk;	/* n_disk of them */
 	unsigned n_disk;
+	const struct groups *groups;		/* of editors and trainings; NULL: not read */
 };
 
 enum { RISK_HISTORY = 64 };
@@ -63,7 +66,7 @@ struct risk_state {			/* zeroed before the first reading */
 
 struct risk_verdict {
 	enum risk risk;
-	enum status status;		/* by the use of memory alone */
+	enum status status;		/* by the use of memory, but no better than the risk allows */
 	bool held;			/* only hysteresis keeps the level: no reason asks for it now */
 	unsigned n;				/* of reasons, one a kind; those of level LOW are warnings */
 	struct risk_reason reason[REASON_MAX];	/* the gravest first */

@@ -18,6 +18,7 @@
  * go on across boots. */
 #include "detect/samples.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -149,6 +150,7 @@ static void decode(const uint8_t *p, struct sample *x)
 		.risk = p[52],
 		.gpu_busy = p[53],
 		.gpu_celsius = p[54],
+		.group = p[55],
 	};
 }
 
@@ -170,6 +172,7 @@ static void encode(uint64_t seq, const struct sample *x, uint8_t *p)
 	p[52] = x->risk;
 	p[53] = x->gpu_busy;
 	p[54] = x->gpu_celsius;
+	p[55] = x->group;
 	seal(p, magic_sample);
 }
 
@@ -280,6 +283,7 @@ int samples_last(int dirfd, struct samples_last *ret)
 
 	if (r < 0)
 		return r;
+	assert(all);
 	memset(ret, 0, sizeof(*ret));
 	(void)newest(all, &ret->real_ms);
 	/* Torn with the machine: that one did not end in order, of that boot nobody knows. */
@@ -313,13 +317,15 @@ int samples_between(
 
 	if (r < 0)
 		return r;
+	assert(all);
 	found = calloc(SAMPLES_N, sizeof(*found));
 	if (!found)
 		return -ENOMEM;
 	for (unsigned i = 1; i < SAMPLES_N; i++) {
 		uint64_t seq, ms = get64(all + (size_t)i * RECORD + 8);
 
-		if (sample_at(all, i, &seq) && ms >= from_ms && ms <= to_ms)
+		/* The times first: they are most of the decision, the sums most of the work. */
+		if (ms >= from_ms && ms <= to_ms && sample_at(all, i, &seq))
 			found[n++] = (struct numbered){ seq, i };
 	}
 	qsort(found, n, sizeof(*found), by_seq);

@@ -26,6 +26,7 @@ struct sample {
 	uint16_t psi_full10;
 	uint16_t cpu_busy;
 	uint8_t risk;
+	uint8_t group;			/* use of the fullest limited group of those watched: percent plus one; 0: none */
 	uint8_t gpu_busy, gpu_celsius;	/* of that GPU: percent and degrees plus one; 0: not known */
 };
 

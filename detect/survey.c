@@ -84,6 +84,7 @@ static int note(struct walk *w, const struct proc *p, struct role_of role, bool 
 		.state = p->state,
 		.rss = p->rss,
 		.pss = MACHINE_NONE,
+		.own = MACHINE_NONE,
 		.gpu = MACHINE_NONE,
 		.orphan = orphan };
 	name_it(p, &role, s->proc[at].name);
@@ -209,9 +210,11 @@ static void read_pss(struct walk *w, unsigned ms)
 	for (unsigned i = 0; i < s->n; i++) {
 		struct survey_proc *p = order[i];
 
-		if (!ms || now_ns() + p->rss / 4096 * NS_A_PAGE > end ||
-			proc_pss(w->procfd, p->id.pid, &p->pss) < 0)
-			s->exact = false;
+		if (ms && now_ns() + p->rss / 4096 * NS_A_PAGE <= end &&
+			proc_pss(w->procfd, p->id.pid, &p->pss) == 0)
+			continue;
+		s->exact = false;
+		(void)proc_own(w->procfd, p->id.pid, &p->own);
 	}
 }
 
@@ -256,7 +259,7 @@ void survey_gpus(struct survey *s, const struct gpu_list *gpus)
 
 uint64_t survey_bytes(const struct survey_proc *p)
 {
-	return p->pss == MACHINE_NONE ? p->rss : p->pss;
+	return p->pss != MACHINE_NONE ? p->pss : p->own != MACHINE_NONE ? p->own : p->rss;
 }
 
 uint64_t survey_sum(const struct survey *s, enum kind kind)

@@ -25,6 +25,7 @@ struct survey_proc {
 	char state;
 	uint64_t rss;
 	uint64_t pss;			/* MACHINE_NONE: not read */
+	uint64_t own;			/* without file pages, where pss was not read; MACHINE_NONE */
 	uint64_t gpu;			/* bytes on all GPUs; MACHINE_NONE: none, or not told */
 	bool orphan;			/* its parent is neither editor nor training */
 	unsigned head;			/* index of the first of its editor or run; itself when it is that */
@@ -38,7 +39,8 @@ struct survey {
 };
 
 /* pss_ms: how long reading Pss may take (the kernel walks every page, 5 ms a GiB); 0: not at
- * all. What there is no time for counts with its rss. */
+ * all. What there is no time for counts with its anonymous and shared memory, which is what cannot
+ * be dropped: libraries are mapped by each of an editor's twenty processes, and are there once. */
 int survey_take(const struct roots *roots, const struct role_patterns *pat, unsigned pss_ms, struct survey *ret);
 void survey_release(struct survey *s);
 /* What the GPUs say of these processes. */

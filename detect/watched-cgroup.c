@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "detect/cgroup.h"
 #include "detect/fields.h"
 #include "detect/monitor.h"
 #include "lib/auto.h"
@@ -11,12 +12,13 @@
 /* The memory group: "0::/path", or with version 1 "N:memory:/path". */
 size_t cgroup_of(int procfd, pid_t pid, char *p, size_t size)
 {
-	char path[32], text[4096], *line = text, *found = NULL;
+	char path[32] = "self/cgroup", text[4096], *line = text, *found = NULL;
 	autoclose int fd = -1;
 	ssize_t n;
 	size_t k;
 
-	(void)snprintf(path, sizeof(path), "%d/cgroup", (int)pid);
+	if (pid)
+		(void)snprintf(path, sizeof(path), "%d/cgroup", (int)pid);
 	fd = openat(procfd, path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : fields_read(fd, text, sizeof(text));
 	if (n <= 0)

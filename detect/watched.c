@@ -360,7 +360,7 @@ static void look_at(struct monitor *m, struct watched *w)
 	}
 }
 
-void watched_count(struct monitor *m)
+void watched_count(struct monitor *m, bool moved)
 {
 	const char *group = NULL;
 	uint64_t kills = MACHINE_NONE;
@@ -372,11 +372,31 @@ void watched_count(struct monitor *m)
 				group = w->cgroup;
 				kills = cgroup_oom_kills(m->roots, group);
 			}
+			if (moved || w->cg_oom != kills)
+				w->chosen = w->dead || proc_is_dying(m->proc_fd, w->id.pid);
 			if (w->cg_oom != kills) {
 				w->cg_oom_was = w->cg_oom;
 				w->cg_moved_ms = m->now.mono_ms;
 			}
 			w->cg_oom = kills;
+		}
+}
+
+/* A name for people: of a training its script. */
+static void look_at_groups(struct monitor *m)
+{
+	char name[GROUP_NAME];
+
+	groups_begin(&m->groups, m->proc_fd);
+	for (unsigned b = 0; b < BUCKETS; b++)
+		for (const struct watched *w = m->bucket[b]; w; w = w->next) {
+			if (w->dead || w->role.role == ROLE_WORKER)
+				continue;
+			if (w->role.kind != KIND_TRAINING ||
+				!role_training_name(w->argv, strlen(w->argv), ' ', name, sizeof(name)))
+				(void)snprintf(name, sizeof(name), "%s", w->comm);
+			groups_add(&m->groups, m->roots, m->proc_fd, w->cgroup, w->id.pid, name,
+				m->now.mem_total);
 		}
 }
 
@@ -387,7 +407,8 @@ void watched_look(struct monitor *m)
 	for (unsigned b = 0; b < BUCKETS; b++)
 		for (struct watched *w = m->bucket[b]; w; w = w->next)
 			look_at(m, w);
-	watched_count(m);
+	watched_count(m, false);
+	look_at_groups(m);
 	if (m->parents_gone)
 		connector_parents(m);
 }

@@ -285,6 +285,7 @@ static void json_readings(cJSON *o, const struct journal_event *ev)
 		json_number(r, "gpu_celsius", s->gpu_celsius != 0, s->gpu_celsius - 1);
 		json_size(r, "editor", s->editor);
 		json_size(r, "training", s->training);
+		json_number(r, "group_percent", s->group != 0, s->group - 1);
 		cJSON_AddItemToArray(a, r);
 	}
 }
@@ -472,6 +473,11 @@ static double swap_percent(const struct sample *s)
 		       : share(s->swap_total - s->swap_free, s->swap_total);
 }
 
+static double group_percent(const struct sample *s)
+{
+	return s->group ? s->group - 1 : -1;
+}
+
 static double gpu_percent(const struct sample *s)
 {
 	return s->gpu_used == MACHINE_NONE ? -1 : share(s->gpu_used, s->gpu_total);
@@ -494,7 +500,7 @@ static void print_plot(const struct journal_event *ev, const char *what, percent
 	autoput(buf_release) struct buf b = BUF_INIT;
 	uint64_t to = ev->real_ms, from = plot_from(ev);
 	double first = -1, last = -1, most = -1;
-	char size[16];
+	char size[16], of[24] = "";
 
 	for (unsigned i = 0; i < ev->n_sample; i++) {
 		uint64_t ms = ev->sample[i].real_ms;
@@ -508,14 +514,15 @@ static void print_plot(const struct journal_event *ev, const char *what, percent
 	}
 	if (first < 0 || plot(p, ev->n_sample, from, to, HOLD_MS, rows, utf8(), &b) < 0)
 		return;
-	printf("  %s of %s: %.0f %% -> %.0f %%, at most %.0f %%\n%s", what, text_size(total, size),
-		first, last, most, b.data);
+	if (total)
+		(void)snprintf(of, sizeof(of), " of %s", text_size(total, size));
+	printf("  %s%s: %.0f %% -> %.0f %%, at most %.0f %%\n%s", what, of, first, last, most, b.data);
 }
 
 static void print_readings(const struct journal_event *ev)
 {
 	const struct sample *last = ev->n_sample ? &ev->sample[ev->n_sample - 1] : NULL;
-	bool swap = false, gpu = false;
+	bool swap = false, gpu = false, group = false;
 	uint64_t gpu_total = 0;
 	char span[24];
 	int n;
@@ -525,12 +532,15 @@ static void print_readings(const struct journal_event *ev)
 	for (unsigned i = 0; i < ev->n_sample; i++) {
 		swap = swap || swap_percent(&ev->sample[i]) > 0;
 		gpu = gpu || gpu_percent(&ev->sample[i]) > 0;
+		group = group || ev->sample[i].group;
 		if (ev->sample[i].gpu_total != MACHINE_NONE)
 			gpu_total = ev->sample[i].gpu_total;
 	}
 	(void)text_duration((ev->real_ms - plot_from(ev)) / 1000, span);
 	printf("\nthe %s before\n", span);
 	print_plot(ev, "memory", memory_percent, last->total, MEMORY_ROWS);
+	if (group)
+		print_plot(ev, "limit of the fullest cgroup", group_percent, 0, MEMORY_ROWS);
 	if (swap)
 		print_plot(ev, "swap", swap_percent, last->swap_total, OTHER_ROWS);
 	if (gpu)

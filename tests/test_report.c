@@ -121,6 +121,55 @@ START_TEST(survey__finds_whose_each_process_is)
 }
 END_TEST
 
+static void text_in(const char *name, const char *text)
+{
+	write_in(name, text, strlen(text));
+}
+
+/* What systemd-run, docker and Slurm do: the training's group has a limit, ours has none. */
+START_TEST(report__a_trainings_own_limit_counts)
+{
+	struct roots roots = world();
+	struct detect_settings set = { .limits = risk_defaults, .patterns = role_defaults };
+	static struct report r;
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	typical();
+	ck_assert_int_eq(mkdirat(dir, "sys", 0700), 0);
+	ck_assert_int_eq(mkdirat(dir, "sys/me", 0700), 0);
+	ck_assert_int_eq(mkdirat(dir, "sys/job", 0700), 0);
+	ck_assert_int_eq(mkdirat(dir, "self", 0700), 0);
+	text_in("sys/cgroup.controllers", "memory\n");
+	text_in("self/cgroup", "0::/me\n");
+	text_in("100/cgroup", "0::/me\n");
+	text_in("200/cgroup", "0::/job\n");
+	text_in("sys/me/memory.max", "max\n");
+	text_in("sys/job/memory.max", "209715200\n");
+	text_in("sys/job/memory.current", "197132288\n"); /* 94 % */
+	text_in("sys/job/memory.stat", "anon 197132288\ninactive_file 0\nactive_file 0\n");
+	ck_assert_int_eq(report_take(&roots, &set, &r), 0);
+	ck_assert_uint_eq(r.groups.n, 1);
+	ck_assert_int_eq(r.groups.use[0].pid, 200);
+	ck_assert_int_eq(r.verdict.risk, RISK_CRITICAL);
+	ck_assert_int_eq(r.verdict.status, STATUS_CRITICAL);
+	ck_assert_int_eq(r.verdict.reason[0].what, REASON_GROUP);
+	ck_assert_int_eq(report_text(&r, false, &b), 0);
+	ck_assert_ptr_nonnull(strstr(b.data,
+		"train.py (200) at 94 % of its limit of 200 MiB (critical from 85 %)\n"));
+	ck_assert_ptr_nonnull(strstr(b.data, "limit     94 % of 200 MiB used, 12 MiB left: train.py (200), /job\n"));
+	b.len = 0;
+	ck_assert_int_eq(report_json(&r, &b), 0);
+	ck_assert_ptr_nonnull(strstr(b.data, "\"what\":\"limit\""));
+	ck_assert_ptr_nonnull(strstr(b.data, "\"limits\":[{\"pid\":200,\"name\":\"train.py\",\"path\":\"/job\""));
+	report_release(&r);
+	/* What can be dropped does not count, as everywhere. */
+	text_in("sys/job/memory.stat", "anon 20971520\ninactive_file 176160768\nactive_file 0\n");
+	ck_assert_int_eq(report_take(&roots, &set, &r), 0);
+	ck_assert_int_eq(r.verdict.risk, RISK_LOW);
+	report_release(&r);
+}
+END_TEST
+
 START_TEST(survey__passes_over_no_exe_that_has_a_role)
 {
 	static const char *const may[] = { "/usr/share/code/code",
@@ -392,7 +441,7 @@ START_TEST(json__any_bytes_are_a_string)
 }
 END_TEST
 
-CHECK_MAIN("report", survey__finds_whose_each_process_is,
+CHECK_MAIN("report", survey__finds_whose_each_process_is, report__a_trainings_own_limit_counts,
 	survey__passes_over_no_exe_that_has_a_role, report__json_has_the_promised_fields,
 	report__text_is_for_a_terminal_of_24_lines, report__the_worst_machine_fits_too,
 	report__without_meminfo_there_is_none, report__growth_comes_from_the_monitors_samples,

@@ -328,7 +328,11 @@ END_TEST
 
 START_TEST(risk__every_reason_has_words)
 {
+	static struct groups groups = { .n = 1,
+		.use = { { 4711, "train.py", { .version = 2, .limit = GIB, .used = GIB / 2 } } } };
+
 	machine(50);
+	in.groups = &groups;
 	for (int i = 0; i < REASON_MAX; i++) {
 		struct risk_reason r = { (enum reason)i, RISK_MEDIUM, 1, 1, 0 };
 		char text[256];

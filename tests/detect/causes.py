@@ -292,13 +292,35 @@ def oom(box):
         w.wanted[pids[0]] = {"out-of-memory (cgroup)"}
         r.wanted[p.pid] = {"out-of-memory (cgroup)"}
         p.wait()
+    k = near(box, g)
     for _ in range(100):
         try:
             os.rmdir(g)
             break
         except OSError:
             time.sleep(0.1)
-    return [c, w, r]
+    return [c, w, r, k]
+
+
+def near(box, g):
+    """A kill -9 by hand, in a group that has just lost another to its limit: a training (told at once), or a program that
+    nobody watches (seen at the next reading, a second later at most)."""
+    c = Case("kill -9 after another's OOM")
+    for i in range(RUNS):
+        p = train(box, "wait", cgroup=g)
+        c.wanted[p.pid] = {"killed"}
+        if i % 2:
+            q = train(box, "grow", cgroup=g)
+            go(q)
+            q.wait()
+            until_true(lambda: box.is_there(q.pid), 10)
+        else:
+            hog = box.popen([box.python, "-c", "a = bytearray(400 << 20)"], cgroup=g, stderr=subprocess.DEVNULL)
+            hog.wait()
+            time.sleep(1.3)
+        os.kill(p.pid, signal.SIGKILL)
+        p.wait()
+    return c
 
 
 def guard(box):
