@@ -9,6 +9,7 @@
 #include "detect/events.h"
 #include "detect/gate.h"
 #include "detect/judge.h"
+#include "detect/menu.h"
 #include "detect/note.h"
 #include "detect/report.h"
 #include "detect/run.h"
@@ -47,6 +48,7 @@ static const struct command {
 		"frees what comes back by itself", false },
 	{ "tiers", cmd_tiers, "tiers [--json | --write DIR]",
 		"the sizes of a training, and which fit now", false },
+	{ "menu", cmd_menu, "menu", "all of this by numbers, for the first time", true },
 	{ "judge", cmd_judge, "judge [--once]", "from the spool to the journal; the monitor starts it",
 		false },
 	{ "note", cmd_note, NULL, NULL, false },	/* not for people: stays the last */

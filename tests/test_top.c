@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "detect/menu.h"
 #include "detect/top.h"
 #include "lib/auto.h"
 #include "lib/io.h"
@@ -221,6 +222,7 @@ START_TEST(top_growth__is_the_slope_of_what_was_seen)
 	ck_assert(top_growth(&t, &id) == INT64_MIN);
 	for (unsigned i = 1; i < 40; i++) {
 		process(200, 1, 'R', PYTHON, "python3|train.py", 2 * GIB + i * 10 * MIB);
+		(void)usleep(2000);	/* a reading of the same millisecond is the same reading */
 		top_read(&t);
 	}
 	/* A second each, whatever the clock said. */
@@ -301,8 +303,24 @@ START_TEST(top_do__reaches_the_process_that_was_seen_and_no_other)
 }
 END_TEST
 
+START_TEST(menu_advice__follows_the_status)
+{
+	static const unsigned entry[] = { [STATUS_EXCELLENT] = 5,
+		[STATUS_GOOD] = 4,
+		[STATUS_CAUTION] = 3,
+		[STATUS_CRITICAL] = 2 };
+
+	for (unsigned s = STATUS_EXCELLENT; s <= STATUS_CRITICAL; s++) {
+		unsigned n = 0;
+
+		ck_assert_ptr_nonnull(menu_advice((enum status)s, &n));
+		ck_assert_uint_eq(n, entry[s]);
+	}
+}
+END_TEST
+
 CHECK_MAIN("top", top_page__looks_as_drawn, top_page__is_whole_at_any_size,
 	top_page__lets_no_name_drive_the_terminal, top_tree__puts_the_largest_whole_first_and_folds,
 	top_growth__is_the_slope_of_what_was_seen, top_graph__has_eighths_of_all_its_lines,
 	top_question__is_asked_for_trainings_alone,
-	top_do__reaches_the_process_that_was_seen_and_no_other)
+	top_do__reaches_the_process_that_was_seen_and_no_other, menu_advice__follows_the_status)
