@@ -316,17 +316,14 @@ static uint64_t or_zero(uint64_t v)
 	return v == MACHINE_NONE ? 0 : v;
 }
 
-/* As MemAvailable does for the machine: file pages and slabs can go, but some of them are in use. */
+/* What the kernel gives back before it kills in a group: it keeps no watermark there, unlike a machine (whose MemAvailable
+ * allows for it), and tmpfs lies on the anonymous lists. Mapped pages go too; an editor's are seen to go (guard.h). */
 static uint64_t droppable(const struct stats *s, uint64_t limit)
 {
-	uint64_t file = or_zero(s->inactive_file), keep = limit / 50;
+	uint64_t file = or_zero(s->inactive_file);
 
-	if (__builtin_add_overflow(file, or_zero(s->active_file), &file))
-		return 0;
-	if (keep > file / 2)
-		keep = file / 2;
-	file -= keep;
-	if (__builtin_add_overflow(file, or_zero(s->slab), &file) || file / 2 > limit)
+	if (__builtin_add_overflow(file, or_zero(s->active_file), &file) ||
+		__builtin_add_overflow(file, or_zero(s->slab), &file) || file / 2 > limit)
 		return 0;	/* nonsense: they would not fit */
 	return file;
 }

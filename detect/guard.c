@@ -8,7 +8,8 @@
 #include "detect/machine.h"
 
 enum {
-	FASTEST_MS = 5,
+	FASTEST_MS = 3,
+	FROZEN_MS = 5,		/* how soon after a freeze it is looked at again */
 	SLOWEST_MS = 1000,
 	GROWTH_MS = 50,		/* between two sizes a rate is made of */
 	EFFECT_MS = 20,		/* until a freeze shows in the reading */
@@ -18,6 +19,7 @@ enum {
 	LEVELS = 3,
 	RECENT_MS = 500,
 	KILLED_MS = 2000,	/* who is not gone by then is stuck in the kernel: not counted on */
+	LEAD_MS = 40,		/* so much of the fastest growth lies above the end of the memory */
 };
 
 /* What a program can take at most, as earlyoom reckons: 6 GiB/s. */
@@ -50,11 +52,23 @@ static uint64_t part(const struct guard *g, unsigned hundredths)
 	return base(g) / 100 * hundredths;
 }
 
+/* No lower than this. A machine may be late by some tens of milliseconds, in which who grows fast takes a good part. */
+static uint64_t last_line(const struct guard *g)
+{
+	uint64_t line = part(g, 25), lead, most = part(g, 50);
+
+	for (unsigned i = 0; i < g->n; i++) {
+		lead = g->run[i].here ? g->run[i].growth / 1000 * LEAD_MS : 0;
+		line = lead > line ? lead : line;
+	}
+	return line < most ? line : most;
+}
+
 static uint64_t threshold(const struct guard *g)
 {
-	static const unsigned step[LEVELS + 1] = { 100, 70, 50, 25 };
+	static const unsigned step[LEVELS] = { 100, 70, 50 };
 
-	return part(g, step[g->level < LEVELS ? g->level : LEVELS]);
+	return g->level < LEVELS ? part(g, step[g->level]) : last_line(g);
 }
 
 static uint64_t min_bytes(const struct guard *g)
@@ -124,7 +138,11 @@ bool guard_add(struct guard *g, const struct guard_run *run)
 	at->bytes = run->bytes;
 	at->sure_bytes = run->sure_bytes;
 	ms = g->r.now_ms - at->was_ms;
-	if (ms >= GROWTH_MS) {
+	if (at->frozen_ms) {
+		/* It will grow again as it did. */
+		at->was_bytes = at->bytes;
+		at->was_ms = g->r.now_ms;
+	} else if (ms >= GROWTH_MS) {
 		at->growth = at->bytes > at->was_bytes ? (at->bytes - at->was_bytes) * 1000 / ms : 0;
 		at->was_bytes = at->bytes;
 		at->was_ms = g->r.now_ms;
@@ -230,7 +248,7 @@ static struct guard_run *to_freeze(struct guard *g)
 	if (!x || (!any_frozen(g) && !any_ending(g)))
 		return x;
 	/* One is frozen: it was not the one, or not alone, if it goes on. */
-	if (g->r.now_ms - g->last_ms < EFFECT_MS / 4 ||
+	if (g->r.now_ms - g->last_ms < FROZEN_MS ||
 		g->r.available + g->r.total / 256 > g->last_available)
 		return NULL;
 	return x;
@@ -242,9 +260,9 @@ static struct guard_run *to_end(struct guard *g, const char **what)
 {
 	struct guard_run *x = any_ending(g) ? NULL : pick(g, FROZEN);
 
-	if (!x || !is_target(g, x) || g->r.now_ms < x->frozen_ms + EFFECT_MS / 4)
+	if (!x || !is_target(g, x) || g->r.now_ms < x->frozen_ms + FROZEN_MS)
 		return NULL;
-	if (g->r.available < part(g, 25)) {
+	if (g->r.available < last_line(g)) {
 		*what = ", the last of it";
 		return x;
 	}
@@ -281,7 +299,7 @@ static struct guard_run *to_thaw(struct guard *g, const char **what)
 		return x;
 	}
 	if (g->r.now_ms - x->frozen_ms < hold_ms(g) || g->r.now_ms - g->last_ms < hold_ms(g) ||
-		g->r.available < part(g, 25) || g->r.now_ms - g->paged_ms < FAULTS_MS)
+		g->r.available < last_line(g) || g->r.now_ms - g->paged_ms < FAULTS_MS)
 		return NULL;
 	*what = ": it may still fit";
 	return x;
@@ -378,10 +396,10 @@ uint64_t guard_period_ms(const struct guard *g)
 	if (!any)
 		return UINT64_MAX;
 	if (any_ending(g))
-		return FASTEST_MS;
+		return FROZEN_MS;
 	/* What is frozen grows no more; the others may. */
 	if (any_frozen(g))
-		return g->r.now_ms - g->last_ms < RECENT_MS ? FASTEST_MS : 4 * FASTEST_MS;
+		return g->r.now_ms - g->last_ms < RECENT_MS ? FROZEN_MS : 4 * FROZEN_MS;
 	room = threshold(g);
 	room = g->r.available > room ? g->r.available - room : 0;
 	ms = room / fill_rate;

@@ -6,7 +6,8 @@
  *	below freeze		freeze the one that grows, and look again: is the memory coming back?
  *	after hold		thaw it with a lower threshold: 0.7, then 0.5 of `freeze`. What fits after all
  *				comes to its end this way; nothing is ended for passing a line once
- *	below 0.25 of freeze	end it: SIGTERM, after `grace` or when it gets worse SIGKILL
+ *	below 0.25 of freeze	end it: SIGTERM, after `grace` or when it gets worse SIGKILL. Up to 0.5 for who grows fast: what
+ *				it takes in 40 ms
  *
  * The editor being paged out (its major faults) while less than half more than `freeze` is left freezes too, and ends the
  * training when it comes back after being thawed: a percentage alone sees such a crawl too late (MEASURED.md

@@ -1,10 +1,13 @@
 """Editor against training in a machine of 1.5 GiB: a memory cgroup (version 1), headless Chromium with its oom scores
 and a Python helper as the editor, trainings that do not fit and trainings that do, the monitor's guard between them.
 
-    guard_box.py [--runs N] [--patterns leak,spike,workers,crawl,saw,cache] [--guard on|off] [--seed S] [--tsv FILE]
+    guard_box.py [--runs N] [--patterns leak,spike,workers,crawl,torch,saw,deep,cache] [--guard on|off] [--seed S] [--tsv FILE]
 
 Prints a row a run and a table at the end; exits 1 when an editor process or the helper was lost under the guard, the
-kernel had to kill, a training that fits was ended, or the editor stood still for over a second."""
+kernel had to kill, a training that fits was ended, or the editor stood still for over a second.
+
+How late a freeze is, is measured from outside: the training stamps what it holds, chunk by chunk; what is left when it
+stands tells how much less it held when the line was crossed, and its stamps when that was."""
 import argparse
 import os
 import random
@@ -12,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import struct
 import tempfile
 import threading
 import time
@@ -25,7 +29,10 @@ MIB = 1 << 20
 RAM = 1536 * MIB
 CGROUP = "/sys/fs/cgroup/memory"
 CHROMIUM = "/usr/lib/chromium"
-FITS = ("saw", "cache")
+FITS = ("saw", "deep", "cache")
+STAMPED = ("leak", "spike")
+LINES = (0.10, 0.07, 0.05, 0.025)  # of the memory left: where the guard freezes, the first time and the next (guard.c)
+STAMPS = 16 * 8192
 HEAPS = (90, 60, 30)
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -48,7 +55,8 @@ class Box:
         write(self.group + "/memory.limit_in_bytes", str(RAM))
         self.python = self.d + "/python3"
         shutil.copy(os.path.realpath("/usr/bin/python3"), self.python)
-        shutil.copy(HERE + "/train_box.py", self.d + "/train_box.py")
+        for name in ("train_box.py", "train_torch.py"):
+            shutil.copy(HERE + "/" + name, self.d + "/" + name)
         subprocess.run(["cp", "-r", CHROMIUM, self.d + "/chromium"], check=True)
         with open(self.d + "/data", "wb") as f:
             for _ in range(RAM * 3 // 2 // MIB):
@@ -178,7 +186,7 @@ def runs(pid, exe):
 def command(pattern, box, editor, rng):
     # What was killed last may still be giving its memory back.
     end, mine = time.time() + 20, set(editor.pids) | {editor.helper.pid}
-    while time.time() < end and any(p not in mine and runs(p, box.python) for p in box.pids()):
+    while time.time() < end and lives(box, mine):
         time.sleep(0.02)
     left = box.left()
     if pattern == "leak":
@@ -190,9 +198,12 @@ def command(pattern, box, editor, rng):
         return ["workers", box.d + "/data", n, 2 * RAM // n, int(RAM * rng.uniform(0.06, 0.25) / n)]
     if pattern == "crawl":
         return ["crawl", box.d + "/data", int(left - RAM * 0.08), 2 * RAM, int(RAM * rng.uniform(0.006, 0.02))]
-    if pattern == "saw":
+    if pattern in ("saw", "deep"):
+        lowest = 0.80 if pattern == "saw" else 0.93
         return ["saw", box.d + "/data", int(RAM * rng.uniform(0.2, 0.5))] + [
-            int(left - RAM * (1 - rng.uniform(0.80, 0.95))) for _ in range(3)]
+            int(left - RAM * (1 - rng.uniform(lowest, 0.95))) for _ in range(3)]
+    if pattern == "torch":
+        return ["torch", rng.randint(2, 6)]
     return ["cache", box.d + "/data"]
 
 
@@ -203,16 +214,55 @@ def ledger(m):
         return []
 
 
+def stamps(path):
+    with open(path, "rb") as f:
+        n = struct.unpack("Q", f.read(16)[:8])[0]
+        return list(struct.iter_unpack("QQ", f.read(n * 16)))
+
+
+def lateness(taken, seen):
+    """(ms, points of the memory) for each freeze: taken are the training's stamps, seen what was left and when."""
+    out, level = [], 0
+    for (t, held), (later, _) in zip(taken, taken[1:]):
+        quiet = sorted(left for at, left in seen if t + 15e6 < at < min(later, t + 150e6))
+        if later - t < 200e6 or not quiet or level >= len(LINES):
+            continue
+        line = RAM * LINES[level]
+        after = quiet[len(quiet) // 2]
+        level += 1
+        crossed = [at for at, h in taken if at <= t and h >= held - (line - after)]
+        if after < line:
+            out.append(((t - crossed[0]) / 1e6 if crossed else 0.0, (line - after) * 100 / RAM))
+    return out
+
+
+def lives(box, mine):
+    return any(p not in mine and runs(p, box.python) for p in box.pids())
+
+
 def one(box, m, editor, pattern, rng):
     before, ooms = len(ledger(m)), box.oom_kills()
-    pinger, lowest = Pinger(editor), RAM
-    p = box.popen(box.python, box.d + "/train_box.py", *[str(x) for x in command(pattern, box, editor, rng)])
+    words = [str(x) for x in command(pattern, box, editor, rng)]
+    program = "train_torch.py" if pattern == "torch" else "train_box.py"
+    env, seen, gone = dict(os.environ), [], 0
+    stamped = "/dev/shm/" + os.path.basename(box.d)
+    if pattern in STAMPED:
+        with open(stamped, "wb") as f:
+            f.truncate(STAMPS)
+        env["STAMPS"] = stamped
+    pinger = Pinger(editor)
+    p = box.popen(box.python, box.d + "/" + program, *words, env=env)
     start = time.monotonic()
     while p.poll() is None and time.monotonic() - start < 180:
-        lowest = min(lowest, box.left())
+        seen.append((time.monotonic_ns(), box.left()))
         time.sleep(0.005)
     seconds = time.monotonic() - start
     stuck = p.poll() is None
+    end, mine = time.monotonic() + 2, set(editor.pids) | {editor.helper.pid}
+    while not stuck and lives(box, mine) and time.monotonic() < end:
+        time.sleep(0.002)
+    gone = time.time() * 1000
+    lowest = min(x for _, x in seen)
     try:
         os.killpg(p.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -220,12 +270,19 @@ def one(box, m, editor, pattern, rng):
     p.wait()
     pinger.on = False
     pinger.join(70)
-    acts = [x[3] for x in ledger(m)[before:]]
+    did = ledger(m)[before:]
+    acts = [x[3] for x in did]
+    begun = [int(x[0]) for x in did if x[3] in ("term", "kill")]
+    late = lateness(stamps(stamped), seen) if pattern in STAMPED else []
+    if p.returncode and pattern in FITS:
+        print("\n".join("\t".join(x) for x in did), flush=True)
     return {"pattern": pattern, "code": "stuck" if stuck else p.returncode, "s": round(seconds, 1),
             "editor_lost": len(editor.lost()), "helper_lost": int(editor.helper.poll() is not None),
             "oom": box.oom_kills() - ooms, "lowest_pct": round(lowest * 100 / RAM, 2),
             "stall_s": 99.0 if pinger.failed else round(pinger.worst, 2),
-            "freezes": acts.count("freeze"), "terms": acts.count("term"), "kills": acts.count("kill")}
+            "freezes": acts.count("freeze"), "terms": acts.count("term"), "kills": acts.count("kill"),
+            "gone_ms": int(gone) - begun[0] if begun and not stuck else -1,
+            "late": " ".join("%.1f/%.2f" % x for x in late), "args": " ".join(words[1:])}
 
 
 def trial(args):
@@ -235,7 +292,8 @@ def trial(args):
     rows = []
     m = editor = None
     try:
-        m = Monitor(os.path.join(box.d, "state"), ["editor=chromium", "guard=" + args.guard, "sample_ms=1000"], prefix=box.prefix())
+        m = Monitor(os.path.join(box.d, "state"), ["editor=chromium", "guard=" + args.guard, "sample_ms=1000"], 
+                    prefix=box.prefix() + ["setpriv", "--bounding-set", "-sys_nice"])  # as an ordinary user
         patterns = args.patterns.split(",")
         for i in range(args.runs):
             if editor is None or editor.lost() or editor.helper.poll() is not None:
@@ -258,7 +316,15 @@ def trial(args):
         if m:
             m.end(signal.SIGKILL)
         box.close()
+        try:
+            os.unlink("/dev/shm/" + os.path.basename(box.d))
+        except FileNotFoundError:
+            pass
     return rows
+
+
+def at(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 def table(rows):
@@ -274,6 +340,15 @@ def table(rows):
         print("%-8s %4d %11d %11d %9d %10d %9.2f %10d %9.2f" % (
             pattern, len(x), n[0], n[1], n[2], n[3], max(r["stall_s"] for r in x), ended, min(r["lowest_pct"] for r in x)))
         bad = bad or n[0] or n[1] or n[2] or (fits and ended) or (pattern == "crawl" and n[3])
+    late = [tuple(float(v) for v in x.split("/")) for r in rows for x in r["late"].split()]
+    gone = [r["gone_ms"] for r in rows if r["gone_ms"] >= 0]
+    if late:
+        ms, points = zip(*late)
+        print("line to freeze, %d: median %.1f, p99 %.1f, worst %.1f ms; %.2f, %.2f, %.2f points of the memory" % (
+            len(late), at(ms, 0.5), at(ms, 0.99), max(ms), at(points, 0.5), at(points, 0.99), max(points)))
+    if gone:
+        print("first signal to the last process gone, %d: median %d, p99 %d, worst %d ms" % (
+            len(gone), at(gone, 0.5), at(gone, 0.99), max(gone)))
     return bad
 
 

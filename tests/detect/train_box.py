@@ -1,6 +1,8 @@
-"""A training of the trials: takes memory in one of several ways. PATTERN, then numbers: bytes, bytes a second."""
+"""A training of the trials: takes memory in one of several ways. PATTERN, then numbers: bytes, bytes a second.
+STAMPS names a file of pairs of 64-bit numbers, the first of which is how many follow: when (CLOCK_MONOTONIC, ns), what it held."""
 import mmap
 import os
+import struct
 import sys
 import time
 
@@ -8,15 +10,30 @@ CHUNK = 1 << 20
 ONES = b"\1" * CHUNK
 
 
+class Stamps:
+    def __init__(self, path):
+        with open(path, "r+b") as f:
+            self.m, self.n = mmap.mmap(f.fileno(), 0), 0
+
+    def add(self, held):
+        if (self.n + 2) * 16 <= len(self.m):
+            struct.pack_into("QQ", self.m, (self.n + 1) * 16, time.monotonic_ns(), held)
+            self.n += 1
+            struct.pack_into("Q", self.m, 0, self.n)
+
+
 class Memory:
     def __init__(self, most):
         self.m, self.n = mmap.mmap(-1, most, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), 0
+        self.stamps = Stamps(os.environ["STAMPS"]) if "STAMPS" in os.environ else None
 
     def take(self, n):
         while n >= CHUNK:
             self.m[self.n:self.n + CHUNK] = ONES
             self.n += CHUNK
             n -= CHUNK
+            if self.stamps:
+                self.stamps.add(self.n)
         return n
 
 
