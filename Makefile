@@ -117,10 +117,16 @@ $(BUILD)/%.list: FORCE
 	@mkdir -p $(@D)
 	@echo '$(call room-src,$*)' | cmp -s - $@ || echo '$(call room-src,$*)' >$@
 
+# detect is asked before each launch, and links no library but libc: where the compiler can (deps.sh), statically.
+ifeq ($(SAN)$(filter 1,$(COVER)),)
+STATIC_detect = $(PKG_STATIC)
+endif
+
 define PROGRAM
-$(BUILD)/$1: $(BUILD)/obj/$1/$1.o $(call ar-of,$1 $(BELOW_$1))
+$(BUILD)/$1: $(BUILD)/obj/$1/$1.o $(call ar-of,$1 $(BELOW_$1)) $(if $(STATIC_$1),$(BUILD)/deps-build.mk)
 	$$(say) LINK $$@
-	$$(Q)$(CC) $(ALL_CFLAGS) $(LINK) -o $$@.new $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS)
+	$$(Q)$(CC) $(ALL_CFLAGS) $(if $(STATIC_$1),$(patsubst -pie,$(STATIC_$1),$(LINK)),$(LINK)) -o $$@.new $$(filter %.o,$$^) \
+		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(if $(STATIC_$1),,$(LIBS))
 	@mv -f $$@.new $$@
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$p)))

@@ -112,4 +112,12 @@ if [ -n "$modules" ]; then
 fi
 printf '%s_CFLAGS = %s\n%s_LIBS = %s\n' \
 	"$prefix" "${cflags-}" "$prefix" "${libs-}" >"$out.new"
+# A static program starts twice as fast. Not every C library is there for it, or in one that can be loaded anywhere.
+if [ "$group" = build ]; then
+	if echo 'int main(void) { return 0; }' |
+		"${CC:-cc}" -fPIE -static-pie -x c - -o "$out.try" 2>/dev/null && "$out.try"; then
+		echo 'PKG_STATIC = -static-pie' >>"$out.new"
+	fi
+	rm -f "$out.try"
+fi
 mv "$out.new" "$out"

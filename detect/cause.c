@@ -43,7 +43,12 @@ static bool maybe_sigkill(const struct fact *f)
 static bool by_record(const struct fact *f, const struct evidence_list *ev, struct verdict *v)
 {
 	const struct evidence *e = find(ev, EV_LEDGER, f->proc.pid);
+	const struct evidence *want = find(ev, EV_WANT, f->proc.pid);
 
+	if (!e && want) {
+		set(v, want->cause, SURE_CERTAIN);
+		return true;
+	}
 	if (!e && maybe_sigkill(f)) {
 		e = find(ev, EV_KERNEL_OOM, f->proc.pid);
 		if (e) {
@@ -240,6 +245,15 @@ static void how_it_went(const struct fact *f, const struct verdict *v, char *p, 
 	case CAUSE_OOM_GUARD:
 		(void)snprintf(p, n, "was ended by %s, which saw memory run out", v->who);
 		break;
+	case CAUSE_OOM_GPU:
+		(void)snprintf(p, n, "ran out of GPU memory (%s)", end);
+		break;
+	case CAUSE_OOM_SHM:
+		(void)snprintf(p, n, "ran out of /dev/shm (%s)", end);
+		break;
+	case CAUSE_OOM_ALLOCATION:
+		(void)snprintf(p, n, "was refused memory (%s)", end);
+		break;
 	case CAUSE_CRASHED:
 		(void)snprintf(p, n, "crashed (%s%s)", end, f->core ? ", core dumped" : "");
 		break;
@@ -351,6 +365,9 @@ bool cause_unwanted(enum cause c)
 	case CAUSE_OOM_KERNEL:
 	case CAUSE_OOM_CGROUP:
 	case CAUSE_OOM_GUARD:
+	case CAUSE_OOM_GPU:
+	case CAUSE_OOM_SHM:
+	case CAUSE_OOM_ALLOCATION:
 	case CAUSE_KILLED:
 	case CAUSE_MACHINE_LOST:
 		return true;
@@ -371,6 +388,9 @@ const char *cause_name(enum cause c)
 		[CAUSE_OOM_KERNEL] = "out-of-memory (kernel)",
 		[CAUSE_OOM_CGROUP] = "out-of-memory (cgroup)",
 		[CAUSE_OOM_GUARD] = "out-of-memory (guard)",
+		[CAUSE_OOM_GPU] = "out-of-memory (gpu)",
+		[CAUSE_OOM_SHM] = "out-of-memory (shm)",
+		[CAUSE_OOM_ALLOCATION] = "out-of-memory (allocation)",
 		[CAUSE_KILLED] = "killed",
 		[CAUSE_TERMINATED] = "terminated",
 		[CAUSE_MACHINE_LOST] = "machine-lost",

@@ -2,7 +2,7 @@
  * nothing.
  *
  * Rules, in this order (DESIGN.md section 7; MEASURED.md part 3, section 7): our own ledger (the
- * guard ended it), the OOM killer named this pid in the kernel log, a user-space guard named it in
+ * guard ended it), the run's own output told of an allocation that was refused, the OOM killer named this pid in the kernel log, a user-space guard named it in
  * its own, its cgroup's oom_kill moved, the machine's oom_kill moved while it died of SIGKILL, an
  * editor's own log named it, then signal and code as they are. What could not be read is part of
  * the answer ("the kernel log is closed to this user"). "certain" needs a record that names the pid
@@ -22,6 +22,9 @@ enum cause {
 	CAUSE_OOM_KERNEL,
 	CAUSE_OOM_CGROUP,
 	CAUSE_OOM_GUARD,
+	CAUSE_OOM_GPU, /* its own allocation was refused: by the GPU, in /dev/shm, by the machine */
+	CAUSE_OOM_SHM,
+	CAUSE_OOM_ALLOCATION,
 	CAUSE_KILLED,
 	CAUSE_TERMINATED,
 	CAUSE_MACHINE_LOST
@@ -35,6 +38,7 @@ enum evidence_what {
 	EV_KERNEL_FAULT, /* segfault, trap, general protection */
 	EV_GUARD,        /* earlyoom, nohang, systemd-oomd: name in `who` */
 	EV_LEDGER,       /* our own guard */
+	EV_WANT,         /* a run's own output: which allocation was refused is in `cause` */
 	EV_EDITOR_LOG,   /* renderer process gone (reason, code), extension host ended */
 	EV_EDITOR_LOCK,  /* code.lock / vscode.lock left behind, or released in order */
 	EV_CORE,         /* a core file or a coredump record */
@@ -50,7 +54,7 @@ struct evidence {
 	bool cgroup;      /* EV_KERNEL_OOM: a cgroup's limit, not the machine's */
 	bool orderly;     /* EV_EDITOR_LOG, EV_EDITOR_LOCK, EV_LOGIND: a wanted end */
 	enum cause cause; /* EV_CHILD, EV_PARENT: that process's own; EV_EDITOR_LOG: what the log
-			     says; else UNKNOWN */
+			     says; EV_WANT; else UNKNOWN */
 	char who[32];     /* the guard's name */
 	uint64_t real_ms;
 	char text[EVIDENCE_TEXT]; /* quoted, as it stood */

@@ -1,15 +1,37 @@
-/* detect/detect.c - what the user starts. Reports, answers as the gate, ends training, all with the
- * default settings, by itself; everything else is detect-core's, which this becomes. It links only lib/ and its own
- * room: nothing that takes time to load. */
+/* detect/detect.c - what the user starts. Reports, answers as the gate, ends training, all with the default
+ * settings, by itself; everything else is detect-core's, which this becomes. It links only lib/ and its own
+ * room, statically where the compiler can: nothing that takes time to load. What must load a library stands here
+ * instead of in its own file (gpu.c, place-user.c), which the linker then leaves out. */
 #include <string.h>
+#include <unistd.h>
 
+#include "detect/detect.h"
 #include "detect/gate.h"
+#include "detect/gpu.h"
 #include "detect/report.h"
 #include "detect/settings.h"
 #include "detect/stop.h"
 #include "lib/become.h"
 #include "lib/log.h"
 #include "lib/names.h"
+
+static char **our_argv;
+
+/* A driver is detect-core's to ask. Nothing has been printed or done when it is asked for. */
+int gpu_read(struct gpu_list *ret)
+{
+	if (gpu_driver_is_there())
+		_exit(become("detect-core", our_argv));
+	ret->n = 0;
+	ret->why = "no NVIDIA driver";
+	return 0;
+}
+
+/* Without a HOME the settings are not the default ones, and we are not asked. */
+const char *detect_user_home(void)
+{
+	return NULL;
+}
 
 static bool is_report(int argc, char **argv)
 {
@@ -33,6 +55,7 @@ int main(int argc, char **argv)
 	bool stop;
 	int skip;
 
+	our_argv = argv;
 	log_init(DETECT, LOG_WARN);
 	if (argc > 1 && strcmp(argv[1], "gate") == 0)
 		return gate_guarded(check, argc, argv);

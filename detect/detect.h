@@ -1,9 +1,9 @@
 /* detect/detect.h - the door of the room: what each part is, who runs which program, where state lives.
  *
  * Five programs are made from this room:
- *	detect		small, libc only: report and gate with the default settings, requests to the monitor. When a
- *			configuration file exists, or for every other command, it becomes detect-core (same arguments):
- *			loading libgit2 and SQLite costs more than the answer.
+ *	detect		small, libc only and linked statically where the compiler can: report and gate with the default
+ *			settings. When a configuration file exists, where a GPU's driver or the user database is to be asked,
+ *			or for every other command, it becomes detect-core (same arguments): loading costs more than the answer.
  *	detect-core	everything else: settings, journal, evidence, causes. Also `detect watch`: it reads the settings,
  *			then becomes detect-watch. Installed beside snapd-core.
  *	detect-watch	the monitor, libc only, memory locked: readings, pidfds, the event socket, the spool.
@@ -33,6 +33,7 @@
 int detect_state_dir(void);
 int detect_state_dir_if_any(void);	/* makes nothing: -ENOENT */
 int detect_run_dir(void);
+const char *detect_user_home(void);	/* by the user database: what HOME should have said; NULL */
 
 #define DETECT_SOCKET	"detect"	/* in the run folder; requests in watch.h */
 #define DETECT_JOURNAL	"journal.db"

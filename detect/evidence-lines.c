@@ -349,6 +349,23 @@ int evidence_down_line(const char *line, struct evidence *ret)
 	return 1;
 }
 
+static bool is_end(const char *action, struct evidence *e)
+{
+	static const struct {
+		const char *word;
+		enum cause cause;
+	} want[] = { { "\tgpu\t", CAUSE_OOM_GPU }, { "\tshm\t", CAUSE_OOM_SHM },
+		{ "\tallocation\t", CAUSE_OOM_ALLOCATION } };
+
+	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++)
+		if (begins(action, want[i].word)) {
+			e->what = EV_WANT;
+			e->cause = want[i].cause;
+			return true;
+		}
+	return begins(action, "\tterm\t") || begins(action, "\tkill\t");
+}
+
 int evidence_ledger_line(const char *line, uint64_t *ret_start, struct evidence *ret)
 {
 	struct evidence e = { .what = EV_LEDGER, .who = "holdfast" };
@@ -363,7 +380,7 @@ int evidence_ledger_line(const char *line, uint64_t *ret_start, struct evidence 
 	if (!isdigit((unsigned char)*end))
 		return 0;
 	*ret_start = strtoull(end, &end, 10);
-	if (!begins(end, "\tterm\t") && !begins(end, "\tkill\t"))
+	if (!is_end(end, &e))
 		return 0;
 	quote(&e, end + 1);
 	*ret = e;

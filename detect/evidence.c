@@ -177,10 +177,10 @@ int evidence_gather(const struct evidence_places *at, const struct fact *f, unsi
 	if (!g.at.pid_ns)
 		g.at.pid_ns = "/proc/self/ns/pid";
 	set_time(&g);
-	if (from & FROM_KERNEL) {
+	if (from)
 		evidence_ledger(&g);
+	if (from & FROM_KERNEL)
 		evidence_kernel(&g);
-	}
 	if (from & FROM_LOGS)
 		evidence_logs(&g);
 	if (from & FROM_FILES)

@@ -57,7 +57,8 @@ int evidence_down_line(const char *line,
  *	REAL_MS TAB PID TAB START TAB ACTION TAB WHY
  *
  * START in clock ticks after boot (0 not known), ACTION one of ask, freeze, thaw, term, kill, WHY
- * for people. Only term and kill are an end. *ret_start is for comparison with the process's. */
+ * for people. Only term and kill are an end (EV_LEDGER). `detect run` adds gpu, shm or allocation (EV_WANT)
+ * for a run whose output told that such an allocation was refused; WHY is the line. *ret_start is for comparison with the process's. */
 #define DETECT_LEDGER "ledger"
 int evidence_ledger_line(const char *line, uint64_t *ret_start, struct evidence *ret);
 

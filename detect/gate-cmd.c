@@ -13,7 +13,6 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/names.h"
-#include "lib/names.h"
 #include "lib/text.h"
 
 enum { CPU_FRESH_MS = 15000 };
@@ -97,7 +96,8 @@ int gate_take(const struct roots *roots, const struct detect_settings *set,
 	cpu = cpu_busy(state, &ret->room);
 	gate_judge(&lim, &ret->need, &ret->room, cpu, &ret->verdict);
 	/* As if all that is used were an editor's: a yes stands. A no is looked at closely. */
-	if (!ret->verdict.allowed && holders_take(roots, &set->patterns, &ret->holders) == 0) {
+	if (!ret->verdict.allowed && 
+		holders_take(roots, &set->patterns, ret->room.m.total, &ret->holders) == 0) {
 		room_reserve(&ret->room, &lim, ret->holders.editor);
 		if (ret->need.gpu == 0 && !refuses(&ret->verdict, GATE_NO_GPU)) {
 			/* for the tiers with a GPU that may be proposed */

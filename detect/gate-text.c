@@ -91,10 +91,18 @@ static int need_and_room(const struct gate_answer *a, struct buf *b)
 
 static int holders(const struct gate_answer *a, struct buf *b)
 {
+	uint64_t rest = a->holders.others_bytes;
+	unsigned others = a->holders.others;
 	char size[16];
 
-	for (unsigned i = 0; i < a->holders.n && i < SHOWN; i++) {
+	for (unsigned i = 0; i < a->holders.n; i++) {
 		const struct holder *h = &a->holders.h[i];
+
+		if (i >= SHOWN) {
+			others += h->n;
+			rest += h->bytes;
+			continue;
+		}
 
 		OR_FAIL(buf_addstr(b, i ? "          " : "held by   "));
 		OR_FAIL(text_quote_name(b, h->name, strlen(h->name)));
@@ -102,7 +110,10 @@ static int holders(const struct gate_answer *a, struct buf *b)
 			h->n > 1 ? " and others" : "", h->n > 1 ? "at most " : "",
 			text_size(h->bytes, size)));
 	}
-	return 0;
+	if (!others)
+		return 0;
+	return buf_printf(b, "%s%u%s process%s: at most %s\n", a->holders.n ? "          " : "held by   ", others,
+		a->holders.n ? " other" : " small", others > 1 ? "es" : "", text_size(rest, size));
 }
 
 /* from: so many were told already. */
@@ -138,8 +149,8 @@ static int refusal(const struct gate_answer *a, struct buf *b)
 	} else {
 		OR_FAIL(buf_addstr(b, "instead   "));
 	}
-	return buf_addstr(b, DETECT
-		" clean; close what is large above; --force goes on all the same\n");
+	return buf_printf(b, DETECT " clean;%s --force goes on all the same\n",
+		a->holders.n ? " close what is large above;" : "");
 }
 
 int gate_text(const struct gate_answer *a, struct buf *b)
@@ -217,7 +228,12 @@ static int json_lists(const struct gate_answer *a, struct buf *b)
 		OR_FAIL(json_field(b, "bytes", h->bytes));
 		OR_FAIL(buf_addch(b, '}'));
 	}
-	return buf_addch(b, ']');
+	OR_FAIL(buf_addch(b, ']'));
+	OR_FAIL(json_key(b, "others"));
+	OR_FAIL(buf_addch(b, '{'));
+	OR_FAIL(json_field(b, "processes", a->holders.others));
+	OR_FAIL(json_field(b, "bytes", a->holders.others_bytes));
+	return buf_addch(b, '}');
 }
 
 static const char *or_null(const char *s)

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef void *nvml_device;
 
@@ -50,18 +49,6 @@ static bool find(const char *name, void *to)
 
 	memcpy(to, &at, sizeof(at));
 	return at != NULL;
-}
-
-bool gpu_driver_is_there(void)
-{
-	static const char *const signs[] = { "/proc/driver/nvidia", "/dev/nvidiactl",
-		"/dev/dxg" }; /* the last: WSL */
-	const char *path = getenv("HOLDFAST_NVML");
-	bool any = path && *path;
-
-	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs) && !any; i++)
-		any = access(signs[i], F_OK) == 0;
-	return any;
 }
 
 static const char *load(void)

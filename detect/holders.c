@@ -11,13 +11,15 @@
 #include "detect/fields.h"
 #include "lib/auto.h"
 
-enum { NAMES = 512 };
+enum { NAMES = 512, LARGE = 64 << 20 };
 
 struct walk {
 	int procfd;
 	const struct survey *s;
 	struct holder all[NAMES];
 	unsigned n;
+	unsigned others;	/* more names than that */
+	uint64_t others_bytes;
 	struct proc proc;
 };
 
@@ -58,14 +60,21 @@ static void add(struct walk *w, const char *name, enum kind kind, pid_t pid, uin
 
 	while (i < w->n && (w->all[i].kind != kind || strcmp(w->all[i].name, name) != 0))
 		i++;
-	if (i == NAMES)
+	if (i == NAMES) {
+		w->others++;
+		w->others_bytes += bytes;
 		return;
+	}
 	if (i == w->n) {
 		w->all[w->n++] = (struct holder){ .kind = kind, .pid = pid };
 		(void)snprintf(w->all[i].name, sizeof(w->all[i].name), "%s", name);
 	}
 	w->all[i].n++;
 	w->all[i].bytes += bytes;
+	if (bytes > w->all[i].largest) {
+		w->all[i].largest = bytes;
+		w->all[i].pid = pid;
+	}
 }
 
 static int look(pid_t pid, void *arg)
@@ -93,7 +102,28 @@ static int by_bytes(const void *a, const void *b)
 	return (y->bytes > x->bytes) - (y->bytes < x->bytes);
 }
 
-int holders_take(const struct roots *roots, const struct role_patterns *pat, struct holders *ret)
+/* The largest under their names, of the rest what it comes to. */
+static void put(const struct walk *w, uint64_t total, struct holders *ret)
+{
+	uint64_t large = total / 100 < LARGE ? total / 100 : LARGE;
+
+	ret->others = w->others;
+	ret->others_bytes = w->others_bytes;
+	for (unsigned i = 0; i < w->n; i++) {
+		const struct holder *h = &w->all[i];
+
+		ret->editor += h->kind == KIND_EDITOR ? h->bytes : 0;
+		ret->training += h->kind == KIND_TRAINING ? h->bytes : 0;
+		if (h->bytes >= large && ret->n < HOLDERS) {
+			ret->h[ret->n++] = *h;
+		} else {
+			ret->others += h->n;
+			ret->others_bytes += h->bytes;
+		}
+	}
+}
+
+int holders_take(const struct roots *roots, const struct role_patterns *pat, uint64_t total, struct holders *ret)
 {
 	autoclose int procfd = open(roots->proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autofree struct walk *w = calloc(1, sizeof(*w));
@@ -111,11 +141,6 @@ int holders_take(const struct roots *roots, const struct role_patterns *pat, str
 	r = procs_each(procfd, look, w);
 	survey_release(&s);
 	qsort(w->all, w->n, sizeof(*w->all), by_bytes);
-	for (unsigned i = 0; i < w->n; i++) {
-		ret->editor += w->all[i].kind == KIND_EDITOR ? w->all[i].bytes : 0;
-		ret->training += w->all[i].kind == KIND_TRAINING ? w->all[i].bytes : 0;
-		if (ret->n < HOLDERS)
-			ret->h[ret->n++] = w->all[i];
-	}
+	put(w, total, ret);
 	return r;
 }

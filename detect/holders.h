@@ -2,7 +2,8 @@
  *
  * For a refusal, where there is time to look at everybody. Editors and runs count as a whole under
  * their names; the rest by program. Resident pages without those of files where the kernel tells
- * them apart: pages that several share count in each, so a sum is "at most". */
+ * them apart: pages that several share count in each, so a sum is "at most". Who holds less than 64 MiB and less than a
+ * hundredth of the memory is of no use to anybody who looks for room: those are added up. */
 #ifndef DETECT_HOLDERS_H
 #define DETECT_HOLDERS_H
 
@@ -15,17 +16,20 @@ enum { HOLDERS = 8 };
 struct holder {
 	char name[SURVEY_NAME];
 	enum kind kind;
-	pid_t pid;  /* of the largest */
+	pid_t pid;  /* of the largest; of an editor or a run its first */
 	unsigned n; /* processes */
-	uint64_t bytes;
+	uint64_t bytes, largest;
 };
 
 struct holders {
 	unsigned n;
 	struct holder h[HOLDERS];
 	uint64_t editor, training; /* sums */
+	unsigned others;           /* processes that are not in h */
+	uint64_t others_bytes;
 };
 
-int holders_take(const struct roots *roots, const struct role_patterns *pat, struct holders *ret);
+/* total: the memory there is. */
+int holders_take(const struct roots *roots, const struct role_patterns *pat, uint64_t total, struct holders *ret);
 
 #endif

@@ -258,6 +258,9 @@ static int weight(enum cause c)
 	case CAUSE_OOM_KERNEL:
 	case CAUSE_OOM_CGROUP:
 	case CAUSE_OOM_GUARD:
+	case CAUSE_OOM_GPU:
+	case CAUSE_OOM_SHM:
+	case CAUSE_OOM_ALLOCATION:
 		return 4;
 	case CAUSE_CRASHED:
 		return 3;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,16 +85,13 @@ static int state_path(struct buf *b)
 {
 	const char *all = getenv("HOLDFAST_STATE"), *xdg = absolute("XDG_STATE_HOME"),
 		   *home = absolute("HOME");
-	const struct passwd *pw;
 
 	if (all && *all)
 		return buf_addstr(b, all);
 	if (xdg)
 		return buf_printf(b, "%s/holdfast", xdg);
-	if (!home) {
-		pw = getpwuid(geteuid());
-		home = pw && pw->pw_dir && *pw->pw_dir == '/' ? pw->pw_dir : NULL;
-	}
+	if (!home)
+		home = detect_user_home();
 	return home ? buf_printf(b, "%s/.local/state/holdfast", home) : -ENOENT;
 }
 

@@ -16,11 +16,11 @@
 
 #define CONTROL "control"
 
-static bool has_socket(const char *store)
+static bool has(const char *store, const char *name)
 {
 	char path[PATH_MAX];
 
-	return snprintf(path, sizeof(path), "%s/" CONTROL, store) < (int)sizeof(path) &&
+	return snprintf(path, sizeof(path), "%s/%s", store, name) < (int)sizeof(path) &&
 	       faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -30,7 +30,7 @@ static int named(const char *store, const char *folder, struct buf *workspace, s
 	autoput(buf_release) struct buf path = BUF_INIT, kept = BUF_INIT;
 	size_t n;
 
-	if (buf_printf(&path, "%s/workspace", store) < 0 || !has_socket(store) ||
+	if (buf_printf(&path, "%s/workspace", store) < 0 || !has(store, CONTROL) ||
 		io_read_file(AT_FDCWD, path.data, 65536, &kept) < 0 || !kept.len)
 		return 0;
 	n = strlen(kept.data);
@@ -42,6 +42,7 @@ static int named(const char *store, const char *folder, struct buf *workspace, s
 int protect_find(const char *parent, struct buf *workspace, struct buf *store)
 {
 	const char *env = getenv("HOLDFAST_STORE");
+	autoput(buf_release) struct buf idle = BUF_INIT; /* the nearest store without a daemon */
 	char folder[PATH_MAX];
 
 	if (!getcwd(folder, sizeof(folder)) || *folder != '/')
@@ -56,13 +57,22 @@ int protect_find(const char *parent, struct buf *workspace, struct buf *store)
 		r = config_store_place(folder, parent, store);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
-		if (has_socket(store->data))
+		if (has(store->data, CONTROL)) {
+			buf_reset(workspace);
 			return buf_addstr(workspace, folder) < 0 ? -ENOMEM : 1;
+		}
+		if (!idle.len && has(store->data, "workspace") &&
+			(buf_addstr(&idle, store->data) < 0 || buf_addstr(workspace, folder) < 0))
+			return -ENOMEM;
 		slash = strrchr(folder, '/');
 		if (!folder[1])
-			return 0;
+			break;
 		slash[slash == folder] = '\0';
 	}
+	if (!idle.len)
+		return 0;
+	buf_reset(store);
+	return buf_addstr(store, idle.data) < 0 ? -ENOMEM : 1;
 }
 
 int protect_snapshot(const char *store, const char *message, int wait_ms, char id[static 41],

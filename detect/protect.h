@@ -8,9 +8,8 @@
 
 #include "lib/buf.h"
 
-/* The nearest folder, from the current one up, whose store has a daemon's socket. parent:
- * store.dir or
- * NULL. 1: both are filled; 0: none. A store that snapd was given by --store is not found. */
+/* The nearest folder, from the current one up, whose store has a daemon's socket; where none has, the nearest
+ * that has a store. parent: store.dir or NULL. 1: both are filled; 0: none. A store that snapd was given by --store is not found. */
 int protect_find(const char *parent, struct buf *workspace, struct buf *store);
 /* 0 and the id ("" when there is nothing to keep); -ENOENT, -ECONNREFUSED: nobody listens;
  * -ETIMEDOUT: it goes on without us; -EIO: why says. */

@@ -439,6 +439,7 @@ static int start(struct options *o, const struct detect_settings *set)
 	char **argv;
 	int r;
 
+	gate_limits(&set->cfg, &s.lim);
 	s.state = state;
 	r = state < 0 ? state : make_folder(&s);
 	if (r == 0)

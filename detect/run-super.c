@@ -46,7 +46,7 @@ struct super {
 	uint64_t oom_before, cg_before;
 	bool tty[3];
 	pid_t child; /* 0: it has ended */
-	bool ended, quiet, over_limit;
+	bool ended, quiet, over_limit, told_want;
 	int status;
 	struct rusage usage;
 	char **argv;
@@ -68,18 +68,39 @@ static void kill_tree(struct super *u, int signo)
 }
 
 /* Before the act, so that whoever looks for the cause finds it. */
-static void ledger(struct super *u, const char *action)
+static void ledger(struct super *u, const char *action, const char *why)
 {
 	autoclose int fd = openat(u->s->state, DETECT_LEDGER,
 		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	char line[256], size[16];
-	int n = snprintf(line, sizeof(line),
-		"%" PRIu64 "\t%d\t%" PRIu64 "\t%s\trun %s took more than its limit of %s\n",
-		real_ms(), (int)u->s->run.pid.pid, u->s->run.pid.start, action, u->s->run.id,
-		text_size(u->s->plan.limit, size));
+	char line[320];
+	int n = snprintf(line, sizeof(line), "%" PRIu64 "\t%d\t%" PRIu64 "\t%s\trun %s: %.200s\n",
+		real_ms(), (int)u->s->run.pid.pid, u->s->run.pid.start, action, u->s->run.id, why);
 
 	if (fd >= 0)
 		(void)io_write_all(fd, line, (size_t)n);
+}
+
+static void ledger_limit(struct super *u, const char *action)
+{
+	char why[64], size[16];
+
+	(void)snprintf(why, sizeof(why), "it took more than its limit of %s",
+		text_size(u->s->plan.limit, size));
+	ledger(u, action, why);
+}
+
+/* What its output told of its end: the monitor's judge has only the exit code. Once, as soon as both are known. */
+static void ledger_want(struct super *u)
+{
+	static const char *const words[] = {
+		[WANT_GPU] = "gpu", [WANT_SHM] = "shm", [WANT_RAM] = "allocation"
+	};
+
+	if (u->io.want == WANT_NONE || u->told_want || !u->ended ||
+		(WIFEXITED(u->status) && WEXITSTATUS(u->status) == 0))
+		return;
+	u->told_want = true;
+	ledger(u, words[u->io.want], u->io.want_line);
 }
 
 static void watch_limit(struct super *u, uint64_t now)
@@ -88,7 +109,7 @@ static void watch_limit(struct super *u, uint64_t now)
 
 	if (u->kill_at_ms && now >= u->kill_at_ms) {
 		u->kill_at_ms = now + GRACE_MS;
-		ledger(u, "kill");
+		ledger_limit(u, "kill");
 		kill_tree(u, SIGKILL);
 		return;
 	}
@@ -97,7 +118,7 @@ static void watch_limit(struct super *u, uint64_t now)
 		return;
 	u->over_limit = true;
 	u->kill_at_ms = now + GRACE_MS;
-	ledger(u, "term");
+	ledger_limit(u, "term");
 	run_io_say(&u->io, "it takes more than its limit: asked to end");
 	kill_tree(u, SIGTERM);
 }
@@ -340,7 +361,7 @@ static int begin(struct super *u)
 	scope_choose(u->s->roots, u->s->plan.scope_wanted, r->id, u->s->plan.limit, &u->scope);
 	peak_begin(u->s->roots, &u->peak);
 	u->io.want = WANT_NONE;
-	u->ended = u->quiet = u->over_limit = false;
+	u->ended = u->quiet = u->over_limit = u->told_want = false;
 	u->kill_at_ms = u->last_ram = 0;
 	u->step_ms = SOON_MS;
 	u->oom_before = machine_oom(u);
@@ -386,7 +407,8 @@ static bool in_ledger(struct super *u)
 		return false;
 	rest = b.data;
 	while (rest && (line = ctl_next_line(&rest)))
-		if (evidence_ledger_line(line, &start, &ev) && ev.real_ms >= u->s->run.began_ms) {
+		if (evidence_ledger_line(line, &start, &ev) && ev.what == EV_LEDGER &&
+			ev.real_ms >= u->s->run.began_ms) {
 			if (ev.pid == u->s->run.pid.pid)
 				return true;
 			for (unsigned i = 0; i < u->peak.n; i++)
@@ -431,17 +453,15 @@ static void learn(struct super *u, bool want, const char *cause)
 static bool step_down(struct super *u)
 {
 	struct run_plan *p = &u->s->plan;
-	struct gate_limits lim;
 	struct room room;
 	struct need n;
 	char text[128];
 
 	if (!p->retries || !p->tier || (!plan_has(p, "{config}") && !plan_has(p, "{tier}")))
 		return false;
-	gate_limits(NULL, &lim);
 	for (const struct tier *t = tier_below(p->tier); t; t = tier_below(t)) {
 		need_of_tier(t, p->configs, &n);
-		if (room_read(u->s->roots, &lim, n.gpu > 0, &room) < 0)
+		if (room_read(u->s->roots, &u->s->lim, n.gpu > 0, &room) < 0)
 			return false;
 		/* Without a GPU the tiers differ in memory alone. */
 		if (room.gpu == MACHINE_NONE)
@@ -490,6 +510,7 @@ static void finish(struct super *u)
 
 	loop_del_timer(u->loop, u->timer);
 	u->timer = NULL;
+	ledger_want(u);
 	e.cgroup_oom =
 		moved(u->cg_before == MACHINE_NONE ? 0 : u->cg_before, scope_oom_kills(&u->scope));
 	e.machine_oom = moved(u->oom_before, machine_oom(u));
@@ -561,6 +582,7 @@ static void on_child(struct loop *l, int signo, void *arg)
 		u->usage = usage;
 		u->child = 0;
 		u->ended = true;
+		ledger_want(u);
 		maybe_finish(u);
 	}
 }

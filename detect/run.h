@@ -142,6 +142,7 @@ void plan_priorities(const struct run_plan *p);
 /* run-super.c: never returns. viewer: the first one's end of a socket pair. */
 struct run_start {
 	struct run_plan plan;
+	struct gate_limits lim; /* what a further attempt must fit into, too */
 	const struct roots *roots;
 	struct run run;
 	int state, folder;

@@ -44,7 +44,7 @@ bool detect_settings_are_default(void)
 
 	if (only && *only)
 		return false;
-	if (!(xdg && *xdg == '/') && !(home && *home == '/'))
+	if (!(home && *home == '/'))
 		return false;	/* the user database knows */
 	if (xdg && *xdg == '/' ? buf_printf(&b, "%s/holdfast/config", xdg) < 0 :
 				 buf_printf(&b, "%s/.config/holdfast/config", home) < 0)

@@ -13,10 +13,20 @@ says "nobody keeps this folder" "$d/out" 'no snapd keeps this folder'
 gives 1 "a need of 1 PiB" "$detect" gate --need 1P
 says "need, room and gap" "$d/out" '^refused: 1.0 PiB of memory needed, room for .*: .* too little'
 says "who holds the memory" "$d/out" '^held by '
-says "what else to do" "$d/out" 'detect clean; close'
+says "what else to do" "$d/out" 'detect clean;'
+ln -s "$(python3 -c 'import sys; print(sys.executable)')" "$d/hoarder"
+"$d/hoarder" -c 'import time; x = b"x" * (160 << 20); print(flush=True); time.sleep(60)' >"$d/large" &
+large=$!
+until_true test -s "$d/large"
+gives 1 "somebody holds 160 MiB" "$detect" gate --need 1P
+says "who is large is named" "$d/out" "hoarder, process $large: 1[67][0-9] MiB"
+says "the small ones are added up" "$d/out" '[0-9] other process.*: at most '
+says "and may be closed" "$d/out" 'close what is large'
 gives 1 "the same as JSON" "$detect" gate --need 1P --json
 check "its fields" json '{"allowed","need","room","reasons","holders","tier"} <= r.keys() and r["need"].keys() == {"ram","shm","gpu"}'
 check "refused" json 'r["allowed"] is False and r["need"]["ram"] == 1 << 50 and r["gap"] == (1 << 50) - r["room"]["ram"]'
+check "nobody small is named" json 'all(h["bytes"] >= 8 << 20 for h in r["holders"]) and r["others"]["processes"] > 0'
+kill $large
 check "holders by size" json '[h["bytes"] for h in r["holders"]] == sorted((h["bytes"] for h in r["holders"]), reverse=True)'
 gives 1 "shared memory" "$detect" gate --need 1M --shm-need 1P --json
 check "is told apart" json '[x["what"] for x in r["reasons"] if x["level"] == "refused"] == ["shm"]'
@@ -116,7 +126,7 @@ mkdir -p "$d/real/sub" && echo one >"$d/real/train.py"
 "$bin/snapd" --workspace "$d/real" 2>"$d/snapd.log" &
 real=$!
 trap 'kill $deaf $real 2>/dev/null; rm -rf "$d"' EXIT
-runs() { "$bin/snapd" --workspace "$d/real" --status >/dev/null 2>&1; }
+runs() { "$bin/snapd" --workspace "$d/real" --status >/dev/null 2>&1 && [ -S "$(echo "$d"/data/holdfast/*/control)" ]; }
 check "snapd runs" until_true runs
 cd "$d/real/sub" || exit 1
 echo two >"$d/real/train.py"
@@ -132,6 +142,8 @@ gives 1 "a refusal" "$detect" gate --need 1P
 silent "takes none either" "$d/out" snapshot
 kill $real
 wait $real
+gives 0 "a snapd that was stopped" "$detect" gate --need 1M
+says "is told apart from none" "$d/out" 'snapshot  none: the snapd of this folder does not run'
 cd "$d" || exit 1
 
 gives 0 "detect tiers" "$detect" tiers

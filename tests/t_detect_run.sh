@@ -142,7 +142,7 @@ time.sleep(float(sys.argv[2]))
 X
 gives 143 "three workers over the limit together" run --limit 120M -- python3 hold.py 60 60
 newest_is "ended by us, and said" '(r["cause"], r["limit_in_force"])' "('out-of-memory (guard)', None)"
-says "in the ledger before" "$HOLDFAST_STATE/ledger" '	term	run [0-9a-f]* took more than its limit of 120 MiB'
+says "in the ledger before" "$HOLDFAST_STATE/ledger" '	term	run [0-9a-f]*: it took more than its limit of 120 MiB'
 check "none of them is left" sh -c '! grep -lz "hold[.]py" /proc/[0-9]*/cmdline 2>/dev/null | while read -r f; do case $(readlink "${f%/cmdline}/cwd") in "$1") echo "$f";; esac; done | grep -q .' - "$d/w"
 
 # Learned: what it took is what the next gate is asked for.
@@ -184,6 +184,22 @@ gives 1 "no more often than told" run --tier standard --retry 1 -- sh -c 'echo M
 newest_is "two attempts" 'r["attempt"]' 2
 gives 1 "without a placeholder nothing gets smaller" run --tier standard --retry 4 -- sh -c 'echo MemoryError >&2; exit 1'
 newest_is "one attempt" 'r["attempt"]' 1
+rooms() { "$detect" gate --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["room"]["ram"])'; }
+wide=$(printf '[gate]\n\treserve = 0\n\tfree = 1M\n' >"$HOME/.config/holdfast/config"; rooms)
+rm "$HOME/.config/holdfast/config"
+narrow=$(rooms)
+if [ "$wide" ] && [ "$narrow" ] && [ $((wide - narrow)) -gt $((256 << 20)) ]; then
+	echo "{\"requirements\": {\"ram\": $(((wide + narrow) / 2))}}" >config/memory_optimized/low_memory_unetr.json
+	steps() { run --tier standard --retry 1 -- sh -c 'echo "at $1"; echo MemoryError >&2; exit 1' - '{tier}'; }
+	gives 1 "a tier that does not fit is left out" steps
+	check "it is" [ "$(grep '^at ' "$d/out" | tr '\n' ' ')" = 'at standard at ultra-light ' ]
+	printf '[gate]\n\treserve = 0\n' >"$HOME/.config/holdfast/config"
+	gives 1 "by the user's own settings it fits" steps
+	check "it does" [ "$(grep '^at ' "$d/out" | tr '\n' ' ')" = 'at standard at low ' ]
+	rm "$HOME/.config/holdfast/config"
+else
+	echo "skip --retry by the user's settings: the reserve is too small here to tell ($wide, $narrow)"
+fi
 
 # The gate before it.
 gives 1 "what does not fit does not start" "$detect" run --need 1P -- touch started

@@ -176,6 +176,24 @@ START_TEST(judge__reads_the_counters)
 }
 END_TEST
 
+START_TEST(judge__takes_a_run_at_its_word)
+{
+	const struct evidence e[] = { { .what = EV_WANT, .pid = 100, .cause = CAUSE_OOM_GPU },
+		{ .what = EV_LEDGER, .pid = 100, .who = "holdfast" } };
+	struct fact f = base(FACT_EXITED, 1);
+	struct verdict v = judge(&f, 1, e);
+
+	expect(&v, CAUSE_OOM_GPU, SURE_CERTAIN);
+	ck_assert_ptr_nonnull(strstr(v.text, "GPU memory"));
+	ck_assert(cause_unwanted(v.cause) && cause_from_name(cause_name(v.cause)) == v.cause);
+	v = judge(&f, 2, e); /* whoever ended it knows better */
+	expect(&v, CAUSE_OOM_GUARD, SURE_CERTAIN);
+	f.proc.pid = 101; /* another's */
+	v = judge(&f, 1, e);
+	expect(&v, CAUSE_FAILED, SURE_CERTAIN);
+}
+END_TEST
+
 START_TEST(judge__names_the_guard)
 {
 	const struct evidence e[] = { { .what = EV_GUARD, .pid = 100, .who = "earlyoom" } };
@@ -287,7 +305,7 @@ CHECK_MAIN("cause", judge__takes_code_and_signal_as_they_are,
 	judge__is_less_sure_of_a_kill_without_counters,
 	judge__believes_the_kernel_log_over_counters,
 	judge__does_not_deny_a_guard_it_may_not_read_of, judge__reads_the_counters,
-	judge__names_the_guard, judge__lays_a_run_to_its_worker,
+	judge__takes_a_run_at_its_word, judge__names_the_guard, judge__lays_a_run_to_its_worker,
 	judge__takes_helpers_of_a_quit_editor_for_quit,
 	judge__without_a_status_asks_the_editors_traces,
 	judge__tells_quit_logout_and_a_lost_machine, names__are_all_there)

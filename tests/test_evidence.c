@@ -170,6 +170,10 @@ START_TEST(other_lines__are_told_apart)
 	ck_assert(e.pid == 51 && start == 777 && e.real_ms == 1700000000123 && e.what == EV_LEDGER);
 	ck_assert_int_eq(
 		evidence_ledger_line("1700000000123\t51\t777\tfreeze\tmemory", &start, &e), 0);
+	ck_assert_int_eq(evidence_ledger_line("1700000000123\t51\t777\tgpu\trun 1: CUDA out of memory", &start, &e), 1);
+	ck_assert(e.pid == 51 && e.what == EV_WANT && e.cause == CAUSE_OOM_GPU);
+	ck_assert_int_eq(evidence_ledger_line("1700000000123\t51\t777\tshm\tx", &start, &e), 1);
+	ck_assert(e.what == EV_WANT && e.cause == CAUSE_OOM_SHM);
 	ck_assert_int_eq(evidence_ledger_line("1700000000123\t51\t", &start, &e), 0);
 	ck_assert_int_eq(evidence_ledger_line("17", &start, &e), 0);
 }
@@ -450,6 +454,10 @@ START_TEST(gather__reads_the_ledger_and_core_files)
 		"97 %\n");
 	ck_assert_int_eq(evidence_gather(&at, &f, FROM_KERNEL, &l), 0);
 	ck_assert(l.n == 1 && l.e[0].what == EV_LEDGER);
+	l.n = 0;
+	ck_assert_int_eq(evidence_gather(&at, &f, FROM_FILES, &l), 0); /* whatever else is asked for */
+	ck_assert(l.n == 1 && l.e[0].what == EV_LEDGER);
+	put(dirfd, DETECT_LEDGER, "");
 	f.signal = SIGSEGV;
 	f.core = true;
 	(void)snprintf(f.cwd, sizeof(f.cwd), "%s", dir);
