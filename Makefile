@@ -13,6 +13,10 @@ AR	?= ar
 OPT	?= -O2 -g
 FUZZ_SECONDS ?= 10
 
+# Of the whole: what --version says and the package is called. The commit is added where this is a git clone.
+VERSION	= 1.0
+COMMIT	:= $(shell [ -e .git ] && git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
+
 # Lower rooms first; a room may use only what stands before it (DESIGN.md, Rooms).
 ROOMS	 = lib config store scan editors detect hooks snapd recover
 PROG_ROOMS = snapd recover detect
@@ -112,6 +116,15 @@ $(BUILD)/$1.a: $(call obj,$(call room-src,$1)) $(BUILD)/$1.list
 endef
 $(foreach r,$(ROOMS),$(eval $(call ROOM,$r)))
 
+# Linked into programs only: a new commit relinks those, and no test.
+$(BUILD)/commit.c: FORCE
+	@mkdir -p $(@D)
+	@printf '#include "lib/version.h"\nconst char version[] = "%s";\nconst char version_commit[] = "%s";\n' \
+		'$(VERSION)' '$(COMMIT)' >$@.new && if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+$(BUILD)/obj/commit.o: $(BUILD)/commit.c $(BUILD)/flags lib/version.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
 # The file list of a room: a source that went away must leave the archive too.
 $(BUILD)/%.list: FORCE
 	@mkdir -p $(@D)
@@ -123,7 +136,7 @@ STATIC_detect = $(PKG_STATIC)
 endif
 
 define PROGRAM
-$(BUILD)/$1: $(BUILD)/obj/$1/$1.o $(call ar-of,$1 $(BELOW_$1)) $(if $(STATIC_$1),$(BUILD)/deps-build.mk)
+$(BUILD)/$1: $(BUILD)/obj/$1/$1.o $(BUILD)/obj/commit.o $(call ar-of,$1 $(BELOW_$1)) $(if $(STATIC_$1),$(BUILD)/deps-build.mk)
 	$$(say) LINK $$@
 	$$(Q)$(CC) $(ALL_CFLAGS) $(if $(STATIC_$1),$(patsubst -pie,$(STATIC_$1),$(LINK)),$(LINK)) -o $$@.new $$(filter %.o,$$^) \
 		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(if $(STATIC_$1),,$(LIBS))
@@ -134,7 +147,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$p)))
 # What the user starts is small and loads no library; it becomes ROOM-core when there is more to do than to ask.
 # The monitor is small for another reason: its memory is locked.
 define PART
-$(BUILD)/$1: $(BUILD)/obj/$3.o $(call ar-of,$2 $(BELOW_$2))
+$(BUILD)/$1: $(BUILD)/obj/$3.o $(BUILD)/obj/commit.o $(call ar-of,$2 $(BELOW_$2))
 	$$(say) LINK $$@
 	$$(Q)$(CC) $(ALL_CFLAGS) $(LINK) -o $$@.new $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS)
 	@mv -f $$@.new $$@
@@ -234,24 +247,25 @@ DOC	 = $(DESTDIR)$(PREFIX)/share/doc/holdfast
 MAN	 = $(DESTDIR)$(PREFIX)/share/man
 DOCS	 = README.md LICENSE config/holdfast.conf $(wildcard docs/*.md)
 MANUALS	 = $(notdir $(wildcard docs/*.[1578]))
-man-dir	 = $(MAN)/man$(subst .,,$(suffix $1))
+# Those of programs have the prefix; holdfast(7) and holdfast.conf(5) are nobody else's names.
+man-at	 = $(MAN)/man$(subst .,,$(suffix $1))/$(if $(filter %.1,$1),$(NAME_PREFIX))$1
 # $(call put,FILE,TARGET): a document, with the names as they are installed.
 put	 = $(if $(NAME_PREFIX),sed 's/PREFIX/$(NAME_PREFIX)/g' docs/names.sed | sed -f - $1,cat $1) >'$2' && chmod 644 '$2'
 
 install: all
 	@$(MAKE) --no-print-directory install-files
 install-files:
-	install -d '$(BIN)' '$(LIBEXEC)' '$(DOC)' $(foreach m,$(MANUALS),'$(call man-dir,$m)')
+	install -d '$(BIN)' '$(LIBEXEC)' '$(DOC)' $(foreach n,1 5 7,'$(MAN)/man$n')
 	$(foreach p,$(PROGRAMS),install -m 755 $(BUILD)/$p '$(BIN)/$(NAME_PREFIX)$p' &&) :
 	install -m 755 $(patsubst %,$(BUILD)/%,$(PARTS)) '$(LIBEXEC)'
 	@set -e; $(foreach f,$(DOCS),$(call put,$f,$(DOC)/$(notdir $f));) \
-	$(foreach m,$(MANUALS),$(call put,docs/$m,$(call man-dir,$m)/$(NAME_PREFIX)$m);)
+	$(foreach m,$(MANUALS),$(call put,docs/$m,$(call man-at,$m));)
 
 # The folders go when nothing else is in them. Stores and settings stay: they are the users'.
 uninstall:
 	rm -f $(foreach p,$(PROGRAMS),'$(BIN)/$(NAME_PREFIX)$p') $(foreach p,$(PARTS),'$(LIBEXEC)/$p') \
 		$(foreach f,$(notdir $(DOCS)),'$(DOC)/$f') \
-		$(foreach m,$(MANUALS),'$(call man-dir,$m)/$(NAME_PREFIX)$m')
+		$(foreach m,$(MANUALS),'$(call man-at,$m)')
 	-@rmdir '$(LIBEXEC)' '$(DOC)' 2>/dev/null
 
 clean:

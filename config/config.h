@@ -165,5 +165,7 @@ int config_store_place(const char *workspace, const char *parent, struct buf *re
 
 /* Writes every key with its default and its explanation, as holdfast.conf. */
 int config_print_defaults(FILE *f);
+/* The same as a manual, holdfast.conf(5), in mdoc. -EIO. */
+int config_print_manual(FILE *f);
 
 #endif

@@ -56,18 +56,17 @@ const struct config_key config_keys[] = {
 		.help = "That of zstd, 1 (fast) to 19 (small)." },
 
 	{ "prune.all", KEY_TIME, AT(keep_all_ms), "1d", 0, ANY, .user_only = true,
-		.help = "All snapshots stay for this long. Then, by age, one of each box of "
-			"time:" },
+		.help = "All snapshots stay for this long. Older ones are thinned, by their age." },
 	{ "prune.tenMinutes", KEY_TIME, AT(keep_ten_ms), "1w", 0, ANY, .user_only = true,
-		.help = "one of 10 minutes up to this age," },
+		.help = "Up to this age one of each 10 minutes stays." },
 	{ "prune.hourly", KEY_TIME, AT(keep_hourly_ms), "30d", 0, ANY, .user_only = true,
-		.help = "one of an hour," },
+		.help = "Up to this age one of each hour stays." },
 	{ "prune.daily", KEY_TIME, AT(keep_daily_ms), "365d", 0, ANY, .user_only = true,
-		.help = "one of a day," },
+		.help = "Up to this age one of each day stays." },
 	{ "prune.weekly", KEY_TIME, AT(keep_weekly_ms), "0", 0, ANY, .user_only = true,
-		.help = "one of a week; 0 is for ever. The newest, a marked one and the last "
-			"before a\n"
-			"crash always stay." },
+		.help = "Up to this age one of each week stays; 0 is for ever. The newest, a "
+			"marked one\n"
+			"and the last before a crash always stay." },
 	{ "prune.grace", KEY_TIME, AT(grace_ms), "2h", 0, ANY, .user_only = true,
 		.help = "What is younger than this stays, also where there is no room." },
 	{ "prune.every", KEY_TIME, AT(prune_every_ms), "1h", 0, ANY, .user_only = true,
@@ -149,7 +148,7 @@ const struct config_key config_keys[] = {
 		.help = "How often the monitor reads while the risk is LOW; more often above. At\n"
 			"least 1s." },
 	{ "detect.autostart", KEY_BOOL, AT(autostart), "true", .user_only = true,
-		.help = SNAPD " starts the monitor (" DETECT " watch) when none runs." },
+		.help = SNAPD " starts the monitor, `" DETECT " watch`, when none runs." },
 	{ "detect.notify", KEY_BOOL, AT(notify), "true", .user_only = true,
 		.help = "A desktop notification (notify-send) when work may have been lost." },
 	{ "detect.terminal", KEY_BOOL, AT(terminal), "true", .user_only = true,
@@ -198,9 +197,9 @@ const struct config_key config_keys[] = {
 	{ "gate.memory", KEY_INT, AT(gate_memory), "65", 1, 100, .user_only = true,
 		.help = "A launch of which nobody knows the need is refused from this percentage "
 			"of\n"
-			"memory in use on," },
+			"memory in use on." },
 	{ "gate.free", KEY_SIZE, AT(gate_free), "4G", 0, ANY, .user_only = true,
-		.help = "and where less than this is left." },
+		.help = "It is refused, too, where less than this is left." },
 	{ "gate.cpu", KEY_INT, AT(gate_cpu), "70", 1, 100, .user_only = true,
 		.help = "Percent of the CPUs in use from where the gate warns." },
 	{ "gate.force", KEY_BOOL, AT(gate_force), "false", .user_only = true,

@@ -1,9 +1,12 @@
 /* detect/core.c - the whole of detect: all commands, with the settings of the files. The small
  * program in detect.c becomes this one unless it can answer alone. A new command is one row of
  * the table. */
+#include <git2.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "config/topics.h"
 #include "detect/clean.h"
 #include "detect/core_watch.h"
 #include "detect/events.h"
@@ -20,6 +23,7 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/names.h"
+#include "lib/version.h"
 
 static const struct command {
 	const char *name;
@@ -57,40 +61,107 @@ enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 
 static int help(void)
 {
-	(void)puts(DETECT ": how near the edge the machine is, and how everything ended\n");
-	for (size_t i = 0; i < N_COMMANDS && commands[i].usage; i++)
-		(void)printf("%s " DETECT " %s\n", i ? "      " : "usage:", commands[i].usage);
-	(void)puts("");
+	(void)puts("usage: " DETECT " [COMMAND ...]\n");
 	for (size_t i = 0; i < N_COMMANDS && commands[i].usage; i++)
 		(void)printf("  %-10s %s\n", commands[i].name, commands[i].help);
-	(void)puts(
-		"\n" DETECT " COMMAND --help says more of one. The manual is " DETECT "(1).\n"
-		"Exit codes: 0 done, 1 no, 2 usage, 3 done in part, 4 the environment forbids it.");
+	(void)printf("\n" DETECT " COMMAND --help says more of one, " DETECT
+		     " --help-all of all,\n" DETECT " help TOPIC of: %s.\n",
+		topic_names);
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
+}
+
+static int help_command(size_t i, const struct detect_settings *set)
+{
+	static char word[] = "--help";
+	char *argv[] = { word, NULL };
+
+	if (commands[i].short_help)
+		return printf("usage: " DETECT " %s\n\n%s\n", commands[i].usage, commands[i].help) <
+				       0
+			       ? EXIT_ENV
+			       : EXIT_DONE;
+	return commands[i].run(1, argv, set);
+}
+
+static int find(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int help_all(const struct detect_settings *set)
+{
+	int r = help();
+
+	for (size_t i = 0; r == EXIT_DONE && i < N_COMMANDS && commands[i].usage; i++) {
+		(void)puts("");
+		r = help_command(i, set);
+	}
+	return r;
+}
+
+/* `help`, `help COMMAND`, `help TOPIC`, `help all`; works whatever the settings say. */
+static int help_about(const char *about)
+{
+	const char *topic = topic_text(about);
+	struct detect_settings set;
+	int i = find(about), r;
+
+	if (topic)
+		return fputs(topic, stdout) < 0 || fflush(stdout) ? EXIT_ENV : EXIT_DONE;
+	if (strcmp(about, "all") != 0 && (i < 0 || !commands[i].usage)) {
+		log_error("%s: no such command or topic; " DETECT " help names them", about);
+		return EXIT_USAGE;
+	}
+	detect_settings_defaults(&set);
+	r = i < 0 ? help_all(&set) : help_command((size_t)i, &set);
+	detect_settings_release(&set);
+	return r;
+}
+
+static int say_version(void)
+{
+	int major = 0, minor = 0, patch = 0;
+	char git[40];
+	const char *libraries[] = { "libgit2", git, "sqlite", sqlite3_libversion(), NULL };
+
+	(void)git_libgit2_version(&major, &minor, &patch);
+	(void)snprintf(git, sizeof(git), "%d.%d.%d", major, minor, patch);
+	return version_print(DETECT, libraries) < 0 ? EXIT_ENV : EXIT_DONE;
+}
+
+/* What needs no settings. -1: nothing of that. */
+static int answer(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+
+	if (strcmp(word, "--help-all") == 0)
+		return help_about("all");
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+		return argc > 2 ? help_about(argv[2]) : help();
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+		return say_version();
+	return -1;
 }
 
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 && argv[1][0] != '-' ? argv[1] : "report";
-	int skip = argc > 1 && argv[1][0] != '-' ? 2 : 1, exit_code;
+	int skip = argc > 1 && argv[1][0] != '-' ? 2 : 1, exit_code, i = find(name);
 	struct detect_settings set;
-	size_t i = 0;
 
 	log_init(DETECT, LOG_WARN);
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
-		return help();
-	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0))
-		return puts(DETECT " (Holdfast) 0.1") < 0 ? EXIT_ENV : EXIT_DONE;
-	while (i < N_COMMANDS && strcmp(commands[i].name, name) != 0)
-		i++;
-	if (i == N_COMMANDS) {
-		log_error("%s: no such command; " DETECT " --help lists them", name);
+	exit_code = answer(argc, argv);
+	if (exit_code >= 0)
+		return exit_code;
+	if (i < 0) {
+		log_error("%s: no such command; " DETECT " help names them", name);
 		return EXIT_USAGE;
 	}
 	if (commands[i].short_help && argc > skip && strcmp(argv[skip], "--help") == 0)
-		return printf("usage: " DETECT " %s\n\n%s\n", commands[i].usage, commands[i].help) < 0
-			? EXIT_ENV
-			: EXIT_DONE;
+		return help_command((size_t)i, NULL);
 	if (detect_settings_load(&set) < 0) {
 		detect_settings_release(&set);
 		return EXIT_USAGE;	/* said where it was found */

@@ -13,5 +13,4 @@ s/`\(snapd\|recover\|detect\)\([ `]\)/`PREFIX\1\2/g
 # holdfast.conf: its comments.
 /^\t\?# /{
 s/\(^\|[ (]\)snapd\([ .,;:]\|$\)/\1PREFIXsnapd\2/g
-s/(detect watch)/(PREFIXdetect watch)/
 }

@@ -2,21 +2,22 @@
  * checked against it by a test. */
 #include "recover.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "../lib/names.h"
 
 const struct opt global_opts[] = {
 	{ G_WORKSPACE, 'w', "workspace", OPT_VALUE, "DIR",
-					   "the protected folder; default: the nearest above" },
+		"the protected folder; default: the nearest above" },
 	{ G_STORE, 0, "store", OPT_VALUE, "DIR", "where its snapshots are; also HOLDFAST_STORE" },
 	{ G_FROM, 0, "from", OPT_VALUE, "URL", "look into a mirror (mirror.url) instead" },
 	{ G_QUIET, 'q', "quiet", OPT_FLAG, NULL, "no progress, no notes" },
 	{ G_VERBOSE, 'v', "verbose", OPT_FLAG, NULL, "say more" },
 	{ G_NO_PAGER, 0, "no-pager", OPT_FLAG, NULL, "write straight to the terminal" },
-	{ G_HELP, 'h', "help", OPT_FLAG, NULL, "this text, or a command's" },
-	{ G_VERSION, 0, "version", OPT_FLAG, NULL, "the version" }, { 0 },
+	{ G_HELP, 'h', "help", OPT_FLAG, NULL, "help, or a command's" },
+	{ G_HELP_ALL, 0, "help-all", OPT_FLAG, NULL, "every command with its options" },
+	{ G_VERSION, 0, "version", OPT_FLAG, NULL, "the version, its commit and libraries" },
+	{ 0 },
 };
 
 const struct command commands[] = {
@@ -84,50 +85,4 @@ const struct command *command_find(const char *name)
 		if (!strcmp(c->name, name))
 			return c;
 	return NULL;
-}
-
-static void print_opts(const struct opt *o)
-{
-	for (; o && o->id; o++) {
-		char left[64];
-		int n = 0;
-
-		if (o->letter)
-			n = snprintf(left, sizeof(left), "-%c%s", o->letter, o->name ? ", " : "");
-		else
-			n = snprintf(left, sizeof(left), "    ");
-		if (o->name)
-			n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s", o->name,
-				o->kind == OPT_MAYBE ? "[" : "");
-		if (o->arg)
-			(void)snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s",
-				o->name && o->kind == OPT_MAYBE ? "=" : o->name ? " " : " ", o->arg,
-				o->kind == OPT_MAYBE ? "]" : "");
-		printf("    %-27s %s\n", left, o->help);
-	}
-}
-
-void command_help(const struct command *c)
-{
-	printf("usage: " RECOVER " %s %s\n\n    %s\n", c->name, c->usage, c->summary);
-	if (c->opts) {
-		printf("\n");
-		print_opts(c->opts);
-	}
-}
-
-void recover_help(void)
-{
-	printf("usage: " RECOVER " [OPTIONS] [COMMAND ...]\n\ncommands:\n");
-	for (const struct command *c = commands; c->name; c++)
-		printf("    %-9s %s\n", c->name, c->summary);
-	printf("\noptions:\n");
-	print_opts(global_opts);
-	printf("\nrevisions (REV):\n"
-		"    3f2a91c            the id of a snapshot, or the start of it\n"
-		"    NAME               a mark\n"
-		"    @  @~N             the newest, N before it; REV~N works after any\n"
-		"    @{10 minutes ago}  @{yesterday}  @{14:30}  @{2026-11-23 14:30}\n"
-		"                       the last one not after that time\n"
-		"    @crash             the last before the latest crash\n");
 }

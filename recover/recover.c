@@ -1,15 +1,23 @@
 /* recover - lists, compares and restores snapshots. */
 #include "recover.h"
 
+#include <cjson/cJSON.h>
+#include <git2.h>
 #include <locale.h>
+#include <openssl/crypto.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
+#include <zstd.h>
 
+#include "../config/topics.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/text.h"
+#include "../lib/version.h"
 #include "out.h"
 #include "pager.h"
 #include "pending.h"
@@ -32,6 +40,7 @@ static void set_globals(struct recover *r, const struct args *g)
 /* The command's own options and the global ones: both may follow its name. Ids of the
  * globals are moved behind the command's. */
 enum { GLOBAL_BASE = 24 };
+_Static_assert(GLOBAL_BASE + (int)G_HELP_ALL < OPTS_MAX, "the last global option has a place");
 
 static const struct opt *joined_opts(const struct command *c)
 {
@@ -74,7 +83,7 @@ static int run_command(struct recover *r, const struct command *c, char **argv, 
 	memcpy(g.on, a.on + GLOBAL_BASE, sizeof(*a.on) * (OPTS_MAX - GLOBAL_BASE));
 	memcpy(g.value, a.value + GLOBAL_BASE, sizeof(*a.value) * (OPTS_MAX - GLOBAL_BASE));
 	set_globals(r, &g);
-	if (g.on[G_HELP]) {
+	if (g.on[G_HELP] || g.on[G_HELP_ALL]) {
 		command_help(c);
 		rc = EXIT_DONE;
 	} else if ((a.n < c->min || (c->max >= 0 && a.n > c->max) || (a.dashes && !c->paths))) {
@@ -97,18 +106,40 @@ static const struct command summary_command = {
 	"", "", "a short summary", NULL, 0, 0, false, NEEDS_STORE, cmd_summary,
 };
 
+/* about: a command, a topic, "all", or "" for the short one. */
 static int help(const struct recover *r, const char *about)
 {
 	const struct command *c = command_find(about);
+	const char *topic = topic_text(about);
 
-	if (!c && *about) {
-		log_error("%s: no such command; " RECOVER " --help lists them", about);
+	if (!c && !topic && *about && strcmp(about, "all")) {
+		log_error("%s: no such command or topic; " RECOVER " help names them", about);
 		return EXIT_USAGE;
 	}
-	if (!c)
-		pager_start(r);
-	c ? command_help(c) : recover_help();
+	if (c)
+		command_help(c);
+	else if (topic)
+		fputs(topic, stdout);
+	else if (!*about)
+		recover_help();
+	if (strcmp(about, "all"))
+		return EXIT_DONE;
+	pager_start(r);
+	recover_help_all();
 	return EXIT_DONE;
+}
+
+static int say_version(void)
+{
+	int major = 0, minor = 0, patch = 0;
+	char git[40];
+	const char *libraries[] = { "libgit2", git, "zstd", ZSTD_versionString(), "sqlite",
+		sqlite3_libversion(), "libcrypto", OpenSSL_version(OPENSSL_VERSION_STRING), "zlib",
+		zlibVersion(), "cJSON", cJSON_Version(), NULL };
+
+	(void)git_libgit2_version(&major, &minor, &patch);
+	(void)snprintf(git, sizeof(git), "%d.%d.%d", major, minor, patch);
+	return version_print(RECOVER, libraries) < 0 ? EXIT_ENV : EXIT_DONE;
 }
 
 static int recover_main(struct recover *r, int argc, char **argv)
@@ -120,15 +151,16 @@ static int recover_main(struct recover *r, int argc, char **argv)
 	if (args_parse(global_opts, argv + 1, argc - 1, true, &g) < 0)
 		return EXIT_USAGE;
 	set_globals(r, &g);
-	if (g.on[G_HELP] || (g.n && !strcmp(g.arg[0], "help"))) {
+	if (g.on[G_HELP_ALL]) {
+		rc = help(r, "all");
+	} else if (g.on[G_HELP] || (g.n && !strcmp(g.arg[0], "help"))) {
 		const char *about = g.n ? g.arg[!strcmp(g.arg[0], "help") && g.n > 1] : "";
 
 		if (!strcmp(about, "help"))
 			about = "";
 		rc = help(r, about);
 	} else if (g.on[G_VERSION]) {
-		printf(RECOVER " (Holdfast) " RECOVER_VERSION "\n");
-		rc = EXIT_DONE;
+		rc = say_version();
 	} else if (!g.n) {
 		rc = run_command(r, &summary_command, NULL, 0);
 	} else if (!(c = command_find(g.arg[0]))) {

@@ -14,8 +14,6 @@
 #include "../config/config.h"
 #include "../store/store.h"
 
-#define RECOVER_VERSION "1.0"
-
 struct recover {
 	/* from the command line */
 	const char *workspace_arg;
@@ -52,7 +50,7 @@ struct opt {
 #define OPT_YES(id)	{ (id), 'y', "yes", OPT_FLAG, NULL, "do not ask" }
 #define OPT_VERIFY(id)	{ (id), 0, "verify", OPT_FLAG, NULL, "read every written file back" }
 
-#define OPTS_MAX 32
+#define OPTS_MAX 40
 
 struct args {
 	bool on[OPTS_MAX];
@@ -93,11 +91,14 @@ struct command {
 
 extern const struct command commands[];		/* ends with a NULL name */
 extern const struct opt global_opts[];
-enum { G_WORKSPACE = 1, G_STORE, G_QUIET, G_VERBOSE, G_HELP, G_VERSION, G_NO_PAGER, G_FROM };
+enum {
+	G_WORKSPACE = 1, G_STORE, G_QUIET, G_VERBOSE, G_HELP, G_VERSION, G_NO_PAGER, G_FROM, G_HELP_ALL
+};
 
 const struct command *command_find(const char *name);
 void command_help(const struct command *c);	/* on stdout */
-void recover_help(void);
+void recover_help(void);                        /* a screen of it */
+void recover_help_all(void);
 
 #define COMMAND(name) int cmd_##name(struct recover *r, const struct args *a)
 COMMAND(list);

@@ -1,10 +1,16 @@
 /* snapd/core.c - the whole of snapd, started by the small program in snapd.c when there is more
  * to do than to ask a daemon: loading libgit2 and SQLite takes ten times as long as asking. */
+#include <git2.h>
 #include <malloc.h>
+#include <openssl/crypto.h>
+#include <sqlite3.h>
 #include <stdio.h>
+#include <zstd.h>
 
+#include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
+#include "../lib/version.h"
 #include "daemon.h"
 #include "install.h"
 #include "options.h"
@@ -17,6 +23,18 @@ static void give_back_large(void)
 	(void)mallopt(M_TRIM_THRESHOLD, 2 << 20);
 }
 
+static int say_version(void)
+{
+	int major = 0, minor = 0, patch = 0;
+	char git[40];
+	const char *libraries[] = { "libgit2", git, "zstd", ZSTD_versionString(), "sqlite",
+		sqlite3_libversion(), "libcrypto", OpenSSL_version(OPENSSL_VERSION_STRING), NULL };
+
+	(void)git_libgit2_version(&major, &minor, &patch);
+	(void)snprintf(git, sizeof(git), "%d.%d.%d", major, minor, patch);
+	return version_print(SNAPD, libraries) < 0 ? EXIT_ENV : EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
 	struct options opt;
@@ -27,6 +45,10 @@ int main(int argc, char **argv)
 	r = options_parse(argc, argv, &opt);
 	if (r)
 		return r;
+	if (opt.version) {
+		options_release(&opt);
+		return say_version();
+	}
 	if (opt.verbose > 1)
 		log_set_level(LOG_DEBUG);
 	else if (opt.verbose || (opt.mode == MODE_RUN && !opt.quiet))

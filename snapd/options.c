@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../config/topics.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
@@ -17,41 +18,46 @@ static const struct row {
 	const char *help;
 } table[] = {
 	{ "workspace", 'w', "DIR", "the folder to protect; may be given several times" },
-	{ "interval", 'i', "TIME", "between snapshots while something changes (30s, 500ms, 2min)" },
+	{ "interval", 'i', "TIME", "between snapshots while something changes (30s, 2min)" },
 	{ "store", 0, "DIR", "keep the snapshots here" },
-	{ "once", 0, NULL,
-		"one snapshot now, by the running " SNAPD " if there is one; prints its id" },
+	{ "once", 0, NULL, "one snapshot now, by a running " SNAPD "; prints its id" },
 	{ "message", 'm', "TEXT", "with --once: a note to keep with it" },
 	{ "reason", 0, "REASON", "with --once: launch, risk, exit, manual (default), restore" },
 	{ "status", 0, NULL, "what the running " SNAPD " does" },
 	{ "json", 0, NULL, "with --status: as JSON" },
 	{ "stop", 0, NULL, "ask the running " SNAPD " for a last snapshot, and to end" },
 	{ "start", 0, NULL, "run it in the background; nothing to do when one runs" },
-	{ "install", 0, "[=PARTS]",
-		"login start, VSCode's tasks, .env, shells; shows it and asks" },
+	{ "install", 0, "[=PARTS]", "at login, VSCode, .env, shells: shows it and asks" },
 	{ "uninstall", 0, "[=PARTS]", "take away what --install added" },
 	{ "yes", 'y', NULL, "with --install, --uninstall: do not ask" },
 	{ "completion", 0, "SHELL", "print the completion for bash, zsh or fish" },
 	{ "force", 0, NULL, "also a workspace that is refused, as your home folder" },
 	{ "quiet", 'q', NULL, "say only what goes wrong" },
 	{ "verbose", 'v', NULL, "say more; twice: everything" },
-	{ "help", 'h', NULL, "this" },
-	{ "version", 'V', NULL, "the version" },
+	{ "help", 'h', NULL, "the usual options" },
+	{ "help-all", 0, NULL, "all options" },
+	{ "version", 'V', NULL, "the version, its commit and libraries" },
 };
 enum { N_ROWS = sizeof(table) / sizeof(*table) };
 
-void options_help(void)
+/* Only in --help-all. */
+static bool is_rare(const struct row *o)
 {
-	puts("usage: " SNAPD " --workspace DIR [--interval TIME] [--store DIR]\n"
-		"       " SNAPD " --workspace DIR --once [-m TEXT] [--reason REASON]\n"
-		"       " SNAPD " --workspace DIR --status [--json] | --stop | --start\n"
-		"       " SNAPD " --workspace DIR --install[=PARTS] | --uninstall[=PARTS] [--yes]\n"
-		"       " SNAPD " --completion bash|zsh|fish\n\n"
-		"PARTS: login,vscode,env,shell unless named; autosave and launches only when "
-		"named\n");
+	static const char *const rare[] = { "message", "reason", "completion" };
+
+	for (size_t i = 0; i < sizeof(rare) / sizeof(*rare); i++)
+		if (strcmp(rare[i], o->name) == 0)
+			return true;
+	return false;
+}
+
+static void print_rows(bool all)
+{
 	for (size_t i = 0; i < N_ROWS; i++) {
 		char left[40];
 
+		if (!all && is_rare(&table[i]))
+			continue;
 		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", table[i].letter ? "-" : "  ",
 			table[i].letter ? table[i].letter : ' ', table[i].letter ? ", " : " ",
 			table[i].name,
@@ -59,7 +65,34 @@ void options_help(void)
 			table[i].value ? table[i].value : "");
 		printf("  %-24s %s\n", left, table[i].help);
 	}
-	puts("\nExit codes: 0 done, 1 no, 2 usage, 3 done in part, 4 the environment forbids it.");
+}
+
+int options_help(const struct options *o)
+{
+	const char *topic = o->topic ? topic_text(o->topic) : NULL;
+	bool all = o->help_all || (o->topic && strcmp(o->topic, "all") == 0);
+
+	if (o->topic && !topic && !all) {
+		log_error("%s: no such topic; there are %s", o->topic, topic_names);
+		return EXIT_USAGE;
+	}
+	if (topic)
+		return fputs(topic, stdout) < 0 || fflush(stdout) ? EXIT_ENV : EXIT_DONE;
+	puts("usage: " SNAPD " --workspace DIR [--interval TIME] [--store DIR]\n"
+	     "       " SNAPD " -w DIR --once|--status|--stop|--start|--install|--uninstall\n");
+	if (all)
+		puts("With --once: [-m TEXT] [--reason REASON]; with --status: [--json].\n"
+		     "PARTS: login,vscode,env,shell unless named; autosave, launches only when "
+		     "named.\n");
+	print_rows(all);
+	if (all)
+		puts("\nExit codes: 0 done, 1 no, 2 usage, 3 done in part, 4 the environment "
+		     "forbids it.");
+	else
+		printf("\n" SNAPD " --help-all has all options, " SNAPD
+		       " help TOPIC says more of:\n%s.\n",
+			topic_names);
+	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
 
 static int usage(const char *what, const char *why)
@@ -142,6 +175,8 @@ static int take(struct options *o, const char *name, char *value)
 		o->verbose++;
 	else if (strcmp(name, "help") == 0)
 		o->help = true;
+	else if (strcmp(name, "help-all") == 0)
+		o->help_all = o->help = true;
 	else if (strcmp(name, "version") == 0)
 		o->version = true;
 	else if (strcmp(name, "once") == 0)
@@ -191,6 +226,12 @@ int options_parse(int argc, char **argv, struct options *ret)
 			shorts[n++] = ':';
 	}
 	opterr = 0;
+	/* A folder of that name is ./help. */
+	if (argc > 1 && argc < 4 && strcmp(argv[1], "help") == 0) {
+		ret->help = true;
+		ret->topic = argv[2];
+		return 0;
+	}
 	while (r == 0 && (c = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
 		if (c == '?' || c == ':') {
 			r = usage(argv[optind - 1],

@@ -20,13 +20,16 @@ struct options {
 	const char *message;
 	const char *reason;		/* a name; NULL = not given */
 	const char *parts;		/* of --install, --uninstall; the shell of --completion */
-	bool yes, json, force, quiet, help, version;
+	bool yes, json, force, quiet, version;
+	bool help, help_all;
+	const char *topic; /* of `help TOPIC`; NULL: none */
 	int verbose;
 };
 
 /* 0, or EXIT_USAGE: it has been said on stderr. */
 int options_parse(int argc, char **argv, struct options *ret);
 void options_release(struct options *o);
-void options_help(void);
+/* What was asked for with --help, --help-all or `help TOPIC`. An exit code. */
+int options_help(const struct options *o);
 
 #endif

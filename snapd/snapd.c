@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +17,6 @@
 #include "../store/store.h"
 #include "client.h"
 #include "options.h"
-
-#define VERSION "0.1"
 
 enum { CONFIG_MAX = 1 << 20 };
 
@@ -54,7 +51,8 @@ static int ask(const struct options *opt, int *ret_exit)
 	autoput(buf_release) struct buf path = BUF_INIT, dir = BUF_INIT;
 	const char *env = getenv("HOLDFAST_STORE");
 
-	if (opt->mode != MODE_ONCE && opt->mode != MODE_STATUS && opt->mode != MODE_STOP)
+	if (opt->version ||
+		(opt->mode != MODE_ONCE && opt->mode != MODE_STATUS && opt->mode != MODE_STOP))
 		return -ENOENT;
 	if (!opt->store && !(env && *env) && !place_is_usual())
 		return -ENOENT;
@@ -73,13 +71,10 @@ int main(int argc, char **argv)
 	r = options_parse(argc, argv, &opt);
 	if (r)
 		return r;
-	if (opt.help || opt.version) {
-		if (opt.help)
-			options_help();
-		else
-			puts(SNAPD " (Holdfast) " VERSION);
+	if (opt.help) {
+		exit_code = options_help(&opt);
 		options_release(&opt);
-		return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
+		return exit_code;
 	}
 	r = ask(&opt, &exit_code);
 	options_release(&opt);

@@ -16,7 +16,7 @@ files() { (cd "$1" && find . -type f | sort); }
 check 'make install with DESTDIR and PREFIX' mk install-files DESTDIR="$d/a" PREFIX=/opt/hf
 check 'the programs and manuals are there' sh -c 'cd "$1" && exec >/dev/null && ls bin/snapd bin/recover bin/detect libexec/holdfast/snapd-core \
 	libexec/holdfast/detect-core libexec/holdfast/detect-watch libexec/holdfast/detect-gpu libexec/holdfast/detect-top share/man/man1/snapd.1 share/man/man1/recover.1 \
-	share/man/man1/detect.1 share/doc/holdfast/README.md share/doc/holdfast/format.md' - "$d/a/opt/hf"
+	share/man/man1/detect.1 share/man/man5/holdfast.conf.5 share/man/man7/holdfast.7 share/doc/holdfast/README.md share/doc/holdfast/format.md' - "$d/a/opt/hf"
 check 'nothing in the documents differs without a prefix' sh -c 'cmp "$1/docs/snapd.1" "$2/man/man1/snapd.1" &&
 	cmp "$1/README.md" "$2/doc/holdfast/README.md"' - "$top" "$d/a/opt/hf/share"
 mkdir "$d/w" && echo one >"$d/w/f"
@@ -31,16 +31,16 @@ check 'uninstall again is no error' mk uninstall DESTDIR="$d/a" PREFIX=/opt/hf
 
 check 'make install NAME_PREFIX=hf-' mk install-files DESTDIR="$d/b" PREFIX=/usr NAME_PREFIX=hf-
 check 'all names have it' sh -c 'cd "$1" && exec >/dev/null && ls bin/hf-snapd bin/hf-recover bin/hf-detect share/man/man1/hf-snapd.1 \
-	share/man/man1/hf-recover.1 share/man/man1/hf-detect.1' - "$d/b/usr"
+	share/man/man1/hf-recover.1 share/man/man1/hf-detect.1 share/man/man5/holdfast.conf.5 share/man/man7/holdfast.7' - "$d/b/usr"
 check 'and no plain one is there' not ls "$d/b/usr/bin/snapd" "$d/b/usr/share/man/man1/snapd.1" 2>"$d/err"
 check 'the documents name what is there' python3 -B - "$d/b/usr/share" <<'PY'
 import glob, re, sys
 # What stays: settings and their section, the parts, the other snapd, the verb.
-keep = re.compile(rb'^\.(Va|Cm) (detect|recover)|^\[(detect|recover)\]|(detect|snapd)-(core|watch)|another program named'
+keep = re.compile(rb'^\.(Va|Cm) (detect|recover)|\[(detect|recover)\]|(detect|snapd)-(core|watch)|another program named'
                   rb'|NAME_PREFIX|docs/\w+\.1|never recover: it')
 bad = 0
-names = glob.glob(sys.argv[1] + '/man/man1/*') + [sys.argv[1] + '/doc/holdfast/' + n for n in ('README.md', 'holdfast.conf')]
-assert len(names) == 5, names
+names = glob.glob(sys.argv[1] + '/man/man[157]/*') + [sys.argv[1] + '/doc/holdfast/' + n for n in ('README.md', 'holdfast.conf')]
+assert len(names) == 7, names
 for name in names:
     for n, line in enumerate(open(name, 'rb'), 1):
         if re.search(rb'(?<![\w-])(snapd|recover|detect|SNAPD|RECOVER|DETECT)(?![\w.-])', line) and not keep.search(line):

@@ -356,6 +356,27 @@ START_TEST(config__hostile_names_are_quoted)
 }
 END_TEST
 
+/* holdfast.conf(5) is what config_print_manual writes, and that has every key. */
+START_TEST(config__the_manual_is_complete)
+{
+	autoput(buf_release) struct buf doc = BUF_INIT;
+	autofree char *printed = NULL;
+	size_t n;
+	FILE *f = open_memstream(&printed, &n);
+
+	ck_assert_int_eq(config_print_manual(f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	for (const struct config_key *k = config_keys; k->name; k++) {
+		char item[128];
+
+		(void)snprintf(item, sizeof(item), "\n.It Va %s No ", k->name);
+		ck_assert_ptr_nonnull(strstr(printed, item));
+	}
+	ck_assert_int_eq(io_read_file(AT_FDCWD, "docs/holdfast.conf.5", 1 << 20, &doc), 0);
+	ck_assert_str_eq(doc.data, printed);
+}
+END_TEST
+
 /* holdfast.conf is what config_print_defaults writes, has every key, and
  * loads, commented in, without a word. */
 START_TEST(config__the_documentation_is_complete_and_true)
@@ -452,6 +473,7 @@ CHECK_MAIN("config", config__without_files_is_its_defaults,
 	config__the_later_file_wins_and_lists_add_up,
 	config__each_bad_line_is_named_with_what_is_used_instead,
 	config__a_workspace_cannot_run_move_or_prune, config__a_workspace_cannot_include,
-	config__no_descriptor_left_is_not_a_broken_file, config__broken_is_an_error_with_its_line, config__what_is_not_a_file_is_named,
-	config__the_environment_says_where, config__hostile_names_are_quoted,
-	config__the_documentation_is_complete_and_true, config__what_is_shown_can_be_read)
+	config__no_descriptor_left_is_not_a_broken_file, config__broken_is_an_error_with_its_line,
+	config__what_is_not_a_file_is_named, config__the_environment_says_where,
+	config__hostile_names_are_quoted, config__the_documentation_is_complete_and_true,
+	config__the_manual_is_complete, config__what_is_shown_can_be_read)

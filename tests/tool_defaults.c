@@ -1,9 +1,13 @@
-/* Prints config/holdfast.conf anew. */
+/* Prints config/holdfast.conf anew; with --man docs/holdfast.conf.5. */
 #include <stdio.h>
+#include <string.h>
 
 #include "config/config.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-	return config_print_defaults(stdout) < 0 || fflush(stdout) != 0;
+	int r = argc > 1 && strcmp(argv[1], "--man") == 0 ? config_print_manual(stdout)
+							  : config_print_defaults(stdout);
+
+	return r < 0 || fflush(stdout) != 0;
 }

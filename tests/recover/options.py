@@ -8,7 +8,7 @@ recover, manual = sys.argv[1], open(sys.argv[2]).read()
 
 
 def help_of(*command):
-    return subprocess.run([recover, *command, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return subprocess.run([recover, *command, "--help" if command else "--help-all"], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def options_of_help(text):
@@ -53,7 +53,7 @@ listed = re.findall(r"^    (\w+) {2,}", help_of().split("options:")[0], re.M)
 if set(listed) != set(named):
     print("commands differ:", set(listed) ^ set(named))
     bad = True
-for name, want in [(n, options_of_help(help_of(n))) for n in listed] + [("", options_of_help(help_of().split("options:")[1].split("revisions")[0]))]:
+for name, want in [(n, options_of_help(help_of(n))) for n in listed] + [("", options_of_help(help_of().split("options:")[1].split("\nrevisions")[0]))]:
     have = named.get(name, overall) if name else overall
     if want != have:
         print("recover %s: only in the help %s, only in the manual %s" % (name, sorted(want - have), sorted(have - want)))
