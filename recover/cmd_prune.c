@@ -92,7 +92,10 @@ static int by_ourselves(struct recover *r, struct store_pruned *ret)
 	}
 	store_reserve_make(w, &r->cfg);
 	if (e < 0)
-		(void)context_failed(r, e, "cannot be pruned");
+		(void)context_failed(r, e,
+			e == -EBADMSG ? "cannot be pruned, for nobody can say what is still wanted (" RECOVER
+					" verify --all names it, " RECOVER " repair makes a new store of the rest)" :
+					"cannot be pruned");
 	return e < 0 ? e : 0;
 }
 

@@ -105,7 +105,9 @@ int room_make(const struct config *cfg, struct store *s, bool more, struct room 
 
 const char *prune_way_out(int r)
 {
-	return r == -EDQUOT
+	return r == -EBADMSG ? " (nobody can say what is still wanted: " RECOVER
+			       " repair makes a new store of what can be read)" :
+	       r == -EDQUOT
 		       ? " (store.quota is used up by what must stay: raise it, remove marks, or"
 			 " shorten prune.all)"
 	       : r == -ENOSPC ? NO_ROOM_TEXT
@@ -147,7 +149,7 @@ int prune_start(struct workspace *w, bool asked)
 		(void)store_reserve_release(w->store);
 		o.target = store_target(w->store, &m);
 	}
-	return store_prune_begin(w->store, &o, &w->prune);
+	return store_prune_open(w->store, &o, &w->prune);
 }
 
 int prune_step(struct workspace *w, uint64_t ms)
@@ -183,7 +185,7 @@ static void on_timer(struct loop *l, void *arg)
 	if (r == 1)
 		set_timer(w, PAUSE_MS);
 	else if (r < 0)
-		(void)log_warn_errno(r, "%s: cannot be pruned now", w->path);
+		log_warn("%s: cannot be pruned now: %s%s", w->path, err_str(r), prune_way_out(r));
 }
 
 static void set_timer(struct workspace *w, uint64_t ms)

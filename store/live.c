@@ -1,5 +1,6 @@
 /* Marking what is wanted (live.h). */
 #include <string.h>
+#include <time.h>
 
 #include "live.h"
 
@@ -7,6 +8,7 @@ void live_release(struct live *v)
 {
 	free(v->key);
 	free(v->tree);
+	free(v->todo.id);
 	*v = (struct live){ .n_key = 0 };
 }
 
@@ -92,12 +94,7 @@ bool live_has(const struct live *v, const struct oid *id, uint8_t type)
 	return v->cap_key && v->key[key_slot(v, key_of(id))];
 }
 
-struct todo {			/* trees that are marked and not read yet */
-	struct oid *id;
-	size_t n, cap;
-};
-
-static int push(struct todo *t, const struct oid *id)
+static int push(struct live_todo *t, const struct oid *id)
 {
 	if (t->n == t->cap) {
 		size_t cap = t->cap * 2 + 64;
@@ -112,7 +109,7 @@ static int push(struct todo *t, const struct oid *id)
 	return 0;
 }
 
-static int mark_entries(struct live *v, struct todo *t, const struct rbuf *raw)
+static int mark_entries(struct live *v, struct live_todo *t, const struct rbuf *raw)
 {
 	const uint8_t *p = raw->data, *end = p + raw->len;
 	struct tree_entry e;
@@ -134,24 +131,47 @@ static int mark_entries(struct live *v, struct todo *t, const struct rbuf *raw)
 	return r;
 }
 
-int live_mark_tree(struct live *v, struct store *s, const struct oid *root)
+int live_mark_begin(struct live *v, const struct oid *root)
 {
-	struct todo t = { NULL, 0, 0 };
 	int r = add_tree(v, root);
 
-	if (r == 1 && (r = push(&t, root)) == 0 && v->fresh)
+	if (r == 1 && (r = push(&v->todo, root)) == 0 && v->fresh)
 		r = v->fresh(root, v->arg);
-	while (r == 0 && t.n) {
+	return r < 0 ? r : 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int live_mark_run(struct live *v, struct store *s, uint64_t deadline_ms)
+{
+	int r = 0;
+
+	while (r == 0 && v->todo.n) {
 		autorbuf struct rbuf *raw = NULL;
-		struct oid id = t.id[--t.n];
+		struct oid id = v->todo.id[v->todo.n - 1];
 		uint8_t type;
 
+		if (deadline_ms && now_ms() >= deadline_ms)
+			return 1;
+		v->todo.n--;
 		r = obj_read_id(s, &id, &type, &raw);
 		if (r == 0)
-			r = type == OBJ_TREE ? mark_entries(v, &t, raw) : -EBADMSG;
+			r = type == OBJ_TREE ? mark_entries(v, &v->todo, raw) : -EBADMSG;
 	}
-	free(t.id);
 	return r;
+}
+
+int live_mark_tree(struct live *v, struct store *s, const struct oid *root)
+{
+	int r = live_mark_begin(v, root);
+
+	return r < 0 ? r : live_mark_run(v, s, 0);
 }
 
 int live_mark_list(struct live *v, struct store *s, loc_t loc)
@@ -201,28 +221,22 @@ static int mark_in_head(struct live *v, struct store *s, const struct head *h)
 	return r;
 }
 
-int live_mark_chunks(struct live *v, struct store *s)
+int live_mark_chunks(struct live *v, struct store *s, uint32_t no)
 {
-	uint32_t first, last;
-	int r = seg_list(s, &first, &last);
+	uint64_t size, off = SEG_HEADER;
+	int r = seg_size(s, no, &size);
 
-	for (uint32_t no = first; r == 0 && no && no <= last; no++) {
-		uint64_t size, off = SEG_HEADER;
+	while (r == 0 && off < size) {
+		autohead struct head *h = NULL;
 
-		r = seg_size(s, no, &size);
-		while (r == 0 && off < size) {
-			autohead struct head *h = NULL;
-
-			r = head_get(s, no, off, &h);
-			if (r == -EBADMSG)
-				r = head_resync(s, no, off + 1, &h);
-			if (r < 0)
-				break;
-			r = mark_in_head(v, s, h);
-			off = h->end;
-		}
-		if (r == -ENOENT)	/* the rest of it, or all, is no record */
-			r = 0;
+		r = head_get(s, no, off, &h);
+		if (r == -EBADMSG)
+			r = head_resync(s, no, off + 1, &h);
+		if (r < 0)
+			break;
+		r = mark_in_head(v, s, h);
+		off = h->end;
 	}
-	return r;
+	/* The rest of it, or all, is no record. */
+	return r == -ENOENT ? 0 : r;
 }

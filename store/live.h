@@ -7,11 +7,17 @@
 
 #include "internal.h"
 
+struct live_todo {		/* trees that are marked and not read yet */
+	struct oid *id;
+	size_t n, cap;
+};
+
 struct live {
 	uint64_t *key;		/* open addressing; 0 = free */
 	size_t n_key, cap_key;
 	struct oid *tree;	/* likewise, all zero = free */
 	size_t n_tree, cap_tree;
+	struct live_todo todo;
 	/* Called for each object that was not marked before; 0 or negative. NULL: nobody wants
 	 * to know. */
 	int (*fresh)(const struct oid *id, void *arg);
@@ -21,8 +27,11 @@ struct live {
 void live_release(struct live *v);
 /* All that a tree holds. -EBADMSG, -ENOENT: it cannot be read; then nobody can say what is dead. */
 int live_mark_tree(struct live *v, struct store *s, const struct oid *root);
-/* The chunks of the large blobs among them, wherever in the log they are. */
-int live_mark_chunks(struct live *v, struct store *s);
+/* The same in pieces: begin, then run until it gives 0; 1: deadline_ms (CLOCK_MONOTONIC; 0 = none) came first. */
+int live_mark_begin(struct live *v, const struct oid *root);
+int live_mark_run(struct live *v, struct store *s, uint64_t deadline_ms);
+/* The chunks of the large blobs among them whose lists are in this segment. */
+int live_mark_chunks(struct live *v, struct store *s, uint32_t no);
 /* The chunks of this one, a list at loc. */
 int live_mark_list(struct live *v, struct store *s, loc_t loc);
 /* Trees and blobs, chunks too. */

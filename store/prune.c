@@ -29,6 +29,12 @@ struct store_prune {
 	size_t n_part, at;
 	uint64_t planned;	/* bytes of the log after it */
 	uint64_t marked;	/* snapshots up to this one are in live */
+	/* How far the plan is: next is a snapshot in x, or a segment up to last. */
+	enum { PLAN_MARK, PLAN_CHUNKS, PLAN_WEIGH, PLAN_DONE } phase;
+	bool sliced;		/* it is made by the steps; nothing was dropped yet */
+	size_t next;
+	uint32_t last;
+	unsigned min;		/* percent */
 	struct rewrite *rw;
 	bool revived;		/* something that rw has left behind is wanted again */
 };
@@ -164,28 +170,48 @@ static int spare_damaged(struct store_prune *p)
 
 /* ---- what that makes of the log ---- */
 
-static int mark_snapshot(struct store_prune *p, uint64_t seq)
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static bool is_late(uint64_t deadline)
+{
+	return deadline && now_ms() >= deadline;
+}
+
+static int begin_tree(struct store_prune *p, uint64_t seq)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	int r = store_by_seq(p->s, seq, &sn);
 
 	if (r == 0)
-		r = live_mark_tree(&p->live, p->s, &sn.tree);
+		r = live_mark_begin(&p->live, &sn.tree);
 	return r == -ENOENT ? -EBADMSG : r;
 }
 
-static int mark_all(struct store_prune *p)
+/* The trees of those that stay. 1: the deadline came first. */
+static int mark_some(struct store_prune *p, uint64_t deadline)
 {
-	int r = 0;
+	int r;
 
-	live_release(&p->live);
-	p->marked = 0;
-	for (size_t i = 0; r == 0 && i < p->n; i++) {
-		if (p->x[i].keep)
-			r = mark_snapshot(p, p->x[i].seq);
-		p->marked = p->x[i].seq;
+	while (p->next < p->n) {
+		const struct store_kept *x = &p->x[p->next];
+
+		/* What is begun is in live, and is not begun again. */
+		if (x->keep && !p->live.todo.n && (r = begin_tree(p, x->seq)) < 0)
+			return r;
+		if ((r = live_mark_run(&p->live, p->s, deadline)) != 0)
+			return r == -ENOENT ? -EBADMSG : r;
+		p->marked = x->seq;
+		p->next++;
+		if (is_late(deadline))
+			return 1;
 	}
-	return r == 0 ? live_mark_chunks(&p->live, p->s) : r;
+	return 0;
 }
 
 static bool goes(struct store_prune *p, struct store *s, loc_t loc)
@@ -265,39 +291,85 @@ static int part_cmp(const void *pa, const void *pb)
 	return a->live < b->live ? -1 : a->live > b->live;
 }
 
-/* The segments that are to be written anew, those that need the least room first. */
-static int weigh_all(struct store_prune *p, unsigned min)
+static int weigh_one(struct store_prune *p, uint32_t no)
 {
-	uint32_t first, last;
-	int r = seg_list(p->s, &first, &last);
+	struct part *x = &p->part[p->n_part];
+	uint64_t size;
+	int r = seg_size(p->s, no, &size);
 
+	if (r == 0 && p->s->write && no == p->s->end.seg)
+		size = p->s->end.off;
+	if (r == 0)
+		r = weigh(p, no, size, x);
+	if (r == 0 && is_worth(p, x, p->min)) {
+		p->planned += x->live;
+		p->n_part++;
+	} else if (r == 0) {
+		p->planned += size;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+/* To a phase that goes over the segments. */
+static int enter(struct store_prune *p, int phase)
+{
+	uint32_t first;
+	int r = seg_list(p->s, &first, &p->last);
+
+	p->phase = phase;
+	p->next = first;
+	if (r < 0 || phase != PLAN_WEIGH)
+		return r;
 	free(take_ptr(p->part));
 	p->n_part = 0;
 	p->planned = 0;
-	if (r < 0 || !last)
-		return r;
-	if (!(p->part = calloc(last - first + 1, sizeof(*p->part))))
-		return -ENOMEM;
-	for (uint32_t no = first; r == 0 && no <= last; no++) {
-		struct part *x = &p->part[p->n_part];
-		uint64_t size;
+	p->part = calloc(p->last - first + 1, sizeof(*p->part));
+	return p->part ? 0 : -ENOMEM;
+}
 
-		r = seg_size(p->s, no, &size);
-		if (r == 0 && p->s->write && no == p->s->end.seg)
-			size = p->s->end.off;
-		if (r == 0)
-			r = weigh(p, no, size, x);
-		if (r == 0 && is_worth(p, x, min)) {
-			p->planned += x->live;
-			p->n_part++;
-		} else if (r == 0) {
-			p->planned += size;
-		} else if (r == -ENOENT) {
-			r = 0;
+/* What is wanted, then the segments that are to be written anew, those that need the least room first. 1: the deadline came
+ * first. */
+static int plan_on(struct store_prune *p, uint64_t deadline)
+{
+	int r = 0;
+
+	if (p->phase == PLAN_MARK && (r = mark_some(p, deadline)) == 0)
+		r = enter(p, PLAN_CHUNKS);
+	while (r == 0 && p->phase < PLAN_DONE) {
+		uint32_t no = (uint32_t)p->next;
+
+		if (!no || no > p->last) {
+			if (p->phase == PLAN_CHUNKS)
+				r = enter(p, PLAN_WEIGH);
+			else
+				p->phase = PLAN_DONE;
+			continue;
 		}
+		r = p->phase == PLAN_CHUNKS ? live_mark_chunks(&p->live, p->s, no) : weigh_one(p, no);
+		p->next++;
+		if (r == 0 && is_late(deadline))
+			return 1;
 	}
-	qsort(p->part, p->n_part, sizeof(*p->part), part_cmp);
+	if (r == 0 && p->n_part)
+		qsort(p->part, p->n_part, sizeof(*p->part), part_cmp);
 	return r;
+}
+
+static int weigh_all(struct store_prune *p, unsigned min)
+{
+	int r = enter(p, PLAN_WEIGH);
+
+	p->min = min;
+	return r < 0 ? r : plan_on(p, 0);
+}
+
+/* From the beginning. */
+static void plan_anew(struct store_prune *p, unsigned min)
+{
+	live_release(&p->live);
+	p->marked = p->next = 0;
+	p->phase = PLAN_MARK;
+	p->min = min;
 }
 
 static void count(struct store_prune *p)
@@ -312,24 +384,35 @@ static int plan_once(struct store_prune *p, unsigned min)
 	int r;
 
 	store_retain(&p->o.keep, p->x, p->n, p->o.now_ns);
-	if ((r = spare_damaged(p)) < 0 || (r = mark_all(p)) < 0)
+	if ((r = spare_damaged(p)) < 0)
 		return r;
 	count(p);
-	return weigh_all(p, min);
+	plan_anew(p, min);
+	return plan_on(p, 0);
 }
 
 /* Halve the ages until it fits, or until nothing more may go. */
-static int plan(struct store_prune *p)
+static int plan(struct store_prune *p, bool sliced)
 {
 	unsigned min = p->o.min_dead ? p->o.min_dead : MIN_DEAD;
 	uint64_t before;
 	int r = load_snapshots(p);
+
+	p->phase = PLAN_DONE;
 
 	if (r == 0 && p->o.lazy && !p->o.target) {
 		store_retain(&p->o.keep, p->x, p->n, p->o.now_ns);
 		count(p);
 		if (!p->done.dropped)
 			return 0;
+	}
+	if (r == 0 && sliced && !p->o.target) {
+		store_retain(&p->o.keep, p->x, p->n, p->o.now_ns);
+		r = spare_damaged(p);
+		count(p);
+		plan_anew(p, min);
+		p->sliced = true;
+		return r;
 	}
 	if (r == 0)
 		r = plan_once(p, min);
@@ -352,7 +435,7 @@ static int plan(struct store_prune *p)
 	return r;
 }
 
-static int start(struct store *s, const struct store_prune_options *o, struct store_prune **ret)
+static int start(struct store *s, const struct store_prune_options *o, bool sliced, struct store_prune **ret)
 {
 	struct store_prune *p = calloc(1, sizeof(*p));
 	int r;
@@ -363,7 +446,7 @@ static int start(struct store *s, const struct store_prune_options *o, struct st
 	p->o = *o;
 	if (!p->o.now_ns)
 		p->o.now_ns = text_now_ns();
-	if ((r = plan(p)) < 0) {
+	if ((r = plan(p, sliced)) < 0) {
 		store_prune_end(p, NULL);
 		return r;
 	}
@@ -374,7 +457,7 @@ static int start(struct store *s, const struct store_prune_options *o, struct st
 int store_prune_plan(struct store *s, const struct store_prune_options *o, struct store_pruned *ret)
 {
 	struct store_prune *p;
-	int r = start(s, o, &p);
+	int r = start(s, o, false, &p);
 
 	if (r < 0)
 		return r;
@@ -532,16 +615,7 @@ static int step_segment(struct store_prune *p, uint64_t deadline)
 	return r;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-int store_prune_begin(
-	struct store *s, const struct store_prune_options *o, struct store_prune **ret)
+static int begin(struct store *s, const struct store_prune_options *o, bool sliced, struct store_prune **ret)
 {
 	struct store_prune *p;
 	int r;
@@ -554,15 +628,55 @@ int store_prune_begin(
 		s->broken = 1;
 	if (s->broken && (r = store_writer_ready(s)) < 0)
 		return r;
-	if ((r = start(s, o, &p)) < 0)
+	if ((r = start(s, o, sliced, &p)) < 0)
 		return r;
 	p->live.fresh = NULL;
-	if ((r = drop_snapshots(p)) < 0) {
+	if (!p->sliced && (r = drop_snapshots(p)) < 0) {
 		store_prune_end(p, NULL);
 		return r;
 	}
 	*ret = p;
 	return 0;
+}
+
+int store_prune_begin(struct store *s, const struct store_prune_options *o, struct store_prune **ret)
+{
+	return begin(s, o, false, ret);
+}
+
+int store_prune_open(struct store *s, const struct store_prune_options *o, struct store_prune **ret)
+{
+	return begin(s, o, true, ret);
+}
+
+/* Somebody has marked one that was to go: then nothing goes this time. */
+static int look_at_marks(struct store_prune *p)
+{
+	int r = store_marks(p->s, pin_mark, p);
+	bool other = false;
+
+	for (size_t i = 0; i < p->n; i++)
+		other |= p->x[i].pinned && !p->x[i].keep;
+	if (r < 0 || !other)
+		return r;
+	for (size_t i = 0; i < p->n; i++)
+		p->x[i].keep = true;
+	p->n_part = 0;
+	count(p);
+	return 0;
+}
+
+/* 1: the plan is not made yet. */
+static int step_plan(struct store_prune *p, uint64_t deadline)
+{
+	int r = plan_on(p, deadline);
+
+	if (r != 0 || (r = look_at_marks(p)) < 0)
+		return r;
+	p->sliced = false;
+	if ((r = drop_snapshots(p)) < 0)
+		return r;
+	return is_late(deadline);
 }
 
 int store_prune_step(struct store_prune *p, uint64_t budget_ms)
@@ -573,9 +687,11 @@ int store_prune_step(struct store_prune *p, uint64_t budget_ms)
 
 	if (s->txn)
 		return -EBUSY;
-	if (p->at == p->n_part)
+	if (p->at == p->n_part && !p->sliced)
 		return 0;
 	if (s->broken && (r = store_writer_ready(s)) < 0)
+		return r;
+	if (p->sliced && (r = step_plan(p, deadline)) != 0)
 		return r;
 	if ((r = mark_new(p)) < 0)
 		return r;

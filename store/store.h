@@ -338,6 +338,9 @@ int store_prune_plan(
 struct store_prune;
 int store_prune_begin(
 	struct store *s, const struct store_prune_options *o, struct store_prune **ret);
+/* The same, but that finding out what may go is also left to the steps: nothing was dropped when it returns. A snapshot that is
+ * marked meanwhile stays: then nothing goes this time. (With a target: as begin.) */
+int store_prune_open(struct store *s, const struct store_prune_options *o, struct store_prune **ret);
 int store_prune_step(struct store_prune *p, uint64_t budget_ms);
 void store_prune_end(struct store_prune *p, struct store_pruned *ret);	/* ret may be NULL */
 
