@@ -7,18 +7,21 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
+#include "happened.h"
 #include "out.h"
 #include "pager.h"
 #include "paths.h"
 #include "rows.h"
 #include "xalloc.h"
 
-enum { L_JSON = 1, L_N, L_REASON };
+enum { L_JSON = 1, L_N, L_REASON, L_EVENTS };
 
 const struct opt list_opts[] = {
 	OPT_JSON(L_JSON), OPT_NUMBER(L_N),
 	{ L_REASON, 0, "reason", OPT_VALUE, "R",
 		"interval, launch, risk, exit, manual, restore, start, stop or import" },
+	{ L_EVENTS, 0, "events", OPT_FLAG, NULL,
+		"between them what happened: crashes, risk, launches, what the guard did" },
 	{ 0 },
 };
 
@@ -28,11 +31,13 @@ struct listing {
 	int reason;		/* 0: any */
 	bool json;
 	bool any;
+	struct happened happened;
 };
 
 static void listing_release(struct listing *l)
 {
 	marks_release(&l->marks);
+	happened_release(&l->happened);
 }
 
 static int print_one(const struct store_snapshot *sn, void *arg)
@@ -43,6 +48,7 @@ static int print_one(const struct store_snapshot *sn, void *arg)
 		return 0;
 	if (l->left-- == 0)
 		return 1;
+	happened_print(&l->happened, sn->time_ns, l->json);
 	if (l->json)
 		json_line(row_json(sn, &l->marks));
 	else
@@ -135,6 +141,8 @@ int cmd_list(struct recover *r, const struct args *a)
 		return EXIT_USAGE;
 	if ((e = marks_load(r->store, &l.marks)) < 0)
 		return context_failed(r, e, "cannot read the marks");
+	if (a->on[L_EVENTS])
+		happened_load(r->workspace, &l.happened);
 	if (!l.json)
 		pager_start(r);
 	e = paths.n ? list_paths(r, &paths, &l) : store_list(r->store, 0, print_one, &l);

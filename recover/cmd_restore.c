@@ -12,13 +12,14 @@
 #include "../lib/names.h"
 #include "../lib/text.h"
 #include "../scan/scan.h"
+#include "hunks.h"
 #include "pending.h"
 #include "restore.h"
 #include "rev.h"
 #include "xalloc.h"
 
 enum { LARGEST = 3 };
-enum { R_DRY_RUN = 1, R_DELETE, R_TO, R_YES, R_VERIFY, R_CONTINUE };
+enum { R_DRY_RUN = 1, R_DELETE, R_TO, R_YES, R_VERIFY, R_CONTINUE, R_HUNK };
 
 const struct opt restore_opts[] = {
 	OPT_DRY_RUN(R_DRY_RUN),
@@ -26,6 +27,8 @@ const struct opt restore_opts[] = {
 		"delete what the snapshot does not hold (but a newer one does)" },
 	{ R_TO, 0, "to", OPT_VALUE, "DIR", "write a copy below DIR, leave the workspace alone" },
 	OPT_YES(R_YES), OPT_VERIFY(R_VERIFY),
+	{ R_HUNK, 0, "hunk", OPT_VALUE, "N,...",
+		"only these changes of one file, as `" RECOVER " diff REV -- PATH` counts them" },
 	{ R_CONTINUE, 0, "continue", OPT_FLAG, NULL, "finish a restore that was interrupted" },
 	{ 0 },
 };
@@ -300,7 +303,8 @@ static int go_on(struct recover *r, const struct args *a)
 {
 	int rc;
 
-	if (a->n || a->n_paths || a->on[R_TO] || a->on[R_DELETE] || a->on[R_DRY_RUN]) {
+	if (a->n || a->n_paths || a->on[R_TO] || a->on[R_DELETE] || a->on[R_DRY_RUN] ||
+		a->on[R_HUNK]) {
 		log_error("--continue: takes nothing else, the restore that was interrupted says "
 			  "what it is about");
 		return EXIT_USAGE;
@@ -311,6 +315,23 @@ static int go_on(struct recover *r, const struct args *a)
 	if (rc == EXIT_DONE && !r->quiet)
 		log_info("finished; " RECOVER " undo takes it back");
 	return rc;
+}
+
+static int hunks(struct recover *r, const struct args *a, const struct store_snapshot *sn,
+	const struct strs *paths)
+{
+	struct hunks h = { .r = r,
+		.from = sn,
+		.path = paths->n ? paths->s[0] : "",
+		.numbers = a->value[R_HUNK],
+		.dry_run = a->on[R_DRY_RUN],
+		.yes = a->on[R_YES] };
+
+	if (paths->n != 1 || a->on[R_TO] || a->on[R_DELETE]) {
+		log_error("--hunk: goes with one file (-- PATH), and without --to and --delete");
+		return EXIT_USAGE;
+	}
+	return hunks_restore(&h);
 }
 
 static void restore_release(struct restore *x)
@@ -356,6 +377,8 @@ int cmd_restore(struct recover *r, const struct args *a)
 	if (paths_from_args(r, a->arg + 1, a->n - 1, &paths) < 0 ||
 		paths_from_args(r, a->path, a->n_paths, &paths) < 0)
 		return EXIT_USAGE;
+	if (a->on[R_HUNK])
+		return hunks(r, a, &sn, &paths);
 	if ((rc = fill_targets(r, a, &sn, &paths, &x.targets)))
 		return rc;
 	rev_short(&sn, hex);

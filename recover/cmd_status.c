@@ -261,20 +261,35 @@ int cmd_status(struct recover *r, const struct args *a)
 	return EXIT_DONE;
 }
 
-/* A crash of the last day, in one line. */
+static uint64_t between_s(int64_t from_ns, int64_t to_ns)
+{
+	return to_ns > from_ns ? (uint64_t)(to_ns - from_ns) / 1000000000 : 0;
+}
+
+/* A crash of the last day, and what it left. */
 static void print_crash(const struct recover *r)
 {
 	autoput(journal_event_release) struct journal_event ev = { 0 };
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	char text[24], when[32], hex[41];
 	int64_t age;
-	char text[24];
 
 	if (crash_find(NULL, &ev) < 0)
 		return;
 	age = (r->now_ns - (int64_t)ev.real_ms * 1000000) / 1000000000;
 	if (age < 0 || age > DAY_S)
 		return;
-	printf("crash      %s ago, %s: " RECOVER " report says all\n",
-		text_duration((uint64_t)age, text), ev.cause ? ev.cause : "why is not known");
+	printf("crash      %s, %s ago: ", row_time((int64_t)ev.real_ms * 1000000, when),
+		text_duration((uint64_t)age, text));
+	out_name(ev.text ? ev.text : "an end that nobody asked for");
+	printf(", %s\nbefore it  ", ev.cause ? ev.cause : "why is not known");
+	if (crash_snapshot(r->store, &ev, &sn) == 0)
+		printf("snapshot %s of %s, %s earlier; ", rev_short(&sn, hex),
+			row_time(sn.time_ns, when),
+			text_duration(between_s(sn.time_ns, crash_time_ns(&ev)), text));
+	else
+		printf("no snapshot; ");
+	printf(RECOVER " report says all\n");
 }
 
 /* In a terminal plain `recover` is the screen (screen.h). */

@@ -18,11 +18,11 @@
 #include "../lib/names.h"
 #include "../lib/text.h"
 #include "out.h"
+#include "over.h"
 #include "pager.h"
 #include "paths.h"
 #include "rev.h"
 #include "rows.h"
-#include "safety.h"
 #include "unsaved.h"
 #include "xalloc.h"
 
@@ -295,7 +295,8 @@ static int restore_over(struct recover *r, const struct args *a, const struct un
 	if ((bom && buf_addstr(&out, "\xef\xbb\xbf") < 0) || buf_reserve(&out, text->len + 1) < 0 ||
 		(text->len && buf_add(&out, text->data, text->len) < 0))
 		return context_failed(r, -ENOMEM, "restore");
-	return unsaved_over(r, it->name, &out, st.st_mode & 07777);
+	return over_write(
+		r, it->name, &out, st.st_mode & 07777, "restore of an unsaved buffer");
 }
 
 static int restore(struct recover *r, const struct args *a, const struct unsaved_item *it,

@@ -21,7 +21,7 @@ const struct opt global_opts[] = {
 };
 
 const struct command commands[] = {
-	{ "list", "[--json] [-n N] [--reason R] [PATH...]",
+	{ "list", "[--json] [-n N] [--reason R] [--events] [PATH...]",
 		"the snapshots, newest first; with PATH those that changed it", list_opts, 0, -1,
 		true, NEEDS_STORE | TAKES_FROM, cmd_list },
 	{ "show", "[--json] [REV]", "one snapshot and what changed in it", show_opts, 0, 1, false,
@@ -34,7 +34,7 @@ const struct command commands[] = {
 		"what changed since the newest snapshot, since REV, or between two", diff_opts, 0,
 		2, true, NEEDS_STORE | TAKES_FROM, cmd_diff },
 	{ "restore",
-		"REV [--dry-run] [--delete] [--to DIR] [--verify] [--yes] [[--] PATH...] | "
+		"REV [--dry-run] [--delete] [--to DIR] [--hunk N,...] [--verify] [--yes] [[--] PATH...] | "
 		"--continue",
 		"bring back what a snapshot holds", restore_opts, 0, -1, true,
 		NEEDS_STORE | ALONE_ON_JOURNAL | TAKES_FROM, cmd_restore },

@@ -16,6 +16,7 @@ enum { MOST_CHOSEN = 4000 };
 #define SNAPSHOTS IN(VIEW_SNAPSHOTS)
 #define PATHS (IN(VIEW_CHANGES) | IN(VIEW_TREE) | IN(VIEW_HISTORY) | IN(VIEW_DELETED) | IN(VIEW_FOUND))
 #define ROWS (SNAPSHOTS | PATHS)
+#define HUNKS IN(VIEW_DIFF)
 
 static struct row *here(struct screen *s)
 {
@@ -126,8 +127,10 @@ static void diff_now(struct screen *s)
 
 	if (!id)
 		return;
-	title = xasprintf("%.8s: against the workspace now%s%s", id, path ? ": " : "", path ? path : "");
-	text_view(s, title, (const char *[]){ "diff", id, path ? "--" : NULL, path, NULL });
+	title = xasprintf("%.8s: against the workspace now%s%s", id, path ? ": " : "",
+		path ? path : "");
+	(void)view_push(s, path && !row->folder ? VIEW_DIFF : VIEW_TEXT, id, path, title,
+		(const char *[]){ "diff", id, path ? "--" : NULL, path, NULL });
 }
 
 static void content(struct screen *s)
@@ -156,6 +159,12 @@ static void history(struct screen *s)
 		(const char *[]){ "history", "--json", path, NULL });
 }
 
+/* All that is known of an end; what else happened is the line itself. */
+static void happened(struct screen *s, const struct row *row)
+{
+	text_view(s, row->text, (const char *[]){ "report", "--event", row->event, NULL });
+}
+
 static void open_row(struct screen *s)
 {
 	const struct row *row = here(s);
@@ -164,7 +173,7 @@ static void open_row(struct screen *s)
 		return;
 	switch (s->view->kind) {
 	case VIEW_SNAPSHOTS:
-		changes(s, row->id);
+		row->event ? happened(s, row) : changes(s, row->id);
 		break;
 	case VIEW_TREE:
 		row->folder ? tree(s, s->view->id, row->path) : content(s);
@@ -271,7 +280,7 @@ void keys_snapshots(struct screen *s)
 		view_free(v);
 	}
 	(void)view_push(s, VIEW_SNAPSHOTS, NULL, NULL, " Holdfast: snapshots",
-		(const char *[]){ "list", "--json", NULL });
+		(const char *[]){ "list", "--json", "--events", NULL });
 	for (size_t i = 0; i < s->n_head; i++)
 		free(s->head[i].text);
 	s->n_head = 0;
@@ -279,9 +288,73 @@ void keys_snapshots(struct screen *s)
 	(void)feed_start(s, &s->head_feed, NULL);
 }
 
+static bool is_hunk(const struct row *row)
+{
+	return strncmp(row->text, "@@", 2) == 0;
+}
+
+/* The change the cursor stands in, then on to the next. */
+static void choose_hunk(struct screen *s)
+{
+	struct view *v = s->view;
+	size_t at = v->at;
+
+	while (at < v->n && at > 0 && !is_hunk(&v->row[at]))
+		at--;
+	if (at >= v->n || !is_hunk(&v->row[at])) {
+		say(s, "no change stands here");
+		return;
+	}
+	v->row[at].chosen = !v->row[at].chosen;
+	for (at = v->at + 1; at < v->n && !is_hunk(&v->row[at]); at++)
+		;
+	if (at < v->n)
+		view_to(s, at);
+}
+
+/* "1,3": the chosen changes, else the one here; NULL: none. Yours. */
+static char *hunk_numbers(struct screen *s)
+{
+	const struct view *v = s->view;
+	struct buf b = BUF_INIT;
+	size_t n = 0, here_n = 0;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (!is_hunk(&v->row[i]))
+			continue;
+		n++;
+		if (i <= v->at)
+			here_n = n;
+		if (v->row[i].chosen && buf_printf(&b, "%s%zu", b.len ? "," : "", n) < 0)
+			xalloc_failed();
+	}
+	if (!b.len && here_n && buf_printf(&b, "%zu", here_n) < 0)
+		xalloc_failed();
+	return b.len ? buf_detach(&b, NULL) : NULL;
+}
+
+static void restore_hunks(struct screen *s)
+{
+	autofree char *numbers = hunk_numbers(s);
+
+	if (!numbers) {
+		say(s, "there is no change to take back");
+		return;
+	}
+	(void)feed_run(s, true,
+		(const char *[]){ "restore", s->view->id, "--hunk", numbers, "--", s->view->path,
+			NULL });
+	keys_snapshots(s);
+}
+
 static void choose(struct screen *s)
 {
 	struct row *row = here(s);
+
+	if (s->view->kind == VIEW_DIFF) {
+		choose_hunk(s);
+		return;
+	}
 
 	if (row && row->path)
 		row->chosen = !row->chosen;
@@ -308,6 +381,10 @@ static void restore(struct screen *s)
 	const char *id = id_of(s);
 	size_t n = 0;
 
+	if (s->view->kind == VIEW_DIFF) {
+		restore_hunks(s);
+		return;
+	}
 	if (!id)
 		return;
 	words[n++] = "restore";
@@ -365,8 +442,8 @@ static const struct binding {
 } bindings[] = {
 	{ { '\n', '\r', KEY_ENTER, KEY_RIGHT }, ANYWHERE, open_row, "Enter, Right", "look into it", "Enter open" },
 	{ { 'q', 27, KEY_LEFT, KEY_BACKSPACE }, ANYWHERE, back, "q, Esc, Left", "back; from the first view: leave", "q back" },
-	{ { 'r' }, ROWS, restore, "r", "restore: the snapshot, or the chosen paths; the plan is shown first", "r restore" },
-	{ { ' ' }, PATHS, choose, "Space", "choose this path (for r)", "Space choose" },
+	{ { 'r' }, ROWS | HUNKS, restore, "r", "restore: the snapshot, the chosen paths or changes; the plan is shown first", "r restore" },
+	{ { ' ' }, PATHS | HUNKS, choose, "Space", "choose this path, or this change of a diff (for r)", "Space choose" },
 	{ { 'u' }, ANYWHERE, undo, "u", "take the last restore back", NULL },
 	{ { 'd' }, ROWS, diff_before, "d", "what changed from the snapshot before", "d diff" },
 	{ { 'w' }, ROWS, diff_now, "w", "what differs in the workspace now", "w vs now" },

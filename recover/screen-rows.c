@@ -125,6 +125,23 @@ static void snapshot(struct view *v, const cJSON *o)
 		row->style = STYLE_HUNK;
 }
 
+/* What happened between two snapshots: a row without an id, nothing can be restored from it. */
+static void happening(struct view *v, const cJSON *o)
+{
+	bool crash = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "crash"));
+	struct buf b = BUF_INIT;
+	char when[20];
+	struct row *row;
+
+	put_time(word(o, "time"), when);
+	if (buf_printf(&b, "%s  %-8s %c %s", when, word(o, "event"), crash ? '!' : ' ',
+		    word(o, "what")) < 0)
+		xalloc_failed();
+	row = add(v, &b);
+	row->event = xstrdup(word(o, "event_id"));
+	row->style = crash ? STYLE_REMOVED : STYLE_DIM;
+}
+
 static void change(struct view *v, const cJSON *o)
 {
 	autofree char *path = path_of(o);
@@ -224,7 +241,7 @@ static void object(struct view *v, const cJSON *o)
 
 	switch (v->kind) {
 	case VIEW_SNAPSHOTS:
-		snapshot(v, o);
+		*word(o, "event") ? happening(v, o) : snapshot(v, o);
 		break;
 	case VIEW_CHANGES:
 		cJSON_ArrayForEach(x, cJSON_GetObjectItemCaseSensitive(o, "changes"))
@@ -242,7 +259,7 @@ void row_add(struct view *v, const char *line)
 {
 	cJSON *o;
 
-	if (v->kind == VIEW_TEXT || v->kind == VIEW_HELP) {
+	if (v->kind == VIEW_TEXT || v->kind == VIEW_DIFF || v->kind == VIEW_HELP) {
 		text(v, line);
 		return;
 	}
@@ -262,6 +279,7 @@ void rows_release(struct view *v)
 		free(v->row[i].text);
 		free(v->row[i].path);
 		free(v->row[i].id);
+		free(v->row[i].event);
 	}
 	free(v->row);
 	v->row = NULL;

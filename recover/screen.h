@@ -33,6 +33,7 @@ enum view_kind {
 	VIEW_DELETED,
 	VIEW_FOUND,
 	VIEW_TEXT,	/* a diff, a file, a report */
+	VIEW_DIFF,	/* of one file against the workspace: its hunks can be chosen */
 	VIEW_HELP,
 };
 
@@ -46,6 +47,7 @@ struct row {
 	char *text;		/* what is shown */
 	char *path;		/* NULL: none */
 	char *id;		/* of a snapshot; NULL: the view's */
+	char *event;		/* of something that happened; NULL */
 	bool folder, chosen;
 	unsigned char style;
 };

@@ -66,10 +66,6 @@ int unsaved_disk(const struct recover *r, const char *name, struct buf *ret, boo
 	struct stat *ret_st);
 /* An extension host of the editor in this folder is alive. */
 bool unsaved_editor_runs(const struct recover *r, const char *place);
-/* The text over the workspace's file of that name: a snapshot first, then as `recover restore`
- * writes, with an undo. Refused where
- * no snapshot holds what is there. An exit code. */
-int unsaved_over(struct recover *r, const char *name, const struct buf *text, mode_t mode);
 /* One line for the summary, if there is something. */
 void unsaved_print_summary(const struct recover *r);
 

@@ -63,7 +63,15 @@ equal "json: unsaved is a list" "$(get unsaved)" '[]'
 equal "@crash" "$(recover show --json @crash | python3 -c 'import json,sys; print(json.load(sys.stdin)["id"])')" "$first"
 equal "@crash:PATH" "$(recover cat @crash:train.py)" one
 recover >"$d/summary"
-says "the summary names it" "$d/summary" "^crash  .*out-of-memory (kernel): recover report"
+says "the summary names it" "$d/summary" "^crash  .* ago: .*was killed.*, out-of-memory (kernel)"
+says "and the snapshot before it" "$d/summary" "^before it  snapshot $(echo "$first" | cut -c1-8) of .*; recover report"
+recover list --json --events >"$d/events"
+equal "the crash stands between the snapshots" "$(python3 -c '
+import json, sys
+print(" ".join("crash" if v.get("crash") else v["id"][:8] for v in map(json.loads, sys.stdin) if v.get("crash") or "id" in v))' <"$d/events")" \
+	"$(echo "$second" | cut -c1-8) crash $(echo "$first" | cut -c1-8)"
+recover list --events >"$d/events"
+says "and in the list for people" "$d/events" "  exit  *! .*was killed"
 gives 0 "an event by its id" recover report --event fine
 says "is that one" "$d/out" "finished (exit code 0)"
 gives 1 "an id nobody has" recover report --event feedbeef

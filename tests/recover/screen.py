@@ -199,6 +199,32 @@ def _():
     assert "1 restore the latest snapshot" in p.stdout and "step 3" in p.stdout, p.stdout
 
 
+@check("single changes of a diff are chosen and taken back")
+def _():
+    before = ["line %d\n" % i for i in range(1, 41)]
+    write("docs/long.md", "".join(before))
+    snap("long")
+    after = ["line 3, changed\n" if x == "line 3\n" else x for x in before if x != "line 35\n"]
+    write("docs/long.md", "".join(after))
+    start()
+    shows("long")
+    keys("Enter")
+    shows("what changed in it", "docs/long.md")
+    keys("/")
+    keys("long.md", "Enter", "w")
+    shows("+line 3, changed", "-line 35")
+    keys("G", "r")
+    shows("restore 1 of 2 changes of docs/long.md", "[y/N]")
+    keys("y", "Enter")
+    shows("undo takes it back")
+    after.insert(34, "line 35\n")
+    assert read("docs/long.md") == "".join(after)
+    keys("Enter")
+    shows("single changes")
+    keys("Q")
+    left(0)
+
+
 @check("after the folder was deleted it opens from elsewhere, and r brings all back")
 def _():
     shutil.rmtree(w)

@@ -1,8 +1,8 @@
-/* An unsaved buffer over its file: a restore like any other - safety snapshot, nothing touched that
- * it does not hold, journal,
- * undo - but its content is in no snapshot. So the journal's wanted state is the old one: killed in
- * between, the next command
- * puts back what was there, and `undo` does. See unsaved.h. */
+/* A text that is in no snapshot, over a file: see over.h. The journal's wanted state is the old
+ * one:
+ * killed in between, the next command puts back what was there, and `undo` does. */
+#include "over.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -18,7 +18,6 @@
 #include "rev.h"
 #include "safety.h"
 #include "told.h"
-#include "unsaved.h"
 #include "xalloc.h"
 
 /* name below the workspace: its folder is opened without following a link. */
@@ -76,35 +75,34 @@ static int write_it(struct recover *r, const struct store_snapshot *safety, cons
 	return EXIT_DONE;
 }
 
-int unsaved_over(struct recover *r, const char *name, const struct buf *text, mode_t mode)
+int over_write(
+	struct recover *r, const char *name, const struct buf *text, mode_t mode, const char *what)
 {
 	autoput(store_snapshot_release) struct store_snapshot safety = { 0 };
-	autofree char *path = xstrdup(name);
+	autofree char *path = xstrdup(name), *before = xasprintf("before the %s", what);
 	struct plan_item item = { .path = path };
 	struct plan p = { .item = &item, .n = 1, .cap = 1 };
 	autoclose int root = -1;
 	int rc, e;
 
 	if ((rc = pending_finish(r)) == EXIT_ENV || (rc = restore_open_root(r->workspace, &root)) ||
-		(rc = safety_take(r, "before an unsaved buffer is restored", &safety)))
+		(rc = safety_take(r, before, &safety)))
 		return rc;
 	if (root < 0) {
-		log_error("%s: is gone; without --over the text is written to a file of its own",
-			r->workspace);
+		log_error("%s: is gone", r->workspace);
 		return EXIT_ENV;
 	}
 	if ((e = plan_of(r, &safety, name, &item)) < 0)
 		return context_failed(r, e, "cannot read the snapshot from before it");
 	if (safety_check(r, root, &p) < 0 || item.action == PLAN_BLOCKED) {
 		(void)plan_complain(&p);
-		log_error("nothing was changed; without --over it goes beside the file");
+		log_error("nothing was changed");
 		return EXIT_PART;
 	}
 	if ((rc = write_it(r, &safety, name, text, mode, &p, root)))
 		return rc;
-	restore_keep_result(r, "restore of an unsaved buffer");
-	tell_restore(r->workspace, r->store_path, "restore of an unsaved buffer", &safety.id,
-		&safety.id, true);
+	restore_keep_result(r, what);
+	tell_restore(r->workspace, r->store_path, what, &safety.id, &safety.id, true);
 	if (!r->quiet)
 		log_info("%s: done; " RECOVER " undo takes it back", name);
 	return EXIT_DONE;
