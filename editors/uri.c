@@ -55,7 +55,7 @@ static int decode(const char *s, size_t n, struct buf *ret)
 
 int uri_parse(const char *s, size_t n, struct uri *ret)
 {
-	const char *colon = memchr(s, ':', n), *p = colon + 1, *end = s + n, *slash;
+	const char *colon = memchr(s, ':', n), *end = s + n, *p, *slash;
 	int r;
 
 	*ret = (struct uri){ .scheme = BUF_INIT };
@@ -65,6 +65,7 @@ int uri_parse(const char *s, size_t n, struct uri *ret)
 		if (!((*q >= 'a' && *q <= 'z') || (*q >= 'A' && *q <= 'Z') ||
 			    (*q >= '0' && *q <= '9') || strchr("+-.", *q)))
 			return -EINVAL;
+	p = colon + 1;
 	r = decode(s, (size_t)(colon - s), &ret->scheme);
 	if (r == 0 && end - p >= 2 && p[0] == '/' && p[1] == '/') {
 		p += 2;

@@ -220,7 +220,7 @@ def _():
     after.insert(34, "line 35\n")
     assert read("docs/long.md") == "".join(after)
     keys("Enter")
-    shows("single changes")
+    shows("before the restore of s")
     keys("Q")
     left(0)
 
