@@ -294,11 +294,10 @@ static int as_text(const struct clean *c, struct buf *b)
 static int help(void)
 {
 	(void)puts("usage: " DETECT " clean [--dry-run] [--keep-caches] [--json]\n\n"
-		   "Frees what comes back by itself: bytecode and tool caches inside the "
-		   "workspace, what\n"
-		   "killed Python and PyTorch processes left in /dev/shm and the temporary folder, "
-		   "old runs;\n"
-		   "as root the kernel's caches. Shows what, and the memory before and after.\n\n"
+		   "Frees what comes back by itself: bytecode and tool caches inside the\n"
+		   "workspace, what killed Python and PyTorch processes left in /dev/shm and the\n"
+		   "temporary folder, old runs; as root the kernel's caches. Shows what, and the\n"
+		   "memory before and after.\n\n"
 		   "  --dry-run      change nothing, say what would go\n"
 		   "  --keep-caches  leave the kernel's caches\n"
 		   "  --json         one object\n\n"

@@ -128,10 +128,8 @@ static int help(void)
 		"usage: " DETECT
 		" gate [--need SIZE] [--gpu-need SIZE] [--shm-need SIZE] [--tier T]\n"
 		"                   [--config FILE] [--force] [--json] [-- COMMAND...]\n\n"
-		"Is there room for this launch? Takes a snapshot and says yes (0), or says what "
-		"is\n"
-		"missing and what would go (1). Nothing is started: `" DETECT
-		" run` asks and starts.\n\n"
+		"Is there room for this launch? Takes a snapshot and says yes (0), or says what\n"
+		"is missing and what would go (1). Starts nothing: `" DETECT " run` asks and starts.\n\n"
 		"  --need, --gpu-need, --shm-need SIZE   what it takes; 6G, 500M\n"
 		"  --tier T         ultra-light, low, standard, high or cpu: `" DETECT " tiers`\n"
 		"  --config FILE    its \"requirements\", or its tier, or its model's size\n"

@@ -256,12 +256,10 @@ static int attach(int state, const char *id)
 static int help(void)
 {
 	(void)puts("usage: " DETECT " attach [RUN]\n\n"
-		   "Shows the output of a run that goes on, from its last lines; the newest "
-		   "without RUN\n"
-		   "(the start of its id: `" DETECT
-		   " runs`). Ctrl-C and other signals go to the run, a closed\n"
-		   "terminal does not end it. Ends as the run ends: its exit code, or 128 + N for "
-		   "signal N.\n\n"
+		   "Shows the output of a run that goes on, from its last lines; the newest\n"
+		   "without RUN (the start of its id: `" DETECT " runs`). Ctrl-C and other signals\n"
+		   "go to the run, a closed terminal does not end it. Ends as the run ends: its\n"
+		   "exit code, or 128 + N for signal N.\n\n"
 		   "1: no such run, or it has ended.");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
@@ -282,9 +280,10 @@ int cmd_attach(int argc, char **argv, const struct detect_settings *set)
 	e = state < 0 ? -ENOENT : run_find(state, argc ? argv[0] : NULL, &r);
 	if (e == -ENOTUNIQ)
 		log_error("attach: %s: several runs begin so; " DETECT " runs lists them", argv[0]);
+	else if (e < 0 && argc)
+		log_error("attach: %s: no such run; " DETECT " runs lists them", argv[0]);
 	else if (e < 0)
-		log_error("attach: %s",
-			argc ? "no such run; " DETECT " runs lists them" : "nothing runs");
+		log_error("attach: nothing runs");
 	if (e < 0)
 		return EXIT_NO;
 	log_set_level(LOG_INFO);

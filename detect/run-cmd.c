@@ -40,30 +40,26 @@ enum { LIGHT, SAFE, NORMAL };
 static int help(void)
 {
 	(void)puts(
-		"usage: " DETECT
-		" run [--mode light|safe|normal|auto] [--tier T] [--limit SIZE] [--retry N]\n"
-		"                  [--epochs N] [--val-batches N] [--nice N] [--threads N]\n"
-		"                  [--need SIZE] [--gpu-need SIZE] [--shm-need SIZE] [--config "
-		"FILE]\n"
-		"                  [--force] [--no-snapshot] [-q] [-- COMMAND...]\n\n"
-		"Asks the gate, takes a snapshot, and starts COMMAND (training.command without "
-		"one) so\n"
-		"that it outlives this terminal and cannot take the editor along: a scope of its "
-		"own, low\n"
-		"priority, first in line when memory runs out. Its output is shown and kept. Exits "
-		"as\n"
-		"COMMAND does, with 128 + N for signal N.\n\n"
+		"usage: " DETECT " run [--mode light|safe|normal|auto] [--tier T] [--limit SIZE]\n"
+		"           [--retry N] [--epochs N] [--val-batches N] [--nice N] [--threads N]\n"
+		"           [--need SIZE] [--gpu-need SIZE] [--shm-need SIZE] [--config FILE]\n"
+		"           [--force] [--no-snapshot] [-q] [-- COMMAND...]\n"
+		"\n"
+		"Asks the gate, takes a snapshot, and starts COMMAND (training.command without\n"
+		"one) so that it outlives this terminal and cannot take the editor along: a scope\n"
+		"of its own, low priority, first in line when memory runs out. Its output is\n"
+		"shown and kept. Exits as COMMAND does, with 128 + N for signal N.\n"
+		"\n"
 		"{config}, {tier}, {epochs} and {val_batches} in COMMAND are filled in, from\n"
 		"  --mode   light: 1 epoch, ultra-light; safe: 2, low; normal: 5, standard;\n"
 		"           auto: what the memory in use allows, and fits\n"
 		"  --tier, --epochs, --val-batches   say otherwise\n"
-		"--limit    the most memory it may take: the kernel's limit where there may be "
-		"one\n"
-		"--retry N  after an end for want of memory, once more with the next smaller tier\n"
+		"--limit    the most memory it may take, kept by the kernel where that can be\n"
+		"--retry N  after an end for want of memory, again with the next smaller tier\n"
 		"--force    start against the gate's advice\n"
-		"-q         say nothing but what COMMAND says\n\n"
-		"`" DETECT " runs` lists them, `" DETECT " attach` shows one again, `" DETECT
-		" stop` ends them.\n"
+		"-q         say nothing but what COMMAND says\n"
+		"\n"
+		"`" DETECT " runs` lists them, `" DETECT " attach` shows one, `" DETECT " stop` ends them.\n"
 		"Exit codes of its own: 1 refused, 2 usage, 4 could not be started.");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
@@ -83,8 +79,10 @@ static int take_number(const char *name, const char *value, unsigned max, unsign
 
 	errno = 0;
 	v = strtoul(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || errno || v > max)
-		return bad(name, value, "such a number");
+	if (*value < '0' || *value > '9' || *end || errno || v > max) {
+		log_error("run: %s %s: not a number from 0 to %u", name, value, max);
+		return -EINVAL;
+	}
 	*ret = (unsigned)v;
 	return 0;
 }

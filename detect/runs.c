@@ -182,8 +182,8 @@ static int help(void)
 {
 	(void)puts("usage: " DETECT " runs [--json] [-n N] [RUN]\n\n"
 		   "What " DETECT
-		   " run started: id, begin, the most memory it took, how it ended. RUN, or the\n"
-		   "start of its id, shows all of one.\n\n"
+		   " run started: id, begin, the most memory it took, how it ended.\n"
+		   "RUN, or the start of its id, shows all of one.\n\n"
 		   "  -n N     the newest N; 20 without\n"
 		   "  --json   one object a line\n\n"
 		   "1: none, or no such run.");
@@ -213,8 +213,10 @@ static int parse(int argc, char **argv, struct listing *l, const char **id)
 			l->json = true;
 		} else if (strcmp(argv[i], "-n") == 0 && i + 1 < argc) {
 			l->limit = (unsigned)strtoul(argv[++i], &end, 10);
-			if (*end || !l->limit)
+			if (*argv[i] < '0' || *argv[i] > '9' || *end || !l->limit) {
+				log_error("runs: -n %s: not a number from 1", argv[i]);
 				return -EINVAL;
+			}
 		} else if (*argv[i] != '-' && !*id) {
 			*id = argv[i];
 		} else {
@@ -235,7 +237,7 @@ int cmd_runs(int argc, char **argv, const struct detect_settings *set)
 	if (argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0))
 		return help();
 	if (parse(argc, argv, &l, &id) < 0) {
-		log_error("usage: " DETECT " runs [--json] [-n N] [RUN]");
+		log_warn("usage: " DETECT " runs [--json] [-n N] [RUN]");
 		return EXIT_USAGE;
 	}
 	if (state < 0)

@@ -247,10 +247,9 @@ static int help(void)
 {
 	(void)puts("usage: " DETECT " stop [--dry-run] [--grace TIME] [--all] [--json]\n\n"
 		   "Ends training now: runs of " DETECT
-		   " run, and what is training by its name, of this user.\n"
-		   "Editors, shells and other programs are never touched. Works from a text "
-		   "console while\n"
-		   "the editor is frozen.\n\n"
+		   " run, and what is training by its name, of\n"
+		   "this user; at once, without a question. Editors, shells and other programs are\n"
+		   "never touched. Works from a text console while the editor is frozen.\n\n"
 		   "  --dry-run      say what would be ended\n"
 		   "  --grace TIME   from SIGTERM to SIGKILL, 2s\n"
 		   "  --all          notebook kernels too\n"

@@ -166,10 +166,9 @@ static int help(void)
 {
 	(void)puts(
 		"usage: " DETECT " tiers [--json | --write DIR]\n\n"
-		"The sizes a training can be run in, what each needs, and which fit now. Files of "
-		"the\n"
-		"same names in training.configs (config/memory_optimized) bring figures of their "
-		"own.\n\n"
+		"The sizes a training can be run in, what each needs, and which fit now. Files\n"
+		"of the same names in training.configs (config/memory_optimized) bring figures\n"
+		"of their own.\n\n"
 		"  --write DIR   write the tiers' configurations there; what is there stays (3)\n"
 		"  --json        one object a line");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
