@@ -17,12 +17,13 @@
 #include "out.h"
 #include "paths.h"
 #include "plot.h"
+#include "report_html.h"
 #include "rev.h"
 #include "rows.h"
 #include "unsaved.h"
 #include "xalloc.h"
 
-enum { R_JSON = 1, R_EVENT };
+enum { R_JSON = 1, R_EVENT, R_HTML };
 enum {
 	COLUMNS = 80,
 	INDENT = 2,
@@ -36,6 +37,8 @@ enum {
 
 const struct opt report_opts[] = {
 	{ R_JSON, 0, "json", OPT_FLAG, NULL, "one object" },
+	{ R_HTML, 0, "html", OPT_VALUE, "FILE",
+		"a page with curves and a time axis; - is stdout" },
 	{ R_EVENT, 0, "event", OPT_VALUE, "ID",
 		"another event than the last crash: its id in `" DETECT " events --json`" },
 	{ 0 },
@@ -321,7 +324,7 @@ static void json_unsaved(cJSON *o, const struct report *x)
 	}
 }
 
-static void print_json(const struct report *x)
+static cJSON *as_json(const struct report *x)
 {
 	const struct journal_event *ev = &x->ev;
 	cJSON *o = cJSON_CreateObject(), *a;
@@ -357,7 +360,16 @@ static void print_json(const struct report *x)
 	json_readings(o, ev);
 	cJSON_AddBoolToObject(o, "final", ev->fact == NULL);
 	cJSON_AddStringToObject(o, "id", ev->id);
-	json_line(o);
+	return o;
+}
+
+static int print_html(const struct report *x, const char *file)
+{
+	cJSON *o = as_json(x);
+	int rc = report_html(x->r, &x->ev, o, file);
+
+	cJSON_Delete(o);
+	return rc;
 }
 
 /* ---- for people ---- */
@@ -671,8 +683,10 @@ int cmd_report(struct recover *r, const struct args *a)
 		return nothing(&x, id, a->on[R_JSON], e);
 	if ((rc = load(&x)))
 		return rc;
+	if (a->on[R_HTML])
+		return print_html(&x, a->value[R_HTML]);
 	if (a->on[R_JSON])
-		print_json(&x);
+		json_line(as_json(&x));
 	else
 		print_text(&x);
 	return EXIT_DONE;
