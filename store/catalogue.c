@@ -17,6 +17,7 @@
  * Here: the file, its schema and state row, transactions. The tables: catalogue-object.c,
  * catalogue-snapshot.c, catalogue-path.c. */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -347,8 +348,8 @@ bool cat_is_held(struct catalogue *c)
 {
 	int64_t pages;
 
-	return c->wal_pages > WAL_MAX && number(c, "PRAGMA page_count", &pages) == 0 &&
-	       c->wal_pages > pages;
+	return c->wal_pages > WAL_MAX && c->wal_pages > c->wal_most &&
+	       number(c, "PRAGMA page_count", &pages) == 0 && c->wal_pages > pages;
 }
 
 int cat_copy(struct store *s, struct catalogue *c, const char *name)
@@ -359,6 +360,7 @@ int cat_copy(struct store *s, struct catalogue *c, const char *name)
 
 	if (buf_printf(&path, "%s/%s", s->dir, name) < 0)
 		return -ENOMEM;
+	c->wal_most = c->wal_pages <= INT_MAX / 2 ? c->wal_pages * 2 : INT_MAX;
 	(void)unlinkat(s->dirfd, name, 0);	/* what one that was killed left */
 	fd = openat(s->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)

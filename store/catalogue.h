@@ -29,6 +29,7 @@ struct catalogue {
 	bool memory;
 	bool bad;			/* damaged: SQLite says so */
 	int wal_pages;			/* after the last commit */
+	int wal_most;			/* so many may stay, beside WAL_MAX: there was no room to copy */
 	int err;			/* why there was no statement */
 	dev_t dev;			/* the file that is open */
 	ino_t ino;

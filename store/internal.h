@@ -410,7 +410,8 @@ bool cat_is_bad(const struct catalogue *c);
 bool cat_is_there(struct store *s, const struct catalogue *c);
 /* A reader that stays keeps the WAL from being emptied: it has grown beyond the file. */
 bool cat_is_held(struct catalogue *c);
-/* All of it into a new file of the store's folder; in no transaction. */
+/* All of it into a new file of the store's folder; in no transaction. If it fails it is not held
+ * until the WAL is twice as long. */
 int cat_copy(struct store *s, struct catalogue *c, const char *name);
 int cat_savepoint(struct catalogue *c);
 int cat_release(struct catalogue *c, bool keep);	/* or back to the savepoint */

@@ -209,6 +209,14 @@ static int catalogue_for_me(struct store *s, struct log_pos *ret_end)
 	return r;
 }
 
+static int renew_catalogue(struct store *s, struct log_pos *ret_end)
+{
+	int r = new_catalogue(s, ret_end);
+
+	/* What was just written is not to be had again. */
+	return r == -EIO || r == -EBADMSG ? catalogue_for_me(s, ret_end) : r;
+}
+
 /* With the lock held: an up-to-date catalogue for writing, and the end of the log. */
 static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 {
@@ -229,9 +237,7 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 	if (r != -EBADMSG && r != -ESTALE && r != -EEXIST && r != -EIO &&
 		!(r == -EACCES && is_strange(s)))
 		return r;
-	r = new_catalogue(s, ret_end);
-	/* What was just written is not to be had again. */
-	return r == -EIO || r == -EBADMSG ? catalogue_for_me(s, ret_end) : r;
+	return renew_catalogue(s, ret_end);
 }
 
 /* The id of the store is in every segment; the first whose header can be read gives it. */
@@ -536,7 +542,7 @@ static int cut_tail(struct store *s, struct log_pos end)
 	int r = 0;
 
 	if (has_tail(s, end)) {
-		if ((r = new_catalogue(s, &end)) < 0)
+		if ((r = renew_catalogue(s, &end)) < 0)
 			return r;
 		if (has_tail(s, end))
 			log_warn("%s: the remains of an unfinished snapshot are cut off the log "

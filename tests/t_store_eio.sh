@@ -17,15 +17,15 @@ size=$(wc -c <"$s/catalogue.db")
 # Each sector, one at a time: what is answered is right; what is not has a word to it, and the next time it is answered.
 answers() # WORDS...
 {
-	name=$1; shift
+	want=$1; shift
 	hurt env FAULT_SECTOR="$at" "$build/recover" -w "$w" --store "$s" "$@" >"$d/out" 2>"$d/err"
 	rc=$?
 	if [ $rc = 0 ]; then
-		cmp -s "$d/out" "$d/$name" || { echo "sector $at: $*: another answer"; return 1; }
+		cmp -s "$d/out" "$d/$want" || { echo "sector $at: $*: another answer"; return 1; }
 	else
 		[ -s "$d/err" ] || { echo "sector $at: $*: exit $rc without a word"; return 1; }
 		see "$@" >"$d/out" 2>"$d/err" &&	# the new file is in other sectors
-			cmp -s "$d/out" "$d/$name" || { echo "sector $at: $*: not the next time either"; cat "$d/err"; return 1; }
+			cmp -s "$d/out" "$d/$want" || { echo "sector $at: $*: not the next time either"; cat "$d/err"; return 1; }
 	fi
 }
 readers()
