@@ -37,7 +37,7 @@ check 'the documents name what is there' python3 -B - "$d/b/usr/share" <<'PY'
 import glob, re, sys
 # What stays: settings and their section, the parts, the other snapd, the verb.
 keep = re.compile(rb'^\.(Va|Cm) (detect|recover)|\[(detect|recover)\]|(detect|snapd)-(core|watch)|another program named'
-                  rb'|NAME_PREFIX|docs/\w+\.1|never recover: it')
+                  rb'|NAME_PREFIX|bench/|docs/\w+\.1|never recover: it')
 bad = 0
 names = glob.glob(sys.argv[1] + '/man/man[157]/*') + [sys.argv[1] + '/doc/holdfast/' + n for n in ('README.md', 'holdfast.conf')]
 assert len(names) == 7, names
