@@ -221,21 +221,25 @@ static int mark_in_head(struct live *v, struct store *s, const struct head *h)
 	return r;
 }
 
-int live_mark_chunks(struct live *v, struct store *s, uint32_t no)
+int live_mark_chunks(struct live *v, struct store *s, uint32_t no, uint64_t *off, uint64_t deadline_ms)
 {
-	uint64_t size, off = SEG_HEADER;
+	uint64_t size;
 	int r = seg_size(s, no, &size);
 
-	while (r == 0 && off < size) {
+	if (!*off)
+		*off = SEG_HEADER;
+	while (r == 0 && *off < size) {
 		autohead struct head *h = NULL;
 
-		r = head_get(s, no, off, &h);
+		if (deadline_ms && now_ms() >= deadline_ms)
+			return 1;
+		r = head_get(s, no, *off, &h);
 		if (r == -EBADMSG)
-			r = head_resync(s, no, off + 1, &h);
+			r = head_resync(s, no, *off + 1, &h);
 		if (r < 0)
 			break;
 		r = mark_in_head(v, s, h);
-		off = h->end;
+		*off = h->end;
 	}
 	/* The rest of it, or all, is no record. */
 	return r == -ENOENT ? 0 : r;

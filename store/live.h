@@ -30,8 +30,9 @@ int live_mark_tree(struct live *v, struct store *s, const struct oid *root);
 /* The same in pieces: begin, then run until it gives 0; 1: deadline_ms (CLOCK_MONOTONIC; 0 = none) came first. */
 int live_mark_begin(struct live *v, const struct oid *root);
 int live_mark_run(struct live *v, struct store *s, uint64_t deadline_ms);
-/* The chunks of the large blobs among them whose lists are in this segment. */
-int live_mark_chunks(struct live *v, struct store *s, uint32_t no);
+/* The chunks of the large blobs among them whose lists are in this segment, from *off on (0: its beginning), which says how far it
+ * came: 1, the deadline was first. */
+int live_mark_chunks(struct live *v, struct store *s, uint32_t no, uint64_t *off, uint64_t deadline_ms);
 /* The chunks of this one, a list at loc. */
 int live_mark_list(struct live *v, struct store *s, loc_t loc);
 /* Trees and blobs, chunks too. */

@@ -33,6 +33,8 @@ struct store_prune {
 	enum { PLAN_MARK, PLAN_CHUNKS, PLAN_WEIGH, PLAN_DONE } phase;
 	bool sliced;		/* it is made by the steps; nothing was dropped yet */
 	size_t next;
+	uint64_t off;		/* in that segment; 0 = its beginning */
+	uint64_t weighed;	/* bytes up to there that stay */
 	uint32_t last;
 	unsigned min;		/* percent */
 	struct rewrite *rw;
@@ -256,19 +258,25 @@ static uint64_t live_of(struct store_prune *p, const struct head *h)
 		 : 0;
 }
 
-static int weigh(struct store_prune *p, uint32_t no, uint64_t size, struct part *ret)
+/* 1: the deadline came first. */
+static int weigh(struct store_prune *p, uint32_t no, uint64_t size, uint64_t deadline, struct part *ret)
 {
-	uint64_t off = SEG_HEADER, live = SEG_HEADER;
+	uint64_t live;
 	int r = 0;
 
-	while (r == 0 && off < size) {
+	if (!p->off)
+		p->off = p->weighed = SEG_HEADER;
+	while (r == 0 && p->off < size) {
 		autohead struct head *h = NULL;
 
-		if ((r = head_get(p->s, no, off, &h)) < 0)
+		if (is_late(deadline))
+			return 1;
+		if ((r = head_get(p->s, no, p->off, &h)) < 0)
 			break;
-		live += live_of(p, h);
-		off = h->end;
+		p->weighed += live_of(p, h);
+		p->off = h->end;
 	}
+	live = p->weighed;
 	if (r == -EBADMSG) {	/* damaged: it stays as it is */
 		live = size;
 		r = 0;
@@ -291,7 +299,7 @@ static int part_cmp(const void *pa, const void *pb)
 	return a->live < b->live ? -1 : a->live > b->live;
 }
 
-static int weigh_one(struct store_prune *p, uint32_t no)
+static int weigh_one(struct store_prune *p, uint32_t no, uint64_t deadline)
 {
 	struct part *x = &p->part[p->n_part];
 	uint64_t size;
@@ -300,7 +308,7 @@ static int weigh_one(struct store_prune *p, uint32_t no)
 	if (r == 0 && p->s->write && no == p->s->end.seg)
 		size = p->s->end.off;
 	if (r == 0)
-		r = weigh(p, no, size, x);
+		r = weigh(p, no, size, deadline, x);
 	if (r == 0 && is_worth(p, x, p->min)) {
 		p->planned += x->live;
 		p->n_part++;
@@ -318,6 +326,7 @@ static int enter(struct store_prune *p, int phase)
 
 	p->phase = phase;
 	p->next = first;
+	p->off = 0;
 	if (r < 0 || phase != PLAN_WEIGH)
 		return r;
 	free(take_ptr(p->part));
@@ -345,10 +354,12 @@ static int plan_on(struct store_prune *p, uint64_t deadline)
 				p->phase = PLAN_DONE;
 			continue;
 		}
-		r = p->phase == PLAN_CHUNKS ? live_mark_chunks(&p->live, p->s, no) : weigh_one(p, no);
-		p->next++;
-		if (r == 0 && is_late(deadline))
-			return 1;
+		r = p->phase == PLAN_CHUNKS ? live_mark_chunks(&p->live, p->s, no, &p->off, deadline) :
+					      weigh_one(p, no, deadline);
+		if (r == 0) {
+			p->next++;
+			p->off = 0;
+		}
 	}
 	if (r == 0 && p->n_part)
 		qsort(p->part, p->n_part, sizeof(*p->part), part_cmp);
