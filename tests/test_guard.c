@@ -145,6 +145,26 @@ START_TEST(guard__a_burst_is_frozen_at_the_line_and_ended_at_the_last)
 }
 END_TEST
 
+/* What it takes in 40 ms lies above the end, by how it grew before it was frozen; who is slow may go further. */
+START_TEST(guard__who_grows_fast_is_ended_earlier)
+{
+	uint64_t point, lowest;
+
+	world(3 * GIB / 2, 600 * MIB);
+	point = w.total / 100;
+	(void)train("fast", 50 * MIB, w.total / 100 * 80 / 1000);
+	lowest = pass(600000, GUARD_TERM);
+	ck_assert(w.gone[0]);
+	ck_assert_uint_ge(lowest, point * 26 / 10);
+	world(3 * GIB / 2, 600 * MIB);
+	(void)train("slow", 50 * MIB, w.total / 100 * 5 / 1000);
+	lowest = pass(600000, GUARD_TERM);
+	ck_assert(w.gone[0]);
+	ck_assert_uint_lt(lowest, point * 25 / 10);
+	ck_assert_uint_ge(lowest, point * 24 / 10);
+}
+END_TEST
+
 START_TEST(guard__what_fits_is_never_ended)
 {
 	for (unsigned peak = 80; peak <= 95; peak++) {
@@ -391,7 +411,8 @@ START_TEST(guard__random_worlds)
 END_TEST
 
 CHECK_MAIN("guard", guard__nothing_to_act_on_wants_no_turns,
-	guard__a_burst_is_frozen_at_the_line_and_ended_at_the_last, guard__what_fits_is_never_ended,
+	guard__a_burst_is_frozen_at_the_line_and_ended_at_the_last,
+	guard__who_grows_fast_is_ended_earlier, guard__what_fits_is_never_ended,
 	guard__the_one_that_grows_is_meant, guard__a_second_one_is_frozen_only_when_it_goes_on,
 	guard__below_its_size_nobody_is_touched, guard__ten_percent_of_a_large_machine_is_a_lot,
 	guard__it_is_asked_once_in_a_while_and_only_who_can, guard__room_again_thaws_at_once,
