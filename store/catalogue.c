@@ -203,7 +203,7 @@ static int number(struct catalogue *c, const char *sql, int64_t *ret)
 /* 0 is a new file's. */
 static int user_version(struct catalogue *c)
 {
-	int64_t v;
+	int64_t v = 0;
 	int r = number(c, "PRAGMA user_version", &v);
 
 	return r < 0 ? r : (int)v;
@@ -346,7 +346,7 @@ static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 
 bool cat_is_held(struct catalogue *c)
 {
-	int64_t pages;
+	int64_t pages = 0;
 
 	return c->wal_pages > WAL_MAX && c->wal_pages > c->wal_most &&
 	       number(c, "PRAGMA page_count", &pages) == 0 && c->wal_pages > pages;
