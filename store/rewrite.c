@@ -266,9 +266,7 @@ static int put_parts(struct rewrite *w, const struct change *c, size_t n,
 			r = snap_add_entry(&b, c[i].path, prev, &c[i].e, 0);
 		if (r == 0)
 			r = grow(&m, k, &cap, sizeof(*m));
-		if (r == 0 && !m)
-			r = -ENOMEM;
-		if (r < 0)
+		if (r != 0 || !m)
 			break;
 		hash_bytes(b.data, b.len, &id);
 		r = put_one(w, OBJ_MANIFEST, &id, b.data, b.len, &loc);
