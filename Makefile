@@ -90,7 +90,7 @@ BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS) $(PARTS))
 SOURCES	 = $(foreach r,$(ROOMS) tests bench,$(wildcard $r/*.c)) $(FUZZ_SRC)
 
 .PHONY: all run deps test tests test-real test-ci asan tsan analyze fuzz fuzz-run cover format tags \
-	install install-files uninstall clean help FORCE
+	install install-files uninstall deb clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -261,6 +261,11 @@ install-files:
 	@set -e; $(foreach f,$(DOCS),$(call put,$f,$(DOC)/$(notdir $f));) \
 	$(foreach m,$(MANUALS),$(call put,docs/$m,$(call man-at,$m));)
 
+# A package for Debian and its children; NAME_PREFIX=hf- for one beside Canonical's snapd.
+MAINTAINER ?= Holdfast <holdfast@localhost.localdomain>
+deb: all
+	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL sh config/deb.sh '$(BUILD)' '$(NAME_PREFIX)' '$(VERSION)' '$(MAINTAINER)'
+
 # The folders go when nothing else is in them. Stores and settings stay: they are the users'.
 uninstall:
 	rm -f $(foreach p,$(PROGRAMS),'$(BIN)/$(NAME_PREFIX)$p') $(foreach p,$(PARTS),'$(LIBEXEC)/$p') \
@@ -282,6 +287,7 @@ help:
 	@echo 'make cover               line coverage per file'
 	@echo 'make deps                install the packages to build and to test'
 	@echo 'make install             DESTDIR= PREFIX=/usr/local NAME_PREFIX=hf- (hf-snapd, ...); uninstall'
+	@echo 'make deb                 a Debian package in build/; NAME_PREFIX=hf- beside another snapd'
 	@echo 'make format              the lines changed since SINCE=HEAD, by clang-format'
 	@echo 'make tags | clean'
 	@echo 'Variables: CC, DEV=1 (-Werror), V=1 (show commands), BUILD=dir, config.mk'
