@@ -4,7 +4,8 @@
 #   a Check program	its "Checks: N, Failures: N, Errors: N" line
 #   a script		its lines "ok ...", "not ok ...", "skip ..."; a script that
 #			prints none counts as one test, by its exit status (77 = skipped)
-# The last line is "N passed, N failed" (", N skipped"); failures are shown above it.
+# The last line is "N passed, N failed" (", N skipped"); failures are shown where they stand, and
+# named again above it. Their names are in BUILD/logs/failed, each with its "not ok" lines indented.
 #
 # usage: tests/run.sh PROGRAM...	BUILD=build TESTS='words' JOBS=N TEST_TIMEOUT=seconds
 set -u
@@ -61,6 +62,7 @@ done
 [ -z "$chosen" ] || printf '%s\n' $chosen | xargs -P "${JOBS:-$(nproc 2>/dev/null || echo 2)}" -n 1 "$0" --one
 
 passed=0 failed=0 skipped=0
+: >"$logs/failed"
 for prog in $chosen; do
 	name=${prog##*/}
 	log=$logs/$name.log
@@ -81,11 +83,13 @@ for prog in $chosen; do
 	printf '%-28s %4d passed %s%s\n' "$name" "$good" \
 		"$([ "$bad" = 0 ] || echo ", $bad FAILED (exit $rc)")" "$([ "$left" = 0 ] || echo ", $left skipped")"
 	if [ "$bad" != 0 ]; then
+		{ echo "$name"; grep -E '^not ok|^[^ ]+:[0-9]+:[FE]:' "$log" | sed 's/^/	/'; } >>"$logs/failed"
 		sed 's/^/    | /' "$log" | tail -n "${LOG_LINES:-60}"
 	elif [ "$left" != 0 ]; then
 		grep '^skip' "$log" | sed 's/^/    | /'
 	fi
 done
+[ "$failed" = 0 ] || { echo "failed:"; sed 's/^/    /' "$logs/failed"; }
 tail=
 [ "$skipped" = 0 ] || tail=", $skipped skipped"
 echo "$passed passed, $failed failed$tail"
