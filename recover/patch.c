@@ -9,6 +9,8 @@
 #include "paint.h"
 #include "xalloc.h"
 
+#define LARGE ((size_t)512 << 20)
+
 void patch_quote(const char *name, const char *prefix, struct buf *ret)
 {
 	static const char letters[] = "abtnvfr";	/* \a is 7 ... \r is 13 */
@@ -142,6 +144,12 @@ static void print_sides(struct printing *p)
 	print_side(p, "+++", p->to);
 }
 
+static void print_binary(struct printing *p)
+{
+	print_header(p);
+	printf("Binary files %s and %s differ\n", p->from, p->to);
+}
+
 /* ---- text ------------------------------------------------------------ */
 
 static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
@@ -154,8 +162,7 @@ static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
 	if (o == GIT_DIFF_LINE_FILE_HDR)
 		return 0;
 	if (o == GIT_DIFF_LINE_BINARY && !p->opt->binary) {
-		print_header(p);
-		printf("Binary files %s and %s differ\n", p->from, p->to);
+		print_binary(p);
 		return ferror(stdout) ? -1 : 0;
 	}
 	if (o == GIT_DIFF_LINE_BINARY)
@@ -164,6 +171,20 @@ static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
 		print_sides(p);
 	paint_line(&p->paint, hunk, line);
 	return ferror(stdout) ? -1 : 0;
+}
+
+bool patch_is_large(git_repository *repo, const struct side *s, uint64_t *ret_bytes)
+{
+	git_odb *odb = NULL;
+	git_object_t type;
+	size_t size = 0;
+
+	if (s->mode && git_repository_odb(&odb, repo) == 0)
+		(void)git_odb_read_header(&size, &type, odb, &s->id);
+	git_odb_free(odb);
+	if (ret_bytes)
+		*ret_bytes = size;
+	return size > LARGE;
 }
 
 static void free_blob(git_blob **b)
@@ -222,10 +243,15 @@ static int print_half(
 		.a = side > 0 ? &no_a : &pair->a, .b = side < 0 ? &no_b : &pair->b,
 	};
 	git_patch *patch = NULL;
+	bool large = !opt->binary && (patch_is_large(repo, p.a, NULL) || patch_is_large(repo, p.b, NULL));
 	int r = 0;
 
 	p.from = p.a->mode ? quoted(p.a->path, "a/") : xstrdup("/dev/null");
 	p.to = p.b->mode ? quoted(p.b->path, "b/") : xstrdup("/dev/null");
+	if (!git_oid_equal(&p.a->id, &p.b->id) && large) {
+		print_binary(&p);
+		return ferror(stdout) ? GIT_ERROR : 1;
+	}
 	if (!git_oid_equal(&p.a->id, &p.b->id)) {
 		if ((r = patch_of(repo, pair, side, opt, &patch)) < 0)
 			return r;

@@ -7,6 +7,7 @@
 #define RECOVER_PATCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <git2.h>
 
 #include "../lib/buf.h"
@@ -49,6 +50,9 @@ int patch_trees(git_repository *repo, git_tree *a, git_tree *b, const struct str
 /* as core.quotePath */
 void patch_quote(const char *name, const char *prefix, struct buf *ret);
 int patch_stat(git_repository *repo, const struct pairs *l, const struct patch_options *opt);
+/* Of so many bytes that it is binary by that alone and is never read for a diff, only for a patch
+ * that was asked for with --binary: 512 MiB, git's core.bigFileThreshold. */
+bool patch_is_large(git_repository *repo, const struct side *s, uint64_t *ret_bytes);
 /* The lines that differ. side 0: from the old file to the new; 1: a is not there; -1: b is not
  * there. */
 int patch_of(git_repository *repo, const struct pair *p, int side, const struct patch_options *opt,

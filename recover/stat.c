@@ -58,7 +58,7 @@ static int digits(uint64_t v)
 	return n;
 }
 
-static int look_at_side(git_repository *repo, const struct side *s, size_t *ret_bytes, bool *binary)
+static int look_at_side(git_repository *repo, const struct side *s, uint64_t *ret_bytes, bool *binary)
 {
 	git_blob *blob = NULL;
 	int r;
@@ -66,9 +66,13 @@ static int look_at_side(git_repository *repo, const struct side *s, size_t *ret_
 	*ret_bytes = 0;
 	if (!s->mode)
 		return 0;
+	if (patch_is_large(repo, s, ret_bytes)) {
+		*binary = true;
+		return 0;
+	}
 	if ((r = git_blob_lookup(&blob, repo, &s->id)) < 0)
 		return r;
-	*ret_bytes = (size_t)git_blob_rawsize(blob);
+	*ret_bytes = (uint64_t)git_blob_rawsize(blob);
 	*binary |= *ret_bytes &&
 		   memchr(git_blob_rawcontent(blob), 0, *ret_bytes < 8000 ? *ret_bytes : 8000);
 	git_blob_free(blob);
@@ -78,7 +82,7 @@ static int look_at_side(git_repository *repo, const struct side *s, size_t *ret_
 static int count(git_repository *repo, const struct patch_options *opt, struct line *l)
 {
 	const struct pair *p = l->pair;
-	size_t old_bytes, new_bytes;
+	uint64_t old_bytes, new_bytes;
 	git_patch *patch = NULL;
 	int r;
 
