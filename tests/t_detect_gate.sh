@@ -31,6 +31,14 @@ check "holders by size" json '[h["bytes"] for h in r["holders"]] == sorted((h["b
 gives 1 "shared memory" "$detect" gate --need 1M --shm-need 1P --json
 check "is told apart" json '[x["what"] for x in r["reasons"] if x["level"] == "refused"] == ["shm"]'
 gives 1 "a GPU of 1 PiB" env HOLDFAST_NVML=/nowhere "$detect" gate --need 1M --gpu-need 1P
+# A driver is asked by detect-core, which the check becomes: its yes counts all the same.
+nvml=$bin/tests/preload_nvml.so
+if [ -e "$nvml" ]; then
+	gives 0 "a GPU with room" env HOLDFAST_NVML="$nvml" "$detect" gate --need 1M --gpu-need 1M
+	says "is allowed too" "$d/out" '^allowed: needs 1.0 MiB'
+	gives 1 "a GPU without" env HOLDFAST_NVML="$nvml" "$detect" gate --need 1M --gpu-need 1P
+	says "room of the freest one" "$d/out" '^refused: 1.0 PiB of GPU memory needed, room for 12 GiB'
+fi
 gives 0 "--force" "$detect" gate --need 1P --force
 says "it is said" "$d/out" '^allowed by --force, against the odds'
 mkdir -p sub && cat >sub/low_memory_unetr.json <<'X'
