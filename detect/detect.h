@@ -28,12 +28,16 @@
 #ifndef DETECT_DETECT_H
 #define DETECT_DETECT_H
 
+#include <stdbool.h>
+
 /* An open descriptor of the folder, made when missing, its mode set to 0700; -errno. The caller closes it. -EPERM: it
  * is another user's. -ELOOP: a link of another user stands in its path. */
 int detect_state_dir(void);
 int detect_state_dir_if_any(void);	/* makes nothing: -ENOENT */
 int detect_run_dir(void);
 const char *detect_user_home(void);	/* by the user database: what HOME should have said; NULL */
+bool detect_state_is_known(void);	/* false: no HOME, no entry for this user, nothing else that names it */
+void detect_state_complain(int r);	/* says which folder cannot be used and why, or that none is known */
 
 #define DETECT_SOCKET	"detect"	/* in the run folder; requests in watch.h */
 #define DETECT_JOURNAL	"journal.db"

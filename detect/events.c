@@ -297,6 +297,10 @@ int cmd_events(int argc, char **argv, const struct detect_settings *set)
 	log_set_level(LOG_INFO);
 	if (parse(argc, argv, &f, &s) < 0)
 		return usage();
+	if (!detect_state_is_known()) {
+		detect_state_complain(-ENOENT);
+		return EXIT_ENV;
+	}
 	dirfd = detect_state_dir_if_any();
 	r = dirfd < 0 ? dirfd : journal_open(dirfd, false, &j);
 	if (r == -ENOENT)

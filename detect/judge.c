@@ -488,7 +488,7 @@ int cmd_judge(int argc, char **argv, const struct detect_settings *set)
 	}
 	dirfd = detect_state_dir();
 	if (dirfd < 0) {
-		(void)log_error_errno(dirfd, "the state folder (HOLDFAST_STATE names another)");
+		detect_state_complain(dirfd);
 		return EXIT_ENV;
 	}
 	g.dirfd = g.at.state_dirfd = dirfd;

@@ -11,6 +11,7 @@
 
 #include "lib/auto.h"
 #include "lib/buf.h"
+#include "lib/log.h"
 
 enum { STEP = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
@@ -93,6 +94,24 @@ static int state_path(struct buf *b)
 	if (!home)
 		home = detect_user_home();
 	return home ? buf_printf(b, "%s/.local/state/holdfast", home) : -ENOENT;
+}
+
+bool detect_state_is_known(void)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	return state_path(&b) == 0;
+}
+
+void detect_state_complain(int r)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	if (state_path(&b) < 0)
+		log_error("where the state is kept is not known: HOME is not set, and user %u has no entry with a home; "
+			  "HOLDFAST_STATE=DIR names a folder", (unsigned)geteuid());
+	else
+		(void)log_error_errno(r, "%s: the state folder (HOLDFAST_STATE names another)", b.data);
 }
 
 int detect_state_dir(void)

@@ -71,7 +71,7 @@ static int run(struct monitor *m)
 	int r;
 
 	if (state < 0) {
-		(void)log_error_errno(state, "the state folder (HOLDFAST_STATE names another)");
+		detect_state_complain(state);
 		return EXIT_ENV;
 	}
 	lock = take_lock(state);

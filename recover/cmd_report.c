@@ -16,6 +16,7 @@
 #include "crash.h"
 #include "out.h"
 #include "paths.h"
+#include "pending.h"
 #include "plot.h"
 #include "report_html.h"
 #include "rev.h"
@@ -59,6 +60,7 @@ struct report {
 	int diff_error;
 	bool running; /* snapd */
 	struct unsaved_list unsaved;
+	bool elsewhere;	    /* the workspace is the event's, we stand in none */
 	const char *window; /* the editor that had this workspace open in it; NULL: not told */
 	char *advice[ADVICE];
 	unsigned n_advice;
@@ -170,7 +172,8 @@ static void make_advice(struct report *x)
 		advise(x, xasprintf("coredumpctl info %lld  (where it crashed)",
 				  (long long)x->ev.pid));
 	if (!x->running)
-		advise(x, xstrdup(SNAPD " --workspace DIR  (nothing takes snapshots now)"));
+		advise(x, xasprintf(SNAPD " --workspace %s  (nothing takes snapshots now)",
+				  x->r->workspace));
 }
 
 /* ---- gathering ---- */
@@ -193,6 +196,26 @@ static void find_window(struct report *x)
 
 	if (x->ev.family && places_find(more->item, more->n, &places) == 0)
 		(void)editors_open_each(&places, x->r->workspace, look_at_window, x);
+}
+
+/* After a crash one opens a terminal, and stands in no workspace: then it is one of those that snapd
+ * protected when it happened. */
+static int find_place(struct report *x)
+{
+	const struct journal_link *l = x->ev.n_link ? &x->ev.link[0] : NULL;
+	int rc;
+
+	if (!context_is_given(x->r)) {
+		if (!l)
+			return EXIT_DONE;
+		x->elsewhere = true;
+		x->r->workspace_arg = l->workspace;
+		x->r->store_arg = *l->store ? l->store : NULL;
+	}
+	rc = context_open(x->r);
+	if (rc == EXIT_DONE)
+		pending_say(x->r);
+	return rc;
 }
 
 static int load(struct report *x)
@@ -342,13 +365,14 @@ static cJSON *as_json(const struct report *x)
 	json_snapshot(o, "newest_snapshot", &x->newest, x->r->now_ns);
 	json_text(o, "crash_snapshot", x->link && *x->link->after ? x->link->after : NULL);
 	json_differences(o, x);
-	cJSON_AddBoolToObject(o, "differs_known", x->diff_error >= 0);
+	cJSON_AddBoolToObject(o, "differs_known", x->r->store && x->diff_error >= 0);
 	json_unsaved(o, x);
 	a = cJSON_AddArrayToObject(o, "advice");
 	for (unsigned i = 0; i < x->n_advice; i++)
 		cJSON_AddItemToArray(a, cJSON_CreateString(x->advice[i]));
 	json_number(o, "pid", ev->pid >= 0, (double)ev->pid);
 	json_text(o, "role", ev->role);
+	json_text(o, "workspace", x->r->workspace);
 	json_text(o, "window", x->window);
 	json_text(o, "name", ev->name);
 	json_text(o, "command", ev->command);
@@ -438,6 +462,10 @@ static void print_head(const struct report *x)
 		printf("  why       %s, %s%s\n", ev->cause,
 			ev->confidence ? ev->confidence : "possible",
 			ev->fact ? " (traces are still being looked for)" : "");
+	if (x->elsewhere)
+		wrap("  workspace ", x->r->workspace);
+	for (unsigned i = 1; x->elsewhere && i < ev->n_link; i++)
+		wrap("            and ", ev->link[i].workspace);
 	if (x->window)
 		printf("  window    %s had this workspace open in it\n", x->window);
 	if (ev->command)
@@ -629,6 +657,10 @@ static void print_text(const struct report *x)
 	print_head(x);
 	print_evidence(&x->ev);
 	print_readings(&x->ev);
+	if (!x->r->store) {
+		printf("\nNo workspace was protected then: " SNAPD " --workspace DIR does that.\n");
+		return;
+	}
 	print_snapshots(x);
 	print_differences(x);
 	print_unsaved(x);
@@ -681,8 +713,12 @@ int cmd_report(struct recover *r, const struct args *a)
 
 	if (e < 0)
 		return nothing(&x, id, a->on[R_JSON], e);
-	if ((rc = load(&x)))
+	if ((rc = find_place(&x)) || (r->store && (rc = load(&x))))
 		return rc;
+	if (a->on[R_HTML] && !r->store) {
+		log_error("--html: no workspace was protected then; name one with --workspace DIR");
+		return EXIT_NO;
+	}
 	if (a->on[R_HTML])
 		return print_html(&x, a->value[R_HTML]);
 	if (a->on[R_JSON])

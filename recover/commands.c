@@ -50,7 +50,7 @@ const struct command commands[] = {
 	{ "status", "[--json]", "how well this workspace is protected now", status_opts, 0, 0,
 		false, NEEDS_STORE, cmd_status },
 	{ "report", "[--json | --html FILE] [--event ID]", "what happened: the last crash, why, and what is safe",
-		report_opts, 0, 0, false, NEEDS_STORE, cmd_report },
+		report_opts, 0, 0, false, 0, cmd_report },
 	{ "unsaved", "[diff ID | cat ID | restore ID [--to FILE|--over] [--yes]] [-a] [--json]",
 		"texts that were never saved: only an editor has them", unsaved_opts, 0, 2, false,
 		NEEDS_STORE, cmd_unsaved },

@@ -203,6 +203,33 @@ static void say_damage(const struct recover *r)
 			" of the rest", r->store_path, row_time(c.bad_ns, when));
 }
 
+static void say_nothing(const char *line, void *arg)
+{
+	(void)line, (void)arg;
+}
+
+bool context_is_given(struct recover *r)
+{
+	autofree char *dir = current_folder();
+	const char *env = getenv("HOLDFAST_STORE");
+
+	if (r->workspace_arg || r->store_arg || r->from_arg || (env && *env))
+		return true;
+	config_release(&r->cfg);
+	(void)config_load(&r->cfg, NULL, say_nothing, NULL);
+	while (dir) {
+		autofree char *store = store_of(dir, &r->cfg);
+		char *slash = strrchr(dir, '/');
+
+		if (store)
+			return true;
+		if (!slash || !dir[1])
+			break;
+		slash[slash == dir] = 0;
+	}
+	return false;
+}
+
 int context_open(struct recover *r)
 {
 	autoput(strs_release) struct strs said = { 0 };

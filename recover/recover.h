@@ -136,6 +136,8 @@ extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restor
 
 /* Finds the workspace and its store and opens it. Says what is missing; EXIT_DONE or EXIT_ENV. */
 int context_open(struct recover *r);
+/* Is a workspace or store named, or one here or above? Says nothing. */
+bool context_is_given(struct recover *r);
 void context_close(struct recover *r);
 /* Before the workspace is written to: is the store its own, and the workspace the one that is
  * meant? Else said; EXIT_ENV. */

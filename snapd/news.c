@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@ enum {
 	LINKS_MAX = 256, /* waiting to be answered */
 	LINE = 4096,
 	FRESH_MS = 60000, /* older news are history: no snapshot for them */
+	TRIES = 5,
 	FEW = 3, WINDOW_MS = 10000, /* so many snapshots in which nothing changed, in that time */
 };
 
@@ -42,6 +45,8 @@ struct news {
 	bool autostart;
 	bool resting; /* `detect watch --stop`: until SIGHUP */
 	bool said;    /* that it cannot be started */
+	int folder;   /* inotify: a socket that comes is a monitor started by hand */
+	unsigned tries; /* to reach it */
 	int dir;      /* of the socket */
 	struct ctl_ask *wait, *send;
 	struct loop_timer *retry;
@@ -65,11 +70,13 @@ static void on_retry(struct loop *l, void *arg)
 	try_now(n);
 }
 
-/* Without autostart nobody is waited for: who starts a monitor by hand sends us SIGHUP. */
+/* Without autostart nobody is waited for; one that comes is seen by its socket. */
 static void later(struct news *n)
 {
-	if (!n->autostart || n->retry)
+	if (n->retry || (!n->autostart && !n->tries))
 		return;
+	if (n->tries)
+		n->tries--;
 	(void)loop_add_timer(n->loop, n->retry_ms, on_retry, n, &n->retry);
 	n->retry_ms = n->retry_ms * 2 < RETRY_MAX_MS ? n->retry_ms * 2 : RETRY_MAX_MS;
 }
@@ -276,6 +283,16 @@ struct batch {
 	const struct fact *first; /* the one the snapshot is named after */
 };
 
+/* Is it to be found in the list even when nothing has changed? A training that fails, or that somebody
+ * ends, is an everyday thing: its event is linked to the snapshot there is. */
+static bool is_a_mark(const struct fact *f)
+{
+	bool gentle = f->signal == SIGTERM || f->signal == SIGINT || f->signal == SIGHUP;
+
+	return f->kind == FACT_RISK || f->role.kind == KIND_EDITOR || f->status == FACT_UNKNOWN ||
+	       (f->status == FACT_SIGNALED && !gentle);
+}
+
 static void snapshot_all(struct news *n, const struct batch *b)
 {
 	char message[256] = "";
@@ -287,7 +304,7 @@ static void snapshot_all(struct news *n, const struct batch *b)
 		n->window_ms = now;
 		n->forced = 0;
 	}
-	force = b->first && n->forced++ < FEW;
+	force = b->first && is_a_mark(b->first) && n->forced++ < FEW;
 	if (b->first)
 		describe(b->first, message, sizeof(message));
 	for (struct workspace *w = daemon_first(n->d); w; w = w->next) {
@@ -411,6 +428,45 @@ static void try_now(struct news *n)
 	later(n);
 }
 
+/* What was stopped is not started again, but who starts one by hand wants it heard. The socket is
+ * there a moment before somebody listens at it. */
+static void on_folder(struct loop *l, int fd, uint32_t events, void *arg)
+{
+	_Alignas(struct inotify_event) char text[4096];
+	struct news *n = arg;
+	bool came = false;
+	ssize_t k;
+
+	(void)l, (void)events;
+	while ((k = read(fd, text, sizeof(text))) > 0)
+		for (ssize_t at = 0; at < k;) {
+			const struct inotify_event *e = (const void *)(text + at);
+
+			came |= e->mask & IN_Q_OVERFLOW || (e->len && !strcmp(e->name, DETECT_SOCKET));
+			at += (ssize_t)(sizeof(*e) + e->len);
+		}
+	if (!came || n->wait)
+		return;
+	n->resting = false;
+	n->tries = TRIES;
+	n->retry_ms = RETRY_MS;
+	loop_del_timer(n->loop, n->retry);
+	n->retry = NULL;
+	later(n);
+}
+
+static void watch_folder(struct news *n)
+{
+	char path[64];
+
+	n->folder = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", n->dir);
+	if (n->folder >= 0 &&
+		(inotify_add_watch(n->folder, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0 ||
+			loop_add_fd(n->loop, n->folder, EPOLLIN, on_folder, n) < 0))
+		auto_close_(&n->folder);
+}
+
 struct news *news_open(struct daemon *d, struct loop *l, bool autostart)
 {
 	const char *env = getenv("HOLDFAST_AUTOSTART");
@@ -423,12 +479,14 @@ struct news *news_open(struct daemon *d, struct loop *l, bool autostart)
 		.autostart = autostart && !(env && strcmp(env, "0") == 0),
 		.retry_ms = RETRY_MS };
 	n->end = &n->first;
+	n->folder = -1;
 	n->dir = detect_run_dir();
 	if (n->dir < 0) {
 		(void)log_debug_errno(n->dir, "the monitor's folder");
 		return n;
 	}
 	(void)loop_add_signal(l, SIGCHLD, on_child, n);
+	watch_folder(n);
 	try_now(n);
 	return n;
 }
@@ -449,6 +507,10 @@ void news_close(struct news *n)
 	ctl_ask_cancel(n->wait);
 	ctl_ask_cancel(n->send);
 	loop_del_timer(n->loop, n->retry);
+	if (n->folder >= 0) {
+		loop_del_fd(n->loop, n->folder);
+		auto_close_(&n->folder);
+	}
 	while (n->first) {
 		struct link *k = n->first;
 

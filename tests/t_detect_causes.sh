@@ -193,4 +193,13 @@ judge
 check "the damaged one is kept" [ "$(ls "$HOLDFAST_STATE" | grep -c 'journal.db.bad-')" -le 1 ]
 
 gives 0 "a judge with nothing to do stays a while, and ends" timeout 30 "$bin/detect-core" judge
+# Without a HOME, of a user who has none.
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	nobody() { env -u HOME -u XDG_STATE_HOME -u HOLDFAST_STATE setpriv --reuid 54321 --clear-groups "$@"; }
+	open=$(mktemp -d /tmp/holdfast-nobody-XXXXXX) # the tests' own folders are closed to others
+	cp "$bin/detect" "$bin/detect-core" "$open/"; chmod 755 "$open" "$open/detect" "$open/detect-core"
+	gives 4 "no state folder is known" nobody "$open/detect" events
+	says "and what is missing is said" "$d/err" "HOME is not set"
+	rm -rf "$open"
+fi
 [ $bad = 0 ]

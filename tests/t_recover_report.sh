@@ -81,6 +81,12 @@ fact kind=link id=link-1 of=crash0000001 workspace="$w" store="$d/store" before=
 judge
 equal "the link is believed" "$(get last_snapshot id)" "$second"
 equal "and the snapshot taken at once named" "$(get crash_snapshot)" "$second"
+# After a crash one opens a terminal at home.
+outside() { (cd / && env -u HOLDFAST_STORE -u PWD "$@"); }
+gives 0 "outside of all workspaces" outside recover report
+says "the workspace of then is taken" "$d/out" "  workspace  *$w\$"
+says "with its snapshots" "$d/out" "at once    "
+says "and its daemon can be started" "$d/out" "snapd --workspace $w "
 boot=$(ago 0)
 fact kind=machine id=lost0000001 real="$now" m.real=$((boot + 30000)) m.mono=30000 m.total=16000000000 m.available=1
 judge

@@ -97,6 +97,12 @@ check "what was stopped on purpose is not started again" sh -c '! "$1" watch --s
 kill -HUP "$pid"
 check "but on SIGHUP" until_true another "$second"
 until_true listens
+"$detect" watch --stop
+until_true dead "$m"
+"$detect" watch 2>/dev/null &
+pids="$pids $!"
+check "one that is started by hand after a stop is listened to" until_true listens
+m=$(monitor)
 stop
 "$detect" watch --stop
 until_true dead "$m"
