@@ -44,7 +44,7 @@ static const struct command {
 		"is there room for a launch? With a snapshot before the yes", false },
 	{ "run", cmd_run, "run [--mode light|safe|normal|auto] [--limit SIZE] [-- COMMAND...]",
 		"training that outlives its terminal and spares the editor", false },
-	{ "runs", cmd_runs, "runs [--json] [-n N] [RUN]", "what ran, and how it ended", false },
+	{ "runs", cmd_runs, "runs [--json | --html FILE] [-n N] [RUN]", "what ran, and how it ended", false },
 	{ "attach", cmd_attach, "attach [RUN]", "back to a run that goes on", false },
 	{ "stop", cmd_stop, "stop [--dry-run] [--grace TIME] [--all] [--json]",
 		"ends training now, nothing else", false },

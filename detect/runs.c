@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "detect/detect.h"
 #include "detect/json.h"
 #include "detect/run.h"
+#include "detect/runs_html.h"
 #include "lib/auto.h"
 #include "lib/err.h"
 #include "lib/io.h"
@@ -24,12 +26,14 @@
 			return r_; \
 	} while (0)
 
-enum { COMMAND_COLUMNS = 23 };
+enum { COMMAND_COLUMNS = 23, LISTED = 20 };
 
 struct listing {
 	struct buf b;
 	unsigned n, limit;
 	bool json;
+	const char *html; /* the file; NULL */
+	struct runs_html page;
 };
 
 static const char *state_of(const struct run *r)
@@ -117,7 +121,10 @@ static int add_row(struct run *r, int folder, void *arg)
 	int e;
 
 	(void)folder;
-	e = l->json ? row_json(r, &l->b) : row_text(r, &l->b);
+	if (l->html)
+		e = runs_html_add(&l->page, r);
+	else
+		e = l->json ? row_json(r, &l->b) : row_text(r, &l->b);
 	return e < 0 ? e : ++l->n == l->limit;
 }
 
@@ -180,13 +187,15 @@ static int detail(int state, const struct run *r, struct buf *b)
 
 static int help(void)
 {
-	(void)puts("usage: " DETECT " runs [--json] [-n N] [RUN]\n\n"
-		   "What " DETECT
-		   " run started: id, begin, the most memory it took, how it ended.\n"
-		   "RUN, or the start of its id, shows all of one.\n\n"
-		   "  -n N     the newest N; 20 without\n"
-		   "  --json   one object a line\n\n"
-		   "1: none, or no such run.");
+	(void)puts(
+		"usage: " DETECT " runs [--json | --html FILE] [-n N] [RUN]\n\n"
+		"What " DETECT " run started: id, begin, the most memory it took, how it ended.\n"
+		"RUN, or the start of its id, shows all of one.\n\n"
+		"  -n N          the newest N; 20 without, all on a page\n"
+		"  --json        one object a line\n"
+		"  --html FILE   a page for the browser: what each took, beside what the tiers\n"
+		"                need; - is standard output\n\n"
+		"1: none, or no such run.");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
 
@@ -211,6 +220,8 @@ static int parse(int argc, char **argv, struct listing *l, const char **id)
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0) {
 			l->json = true;
+		} else if (strcmp(argv[i], "--html") == 0 && i + 1 < argc && *argv[i + 1]) {
+			l->html = argv[++i];
 		} else if (strcmp(argv[i], "-n") == 0 && i + 1 < argc) {
 			l->limit = (unsigned)strtoul(argv[++i], &end, 10);
 			if (*argv[i] < '0' || *argv[i] > '9' || *end || !l->limit) {
@@ -223,21 +234,22 @@ static int parse(int argc, char **argv, struct listing *l, const char **id)
 			return -EINVAL;
 		}
 	}
-	return 0;
+	if (!l->limit)
+		l->limit = l->html ? UINT_MAX : LISTED;
+	return l->html && (l->json || *id) ? -EINVAL : 0;
 }
 
 int cmd_runs(int argc, char **argv, const struct detect_settings *set)
 {
 	autoclose int state = detect_state_dir_if_any();
-	struct listing l = { .limit = 20 };
+	struct listing l = { .b = BUF_INIT };
 	const char *id = NULL;
 	int e = EXIT_DONE;
 
-	(void)set;
 	if (argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0))
 		return help();
 	if (parse(argc, argv, &l, &id) < 0) {
-		log_warn("usage: " DETECT " runs [--json] [-n N] [RUN]");
+		log_warn("usage: " DETECT " runs [--json | --html FILE] [-n N] [RUN]");
 		return EXIT_USAGE;
 	}
 	if (state < 0)
@@ -248,6 +260,8 @@ int cmd_runs(int argc, char **argv, const struct detect_settings *set)
 		e = EXIT_NO;
 	if (e == EXIT_NO && !id)
 		log_warn("runs: none yet");
+	if (e == EXIT_DONE && l.html)
+		return runs_html_write(&l.page, set, l.html);
 	if (l.b.len && (fwrite(l.b.data, 1, l.b.len, stdout) != l.b.len || fflush(stdout)))
 		e = log_error_errno(-errno, "standard output") ? EXIT_ENV : e;
 	buf_release(&l.b);

@@ -225,7 +225,7 @@ static void legend(struct page *p, const struct journal_event *ev, const struct 
 		c->colour, c->name, most, v);
 }
 
-static void put_curves(struct page *p, const struct journal_event *ev)
+static void put_legends(struct page *p, const struct journal_event *ev)
 {
 	raw(p, "<h2>Memory, swap and GPU</h2>\n");
 	if (!ev->n_sample) {
@@ -235,14 +235,22 @@ static void put_curves(struct page *p, const struct journal_event *ev)
 	raw(p, "<div class=\"key\">");
 	for (size_t i = 0; i < N_CURVES; i++)
 		legend(p, ev, &curves[i]);
-	raw(p, "</div>\n<svg class=\"chart\" viewBox=\"0 0 1000 100\" "
+	raw(p, "</div>\n");
+}
+
+static void put_curves(struct page *p, const struct journal_event *ev)
+{
+	if (!ev->n_sample)
+		return;
+	raw(p, "<div class=\"scale\"><b>100 %</b><b>50 %</b><b>0 %</b>"
+	       "<svg class=\"chart\" viewBox=\"0 0 1000 100\" "
 	       "preserveAspectRatio=\"none\" role=\"img\" "
 	       "aria-label=\"shares in use over time, 0 to 100 percent\">"
 	       "<path class=\"grid\" d=\"M0 25H1000M0 50H1000M0 75H1000\"/>");
 	for (size_t i = 0; i < N_CURVES; i++)
 		draw(p, ev, &curves[i]);
 	if (p->err == 0)
-		p->err = buf_printf(&p->b, "<path class=\"then\" d=\"M%.1f 0V100\"/></svg>\n",
+		p->err = buf_printf(&p->b, "<path class=\"then\" d=\"M%.1f 0V100\"/></svg></div>\n",
 			at(p, ev->real_ms, 1000));
 }
 
@@ -266,21 +274,31 @@ static void put_lane(struct page *p, enum lane lane)
 	raw(p, "</div>\n");
 }
 
-static void put_axis(struct page *p)
+static void put_axis(struct page *p, const struct journal_event *ev)
 {
 	char when[32];
 
+	put_legends(p, ev);
+	raw(p, "<div class=\"axis\">\n");
+	put_curves(p, ev);
 	for (enum lane l = 0; l < LANES; l++)
 		put_lane(p, l);
 	item(p, "<div class=\"ends\"><span>",
 		text_local_time((int64_t)p->from * 1000000, when), "</span>");
-	raw(p, "<span class=\"wide\">share in use, 0 to 100 %; dashed: the end</span>");
-	item(p, "<span>", text_local_time((int64_t)p->to * 1000000, when) + 11, "</span></div>\n");
+	raw(p, "<span class=\"wide\">dashed: the end</span>");
+	item(p, "<span>", text_local_time((int64_t)p->to * 1000000, when) + 11,
+		"</span></div>\n</div>\n");
+}
+
+static void put_marks(struct page *p)
+{
+	char when[32];
+
 	raw(p, "<h2>One after the other</h2>\n<table>\n");
 	for (size_t i = 0; i < p->n && p->err == 0; i++) {
 		item(p, "<tr><td class=\"n\">",
 			text_local_time((int64_t)p->m[i].ms * 1000000, when) + 11, "</td>");
-		item(p, "<td class=\"dim wide\">", lanes[p->m[i].lane].name, "</td>");
+		item(p, "<td class=\"dim wide n\">", lanes[p->m[i].lane].name, "</td>");
 		item(p, "<td>", p->m[i].text, "</td></tr>\n");
 	}
 	raw(p, p->n ? "</table>\n" : "</table><p class=\"dim\">Nothing is recorded.</p>\n");
@@ -301,11 +319,22 @@ static void term(struct page *p, const char *name, const char *value)
 	item(p, "<dd>", value, "</dd>\n");
 }
 
-static void put_snapshot(struct page *p, const char *name, const cJSON *sn, const char *none)
+static void put_snapshot(
+	struct page *p, const char *name, const cJSON *sn, const char *later, const char *none)
 {
+	const cJSON *age = cJSON_GetObjectItemCaseSensitive(sn, "age_s");
 	const char *id = string(sn, "id"), *time = string(sn, "time");
-	autofree char *line = id && time ? xasprintf("%.8s, taken %s", id, time) : NULL;
+	autofree char *line = NULL;
+	char before[24];
 
+	/* The local time as it stands there, without the T between. */
+	if (id && time && strlen(time) > 19)
+		line = xasprintf("%.8s, %.10s %.8s, %s %s", id, time, time + 11,
+			text_duration(cJSON_IsNumber(age) && age->valuedouble > 0
+					      ? (uint64_t)age->valuedouble
+					      : 0,
+				before),
+			later);
 	term(p, name, line ? line : none);
 }
 
@@ -324,15 +353,25 @@ static void put_head(struct page *p, const struct journal_event *ev, const cJSON
 	term(p, "command", string(what, "command"));
 	term(p, "size", ev->peak ? text_size(ev->peak, size) : NULL);
 	put_snapshot(p, "last snapshot before",
-		cJSON_GetObjectItemCaseSensitive(what, "last_snapshot"), "none");
+		cJSON_GetObjectItemCaseSensitive(what, "last_snapshot"), "earlier", "none");
 	put_snapshot(p, "newest snapshot",
-		cJSON_GetObjectItemCaseSensitive(what, "newest_snapshot"), NULL);
+		cJSON_GetObjectItemCaseSensitive(what, "newest_snapshot"), "before this page",
+		NULL);
 	raw(p, "</dl>\n<h2>Evidence</h2>\n<pre>");
 	for (const cJSON *e = cJSON_GetObjectItemCaseSensitive(what, "evidence")->child; e;
 		e = e->next)
 		item(p, "", cJSON_GetStringValue(e), "\n");
 	if (string(what, "note"))
 		item(p, "not known: ", string(what, "note"), "\n");
+	raw(p, "</pre>\n");
+}
+
+static void put_advice(struct page *p, const cJSON *what)
+{
+	raw(p, "<h2>What to do</h2>\n<pre>");
+	for (const cJSON *e = cJSON_GetObjectItemCaseSensitive(what, "advice")->child; e;
+		e = e->next)
+		item(p, "", cJSON_GetStringValue(e), "\n");
 	raw(p, "</pre>\n");
 }
 
@@ -367,11 +406,6 @@ static void put_saved(struct page *p, const cJSON *what)
 		raw(p, "<h2>Typed and never saved</h2>\n");
 		put_list(p, unsaved, "id", "path");
 	}
-	raw(p, "<h2>What to do</h2>\n<pre>");
-	for (const cJSON *e = cJSON_GetObjectItemCaseSensitive(what, "advice")->child; e;
-		e = e->next)
-		item(p, "", cJSON_GetStringValue(e), "\n");
-	raw(p, "</pre>\n");
 }
 
 static void set_span(struct page *p, const struct journal_event *ev)
@@ -397,9 +431,10 @@ int report_html(
 		return context_failed(r, e, "the snapshots of that time");
 	p.err = html_begin(&p.b, string(what, "what"));
 	put_head(&p, ev, what);
-	put_curves(&p, ev);
-	put_axis(&p);
+	put_advice(&p, what);
+	put_axis(&p, ev);
 	put_saved(&p, what);
+	put_marks(&p);
 	item(&p, "<p class=\"dim\">" RECOVER " report, ",
 		text_local_time(r->now_ns, when), ": ");
 	item(&p, "", r->workspace, "</p>\n");
