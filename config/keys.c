@@ -182,7 +182,7 @@ const struct config_key config_keys[] = {
 			"is less." },
 	{ "guard.hold", KEY_TIME, AT(guard_hold), "1s", 100, 3600000, .user_only = true,
 		.help = "How long a training stays frozen before it may try whether it fits." },
-	{ "guard.grace", KEY_TIME, AT(guard_grace), "200ms", 0, 60000, .user_only = true,
+	{ "guard.grace", KEY_TIME, AT(guard_grace), "150ms", 0, 60000, .user_only = true,
 		.help = "From SIGTERM to SIGKILL, while there is still room." },
 	{ "guard.spare", KEY_LIST, AT(guard_spare), .example = "/home/me/precious",
 		.user_only = true,

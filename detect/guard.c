@@ -31,7 +31,7 @@ const struct guard_limits guard_defaults = {
 	.most_bytes = (uint64_t)2 << 30,
 	.min_bytes = (uint64_t)2 << 30,
 	.hold_ms = 1000,
-	.grace_ms = 200,
+	.grace_ms = 150,
 };
 
 static uint64_t share(uint64_t total, uint64_t percent100)
@@ -135,6 +135,7 @@ bool guard_add(struct guard *g, const struct guard_run *run)
 	at->here = true;
 	at->kernel = run->kernel;
 	at->can_ask = run->can_ask;
+	at->has_head = run->has_head;
 	at->bytes = run->bytes;
 	at->sure_bytes = run->sure_bytes;
 	ms = g->r.now_ms - at->was_ms;
@@ -222,7 +223,7 @@ static struct guard_run *overdue(struct guard *g)
 		struct guard_run *x = &g->run[i];
 
 		if (x->here && x->ending_ms && !x->killed_ms &&
-			(g->r.now_ms - x->ending_ms >= g->lim.grace_ms ||
+			(!x->has_head || g->r.now_ms - x->ending_ms >= g->lim.grace_ms ||
 				(g->r.now_ms > x->ending_ms && g->r.available < part(g, 15))))
 			return x;
 	}
@@ -323,7 +324,11 @@ enum guard_action guard_next(struct guard *g, struct guard_run **ret, char why[s
 	*why = '\0';
 	*ret = overdue(g);
 	if (*ret) {
-		explain(g, g->r.available < part(g, 15) ? ", and no time" : ", it did not end when asked to", why);
+		explain(g,
+			!(*ret)->has_head                  ? ", and its main process has ended"
+			: g->r.available < part(g, 15) ? ", and no time"
+						       : ", it did not end when asked to",
+			why);
 		return GUARD_KILL;
 	}
 	*ret = to_freeze(g);

@@ -34,7 +34,7 @@ struct guard_limits {
 	uint64_t most_bytes;	/* freeze not before this little is left: 2 GiB. 10 % of a large machine is a lot */
 	uint64_t min_bytes;	/* smaller trainings are left alone: 2 GiB, at most an eighth of the memory */
 	uint64_t hold_ms;	/* frozen for so long before it may go on: 1000; twice, three times that later */
-	uint64_t grace_ms;	/* from SIGTERM to SIGKILL: 200 */
+	uint64_t grace_ms;	/* from SIGTERM to SIGKILL: 150. Workers whose head has gone are not waited for */
 };
 extern const struct guard_limits guard_defaults;
 
@@ -48,6 +48,7 @@ struct guard_run {
 	char key[GUARD_KEY];
 	bool kernel;			/* a notebook's */
 	bool can_ask;			/* it handles SIGUSR2 */
+	bool has_head;			/* not only the workers of one that is gone */
 	uint64_t bytes;			/* what it holds; shared pages may count twice */
 	uint64_t sure_bytes;		/* what it holds at least */
 	/* guard's own */

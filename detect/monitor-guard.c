@@ -17,6 +17,7 @@
 #include "detect/evidence.h"
 #include "detect/fields.h"
 #include "detect/monitor.h"
+#include "detect/reaper.h"
 #include "lib/auto.h"
 #include "lib/err.h"
 #include "lib/log.h"
@@ -47,6 +48,7 @@ struct hands {
 	unsigned n_later;
 	uint64_t faults;		/* of editors, since we began */
 	uint64_t turn_ms, dry_ms;
+	struct reaper *reaper;		/* NULL: who dies frees its memory alone */
 	int ledger_fd;
 };
 
@@ -128,6 +130,7 @@ static void collect(struct monitor *m, bool closely)
 				x->was_bytes = held > x->was_bytes ? held : x->was_bytes;
 				x->kernel = x->kernel || w->role.role == ROLE_KERNEL;
 				x->can_ask = x->can_ask || (closely && handles(m, w, SIGUSR2));
+				x->has_head = true;
 			} else if (held > x->was_bytes) {
 				x->sure_bytes += held - x->was_bytes;
 			}
@@ -261,6 +264,13 @@ static void to_all(struct monitor *m, const char *key, int signo)
 			(void)send(w, signo);
 }
 
+static void release_memory(struct monitor *m, const char *key)
+{
+	EACH(m, w)
+		if (is_guarded(w) && strcmp(w->run, key) == 0)
+			reaper_ask(m->hands->reaper, w->pidfd);
+}
+
 static void thaw(struct monitor *m, const char *key)
 {
 	EACH(m, w)
@@ -280,14 +290,21 @@ static void ask(struct monitor *m, const char *key)
 			(void)send(w, SIGUSR2);
 }
 
-/* The head is asked; its workers follow it or are killed after the grace. A stopped process gets
- * SIGTERM when it goes on: at once its end, if it does not handle it. */
+/* A head that handles SIGTERM is asked, and its workers are its own affair until it has gone or the grace is over. One
+ * that does not dies of it at once, and they with it. A stopped process gets SIGTERM when it goes on, unless that is
+ * its end: the kernel sees to that at once. */
 static void term(struct monitor *m, const char *key)
 {
+	bool asked = false;
+
 	EACH(m, w)
 		if (is_guarded(w) && is_head(w) && strcmp(w->run, key) == 0)
+			asked |= handles(m, w, SIGTERM);
+	EACH(m, w)
+		if (is_guarded(w) && (!asked || is_head(w)) && strcmp(w->run, key) == 0)
 			(void)send(w, SIGTERM);
 	thaw(m, key);
+	release_memory(m, key);
 }
 
 static void act(struct monitor *m, struct guard_run *x, enum guard_action a)
@@ -309,6 +326,7 @@ static void act(struct monitor *m, struct guard_run *x, enum guard_action a)
 		to_all(m, x->key, SIGKILL);
 		watched_children(m, x->key);
 		to_all(m, x->key, SIGKILL);
+		release_memory(m, x->key);
 		break;
 	default:
 		break;
@@ -539,6 +557,8 @@ int guard_open(struct monitor *m)
 	m->hands = calloc(1, sizeof(*m->hands));
 	if (!m->hands)
 		return -ENOMEM;
+	if (reaper_open(&m->hands->reaper) < 0)
+		log_debug("the kernel frees no memory for others");
 	m->hands->ledger_fd = open_ledger(m->state_fd);
 	if (m->hands->ledger_fd < 0)
 		(void)log_warn_errno(-errno, "ledger: what the guard does is not kept there");
@@ -560,6 +580,7 @@ void guard_close(struct monitor *m)
 			w->frozen = false;
 		}
 	tell_due(m, true);
+	reaper_close(h->reaper);
 	auto_close_(&h->ledger_fd);
 	free(h);
 	m->hands = NULL;

@@ -41,6 +41,7 @@ static unsigned train(const char *key, uint64_t bytes, uint64_t rate)
 
 	(void)snprintf(x->key, sizeof(x->key), "%s", key);
 	x->bytes = x->sure_bytes = bytes;
+	x->has_head = true;
 	w.rate[w.n] = rate;
 	return w.n++;
 }
@@ -290,6 +291,22 @@ START_TEST(guard__deaf_to_sigterm_is_killed_after_the_grace)
 }
 END_TEST
 
+/* Workers of a run that has ended do nothing for anybody. */
+START_TEST(guard__no_grace_for_workers_whose_head_has_gone)
+{
+	uint64_t asked;
+
+	world(16 * GIB, 4 * GIB);
+	w.deaf[train("a", 10 * GIB, MIB)] = true;
+	(void)pass(60000, GUARD_TERM);
+	asked = w.now;
+	w.rate[0] = 0;
+	w.run[0].has_head = false;
+	(void)pass(60000, GUARD_KILL);
+	ck_assert_uint_le(w.now - asked, 10);
+}
+END_TEST
+
 START_TEST(guard__no_grace_when_it_gets_worse)
 {
 	uint64_t lowest;
@@ -417,5 +434,6 @@ CHECK_MAIN("guard", guard__nothing_to_act_on_wants_no_turns,
 	guard__below_its_size_nobody_is_touched, guard__ten_percent_of_a_large_machine_is_a_lot,
 	guard__it_is_asked_once_in_a_while_and_only_who_can, guard__room_again_thaws_at_once,
 	guard__deaf_to_sigterm_is_killed_after_the_grace, guard__no_grace_when_it_gets_worse,
+	guard__no_grace_for_workers_whose_head_has_gone,
 	guard__an_editor_paged_out_counts_before_the_line, guard__faults_with_room_are_none_of_ours,
 	guard__with_swap_to_spare_a_line_alone_is_no_reason, guard__a_notebook_comes_last, guard__random_worlds)

@@ -150,14 +150,16 @@ def _():
 
 @check("at the last line it ends: asked, at once, with its workers; a bystander lives")
 def _():
-    m = monitor("end", END)
+    m = monitor("end", END + ["guard_grace=60000"])
     o, e = run(other, "train.py", "pause"), run(code, "train.py", "pause")
-    p = run(python, "train.py", "fork", "pause", "end", "pause")
+    # One worker as they are, one that is deaf.
+    p = run(python, "train.py", "fork", "fork", "catch", "15", "pause", "end", "pause", "end", "pause")
     until(lambda: did(m, p.pid, "term"), "not ended")
     assert p.wait(20) == -signal.SIGTERM
     f = m.wait_for(lambda f: f["kind"] == "guard" and f["action"] == "term")
     assert f and f["pid"] == str(p.pid), f
-    until(lambda: did(m, p.pid, "kill") or any(x[3] == "kill" for x in ledger(m)), "its worker lives")
+    until(lambda: any(x[3] == "kill" and "main process has ended" in x[4] for x in ledger(m)), "its worker lives", 40)
+    p.stdout.read()     # to its end: nobody of them holds the pipe any more
     x = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
     assert x["signal"] == "15", x
     assert o.poll() is None and e.poll() is None and state(o.pid) == "S" and state(e.pid) == "S"
