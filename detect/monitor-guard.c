@@ -17,6 +17,7 @@
 #include "detect/evidence.h"
 #include "detect/fields.h"
 #include "detect/monitor.h"
+#include "detect/prompt.h"
 #include "detect/reaper.h"
 #include "lib/auto.h"
 #include "lib/err.h"
@@ -31,6 +32,7 @@ enum {
 	LEDGER_MAX = 1 << 20,
 	LEDGER_TAIL = 64 << 10,
 	DRY_MS = 10000,		/* between two words about the same */
+	NICE = -10,
 };
 
 struct told_later {
@@ -519,41 +521,11 @@ static int open_ledger(int state_fd)
 	return openat(state_fd, DETECT_LEDGER, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-struct scheduling {	/* sched_setattr(2), its first version */
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period;
-};
-
-/* On the processor as soon as we wake, however many want it. A short slice (Linux 6.12) is everybody's to ask for, a
- * nice value below 0 only with leave. Our children have neither. */
-static void be_prompt(void)
-{
-	enum { RESET_ON_FORK = 1, SLICE_NS = 100000, NICE = -10 };
-	struct scheduling was = { 0 }, want;
-
-	if (syscall(SYS_sched_getattr, 0, &was, sizeof(was), 0) < 0 || was.policy != 0)
-		return;		/* somebody's choice */
-	want = was;
-	want.size = sizeof(want);
-	want.flags |= RESET_ON_FORK;
-	want.runtime = SLICE_NS;
-	if (want.nice == 0)
-		want.nice = NICE;
-	if (syscall(SYS_sched_setattr, 0, &want, 0) == 0)
-		return;
-	want.nice = was.nice;
-	if (syscall(SYS_sched_setattr, 0, &want, 0) < 0)
-		log_debug("scheduling: %s", strerror(errno));
-}
-
 int guard_open(struct monitor *m)
 {
 	if (!m->set.guard_on)
 		return 0;
-	be_prompt();
+	prompt_ask(NICE);
 	m->hands = calloc(1, sizeof(*m->hands));
 	if (!m->hands)
 		return -ENOMEM;

@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "detect/detect.h"
+#include "detect/prompt.h"
 #include "lib/auto.h"
 #include "lib/log.h"
 
@@ -31,7 +31,6 @@ enum {
 	FULL_MS = 1000,
 	STACK = 96 << 10,
 	HEAP = 64 << 10, /* made present before the memory is locked */
-	TURN_NS = 100000, /* the least there is */
 };
 
 /* What a program can take at most, in bytes a millisecond: 6 GiB/s, as earlyoom reckons. */
@@ -352,27 +351,6 @@ static void lock_memory(struct monitor *m)
 			strerror(m->lock_error));
 }
 
-/* struct sched_attr, of which glibc knows nothing before 2.41. */
-struct attr {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period;
-};
-
-/* What we do takes a fraction of a millisecond: who asks for short turns is given his sooner (Linux
- * 6.12, sched_setattr(2); others take no notice). On a busy machine that is most of the delay. */
-static void ask_for_short_turns(void)
-{
-	struct attr a = { .size = sizeof(a) };
-
-	if (syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0) < 0 || a.policy != 0)
-		return;
-	a.runtime = TURN_NS;
-	(void)syscall(SYS_sched_setattr, 0, &a, 0);
-}
-
 static void more_files(void)
 {
 	struct rlimit r;
@@ -391,7 +369,7 @@ int monitor_open(struct monitor *m)
 	m->timer_fd = m->spool_fd = m->loadavg_fd = m->gpu_fd = -1;
 	m->uid = geteuid();
 	more_files();
-	ask_for_short_turns();
+	prompt_ask(0);
 	(void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	m->started_real_ms = monitor_real_ms();

@@ -10,8 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib/auto.h"
-#include "lib/log.h"
+#include "detect/prompt.h"
 
 #ifndef SYS_process_mrelease
 #define SYS_process_mrelease 448	/* Linux 5.15; the same everywhere */
@@ -29,6 +28,8 @@ static void *serve(void *arg)
 	const struct reaper *r = arg;
 	int pidfd;
 
+	/* Before the dying has let go of it. */
+	prompt_ask(0);
 	/* Whole numbers: a write of so few bytes is never torn (pipe(7)). */
 	while (read(r->fd[0], &pidfd, sizeof(pidfd)) == sizeof(pidfd)) {
 		/* Not dying (it handles the signal), or done already: nothing to do then. */
