@@ -13,10 +13,12 @@
 #include "pager.h"
 #include "rows.h"
 
-enum { F_JSON = 1 };
+enum { F_JSON = 1, F_TEXT };
+enum { MOST_BYTES = 64 << 20, LINE = 160 };
 
 const struct opt find_opts[] = {
 	OPT_JSON(F_JSON),
+	{ F_TEXT, 't', "text", OPT_VALUE, "TEXT", "files of which a version holds these bytes" },
 	{ 0 }
 };
 
@@ -26,6 +28,11 @@ struct finding {
 	bool whole;		/* the pattern has a slash: match the whole path */
 	bool json;
 	uint64_t found;
+	const char *text;	/* NULL: paths alone */
+	const char *path;	/* whose versions are looked at */
+	struct oid looked;	/* the last of them that was read */
+	bool any, hit;		/* one was read; one held the text */
+	int err;
 };
 
 static bool matches(const struct finding *f, const char *path)
@@ -75,16 +82,134 @@ static int look(const char *path, const struct store_entry *e, void *arg)
 	return ferror(stdout) ? 1 : 0;
 }
 
+/* ---- by what they hold ---------------------------------------------------------- */
+
+/* The line around `at`, as it can be shown, and its number. */
+static size_t line_around(const struct buf *b, const char *at, char ret[static LINE])
+{
+	const char *from = at, *end = b->data + b->len, *nl = memchr(at, '\n', (size_t)(end - at));
+	size_t number = 1, n = 0;
+
+	while (from > b->data && from[-1] != '\n' && at - from < LINE / 2)
+		from--;
+	for (const char *p = b->data; (p = memchr(p, '\n', (size_t)(at - p))); p++)
+		number++;
+	end = nl ? nl : end;
+	while (from < end && (*from == ' ' || *from == '\t'))
+		from++;
+	while (from < end && n + 1 < LINE) {
+		ret[n++] = (unsigned char)*from < 32 ? ' ' : *from;
+		from++;
+	}
+	ret[n] = '\0';
+	return number;
+}
+
+static void print_hit(struct finding *f, const struct store_entry *e, size_t number, const char *line)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	char hex[41] = "", when[32] = "?";
+
+	if (store_by_seq(f->store, e->seq, &sn) == 0) {
+		id_hex(&sn.id, hex);
+		(void)row_time(sn.time_ns, when);
+	}
+	if (f->json) {
+		cJSON *o = entry_json(f->path, e);
+
+		cJSON_AddStringToObject(o, "id", hex);
+		json_time(o, "time", sn.time_ns);
+		cJSON_AddNumberToObject(o, "line_number", (double)number);
+		json_name(o, "line", line);
+		json_line(o);
+		return;
+	}
+	printf("%.*s  %s  ", SHORT_ID, *hex ? hex : "?", when);
+	out_name(f->path);
+	printf(":%zu: ", number);
+	out_name(line);
+	fputc('\n', stdout);
+}
+
+/* Newest first: the first that holds it is the one that is told. */
+static int look_into(const char *path, const struct store_entry *e, void *arg)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	struct finding *f = arg;
+	char line[LINE];
+	const char *at;
+	int r;
+
+	(void)path;
+	if (e->kind != KIND_FILE || e->size < strlen(f->text) ||
+		(f->any && memcmp(&f->looked, &e->oid, sizeof(e->oid)) == 0))
+		return 0;
+	f->looked = e->oid;
+	f->any = true;
+	r = store_read_blob(f->store, &e->oid, MOST_BYTES, &b);
+	if (r < 0) {
+		f->err = r;
+		(void)log_warn_errno(r, "%s: not looked into", f->path);
+		return 0;
+	}
+	at = b.len ? memmem(b.data, b.len, f->text, strlen(f->text)) : NULL;
+	if (!at)
+		return 0;
+	f->hit = true;
+	f->found++;
+	print_hit(f, e, line_around(&b, at, line), line);
+	return 1;
+}
+
+static int look_for_text(const char *path, const struct store_entry *e, void *arg)
+{
+	struct finding *f = arg;
+	int r;
+
+	if (!*path || e->kind == KIND_DIR || (f->pattern && !matches(f, path)))
+		return 0;
+	f->path = path;
+	f->any = f->hit = false;
+	r = store_history(f->store, path, look_into, f);
+	if (f->json || f->hit)
+		(void)fflush(stdout);	/* who waits for it sees it come */
+	return r < 0 ? r : ferror(stdout) ? 1 : 0;
+}
+
+static int find_text(struct recover *r, struct finding *f)
+{
+	int e;
+
+	if (!*f->text) {
+		log_error("find: --text: no text");
+		return EXIT_USAGE;
+	}
+	e = store_paths(r->store, look_for_text, f);
+	if (e < 0)
+		return context_failed(r, e, "cannot look into the files");
+	if (!f->found && !f->json)
+		log_error("%s: no version of any file holds it", f->text);
+	return f->err ? EXIT_PART : f->found ? EXIT_DONE : EXIT_NO;
+}
+
 int cmd_find(struct recover *r, const struct args *a)
 {
 	struct finding f = {
-		.store = r->store, .pattern = a->arg[0], .whole = strchr(a->arg[0], '/') != NULL,
-		.json = a->on[F_JSON],
+		.store = r->store, .pattern = a->n ? a->arg[0] : NULL,
+		.whole = a->n && strchr(a->arg[0], '/') != NULL,
+		.json = a->on[F_JSON], .text = a->value[F_TEXT],
 	};
 	int e;
 
+	if (!f.pattern && !f.text) {
+		log_error("find: what? A PATTERN for paths, or --text TEXT for what files hold");
+		return EXIT_USAGE;
+	}
+
 	if (!f.json)
 		pager_start(r);
+	if (f.text)
+		return find_text(r, &f);
 	e = store_paths(r->store, look, &f);
 	if (e < 0)
 		return context_failed(r, e, "cannot read the paths");

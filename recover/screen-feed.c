@@ -17,7 +17,7 @@
 enum {
 	WORDS = 4096,		/* of a command: chosen paths */
 	PIECE = 65536,
-	PIECES = 8,		/* read in one turn: keys wait for no more */
+	PIECES = 2,		/* read in one turn: keys wait for no more */
 };
 
 /* recover --no-pager [-w W] [--store S] WORDS... */

@@ -14,6 +14,7 @@ enum { MOST_CHOSEN = 4000 };
 #define ANYWHERE (~0u)
 /* Where a row is a snapshot, where it is a path, where either. */
 #define SNAPSHOTS IN(VIEW_SNAPSHOTS)
+#define BUFFERS IN(VIEW_UNSAVED)
 #define PATHS (IN(VIEW_CHANGES) | IN(VIEW_TREE) | IN(VIEW_HISTORY) | IN(VIEW_DELETED) | IN(VIEW_FOUND))
 #define ROWS (SNAPSHOTS | PATHS)
 #define HUNKS IN(VIEW_DIFF)
@@ -90,6 +91,14 @@ static void text_view(struct screen *s, const char *title, const char *const *wo
 	(void)view_push(s, VIEW_TEXT, NULL, NULL, title, words);
 }
 
+/* What only an editor has, or how it differs from the file. */
+static void text_buffer(struct screen *s, const struct row *row, const char *how)
+{
+	autofree char *title = xasprintf("never saved: %s", row->text);
+
+	text_view(s, title, (const char *[]){ "unsaved", how, row->buffer, NULL });
+}
+
 static void changes(struct screen *s, const char *id)
 {
 	autofree char *title = xasprintf("%.8s: what changed in it", id);
@@ -105,6 +114,22 @@ static void tree(struct screen *s, const char *id, const char *dir)
 		(const char *[]){ "ls", "--json", id, dir && *dir ? "--" : NULL, dir, NULL });
 }
 
+static void content(struct screen *s)
+{
+	const struct row *row = here(s);
+	const char *id = id_of(s);
+	autofree char *what = NULL;
+
+	if (row && row->buffer) {
+		text_buffer(s, row, "cat");
+		return;
+	}
+	if (!id || !row || !row->path || row->folder)
+		return;
+	what = xasprintf("%s:%s", id, row->path);
+	text_view(s, what, (const char *[]){ "cat", what, NULL });
+}
+
 /* From the snapshot before to this one; of one path, or all. */
 static void diff_before(struct screen *s)
 {
@@ -113,8 +138,17 @@ static void diff_before(struct screen *s)
 	autofree char *before = id ? xasprintf("%s~1", id) : NULL;
 	autofree char *title = NULL;
 
+	if (row && row->buffer) {
+		text_buffer(s, row, "diff");
+		return;
+	}
 	if (!id)
 		return;
+	/* All of it is new; and before the first snapshot there is none. */
+	if (row && row->added && !row->folder) {
+		content(s);
+		return;
+	}
 	title = xasprintf("%.8s: against the one before%s%s", id, path ? ": " : "", path ? path : "");
 	text_view(s, title, (const char *[]){ "diff", before, id, path ? "--" : NULL, path, NULL });
 }
@@ -125,24 +159,16 @@ static void diff_now(struct screen *s)
 	const char *id = id_of(s), *path = row ? row->path : NULL;
 	autofree char *title = NULL;
 
+	if (row && row->buffer) {
+		text_buffer(s, row, "diff");
+		return;
+	}
 	if (!id)
 		return;
 	title = xasprintf("%.8s: against the workspace now%s%s", id, path ? ": " : "",
 		path ? path : "");
 	(void)view_push(s, path && !row->folder ? VIEW_DIFF : VIEW_TEXT, id, path, title,
 		(const char *[]){ "diff", id, path ? "--" : NULL, path, NULL });
-}
-
-static void content(struct screen *s)
-{
-	const struct row *row = here(s);
-	const char *id = id_of(s);
-	autofree char *what = NULL;
-
-	if (!id || !row || !row->path || row->folder)
-		return;
-	what = xasprintf("%s:%s", id, row->path);
-	text_view(s, what, (const char *[]){ "cat", what, NULL });
 }
 
 static void history(struct screen *s)
@@ -190,6 +216,9 @@ static void open_row(struct screen *s)
 	case VIEW_FOUND:
 		history(s);
 		break;
+	case VIEW_UNSAVED:
+		text_buffer(s, row, "cat");
+		break;
 	default:
 		down(s);
 	}
@@ -230,9 +259,35 @@ static void find(struct screen *s)
 	(void)view_push(s, VIEW_FOUND, NULL, NULL, title, (const char *[]){ "find", "--json", pattern, NULL });
 }
 
+static void find_text(struct screen *s)
+{
+	char word[256];
+	autofree char *title = NULL;
+
+	if (!view_prompt(s, "find a text, in every version of every file: ", word, sizeof(word)))
+		return;
+	title = xasprintf("files that hold or held: %s", word);
+	(void)view_push(s, VIEW_FOUND, NULL, NULL, title, (const char *[]){ "find", "--json", "--text", word, NULL });
+}
+
+static void unsaved(struct screen *s)
+{
+	(void)view_push(s, VIEW_UNSAVED, NULL, NULL, "texts that were never saved: only an editor has them",
+		(const char *[]){ "unsaved", "--json", NULL });
+}
+
+/* The newest is the first. */
+static bool stands_below(const struct screen *s, const char *id)
+{
+	for (size_t i = s->view->at; i < s->view->n; i++)
+		if (s->view->row[i].id && strcmp(s->view->row[i].id, id) == 0)
+			return true;
+	return false;
+}
+
 static void compare(struct screen *s)
 {
-	const char *id = id_of(s);
+	const char *id = id_of(s), *older, *newer;
 	autofree char *title = NULL;
 
 	if (!id)
@@ -242,8 +297,10 @@ static void compare(struct screen *s)
 		(void)snprintf(s->message, sizeof(s->message), "%.8s: now c on the other one", id);
 		return;
 	}
-	title = xasprintf("%.8s against %.8s", s->compare, id);
-	text_view(s, title, (const char *[]){ "diff", s->compare, id, NULL });
+	older = stands_below(s, s->compare) ? s->compare : id;
+	newer = older == id ? s->compare : id;
+	title = xasprintf("%.8s against %.8s", older, newer);
+	text_view(s, title, (const char *[]){ "diff", older, newer, NULL });
 	free(s->compare);
 	s->compare = NULL;
 }
@@ -271,6 +328,11 @@ static void previous(struct screen *s)
 
 /* ---- what writes: recover itself, with its plan and its question ------------- */
 
+void keys_title(struct screen *s)
+{
+	(void)view_push(s, VIEW_SNAPSHOTS, NULL, NULL, " Holdfast: snapshots", NULL);
+}
+
 void keys_snapshots(struct screen *s)
 {
 	while (s->view) {
@@ -279,18 +341,13 @@ void keys_snapshots(struct screen *s)
 		s->view = v->below;
 		view_free(v);
 	}
-	(void)view_push(s, VIEW_SNAPSHOTS, NULL, NULL, " Holdfast: snapshots",
-		(const char *[]){ "list", "--json", "--events", NULL });
+	keys_title(s);
+	view_start(s, s->view, (const char *[]){ "list", "--json", "--events", NULL });
 	for (size_t i = 0; i < s->n_head; i++)
 		free(s->head[i].text);
 	s->n_head = 0;
 	feed_stop(&s->head_feed);
 	(void)feed_start(s, &s->head_feed, NULL);
-}
-
-static bool is_hunk(const struct row *row)
-{
-	return strncmp(row->text, "@@", 2) == 0;
 }
 
 /* The change the cursor stands in, then on to the next. */
@@ -299,14 +356,14 @@ static void choose_hunk(struct screen *s)
 	struct view *v = s->view;
 	size_t at = v->at;
 
-	while (at < v->n && at > 0 && !is_hunk(&v->row[at]))
+	while (at < v->n && at > 0 && !v->row[at].hunk)
 		at--;
-	if (at >= v->n || !is_hunk(&v->row[at])) {
+	if (at >= v->n || !v->row[at].hunk) {
 		say(s, "no change stands here");
 		return;
 	}
 	v->row[at].chosen = !v->row[at].chosen;
-	for (at = v->at + 1; at < v->n && !is_hunk(&v->row[at]); at++)
+	for (at = v->at + 1; at < v->n && !v->row[at].hunk; at++)
 		;
 	if (at < v->n)
 		view_to(s, at);
@@ -320,7 +377,7 @@ static char *hunk_numbers(struct screen *s)
 	size_t n = 0, here_n = 0;
 
 	for (size_t i = 0; i < v->n; i++) {
-		if (!is_hunk(&v->row[i]))
+		if (!v->row[i].hunk)
 			continue;
 		n++;
 		if (i <= v->at)
@@ -385,6 +442,11 @@ static void restore(struct screen *s)
 		restore_hunks(s);
 		return;
 	}
+	if (here(s) && here(s)->buffer) {
+		(void)feed_run(s, true, (const char *[]){ "unsaved", "restore", here(s)->buffer, NULL });
+		keys_snapshots(s);
+		return;
+	}
 	if (!id)
 		return;
 	words[n++] = "restore";
@@ -427,6 +489,55 @@ static void redraw(struct screen *s)
 	(void)clearok(curscr, TRUE);
 }
 
+static void halves(struct screen *s)
+{
+	s->inline_ = !s->inline_;
+	say(s, COLS < SCREEN_WIDE ? "there is no room for two halves: 120 columns are needed"
+	       : s->inline_	  ? "before and after one below the other"
+				  : "before and after beside each other");
+}
+
+static void peek(struct screen *s)
+{
+	s->no_peek = !s->no_peek;
+	peek_stop(s);
+	say(s, COLS < SCREEN_WIDE && LINES < SCREEN_TALL
+		       ? "there is no room to show it here: 120 columns or 36 rows are needed"
+	       : s->no_peek ? "the list alone"
+			    : "what a row is about stands with it");
+}
+
+static void mouse(struct screen *s)
+{
+	s->mouse = !s->mouse;
+	(void)mousemask(s->mouse ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+	(void)mouseinterval(0);
+	say(s, s->mouse ? "a click chooses, another opens, the wheel moves; M: the terminal's own again" : "the mouse is the terminal's");
+}
+
+static void clicked(struct screen *s)
+{
+	struct view *v = s->view;
+	MEVENT e;
+	size_t at;
+
+	if (getmouse(&e) != OK)
+		return;
+	if (e.bstate & (BUTTON4_PRESSED | BUTTON5_PRESSED)) {
+		view_move(s, e.bstate & BUTTON4_PRESSED ? -3 : 3);
+		return;
+	}
+	if (e.y < view_head_rows(s) || e.x >= peek_split(s).columns || e.y - view_head_rows(s) >= peek_split(s).rows)
+		return;
+	at = v->top + (size_t)(e.y - view_head_rows(s));
+	if (at >= v->n)
+		return;
+	if (at == v->at)
+		open_row(s);
+	else
+		view_to(s, at);
+}
+
 static void what_command(struct screen *s)
 {
 	say(s, s->view->command ? s->view->command : "");
@@ -441,19 +552,22 @@ static const struct binding {
 	const char *keys, *help, *hint;	/* hint: in the bottom line of these views */
 } bindings[] = {
 	{ { '\n', '\r', KEY_ENTER, KEY_RIGHT }, ANYWHERE, open_row, "Enter, Right", "look into it", "Enter open" },
+	{ { '?', KEY_F(1) }, ANYWHERE, keys_help, "?, F1", "this help", "? help" },
 	{ { 'q', 27, KEY_LEFT, KEY_BACKSPACE }, ANYWHERE, back, "q, Esc, Left", "back; from the first view: leave", "q back" },
-	{ { 'r' }, ROWS | HUNKS, restore, "r", "restore: the snapshot, the chosen paths or changes; the plan is shown first", "r restore" },
+	{ { 'r' }, ROWS | HUNKS | BUFFERS, restore, "r", "restore the snapshot, chosen paths, changes; plan first", "r restore" },
 	{ { ' ' }, PATHS | HUNKS, choose, "Space", "choose this path, or this change of a diff (for r)", "Space choose" },
 	{ { 'u' }, ANYWHERE, undo, "u", "take the last restore back", NULL },
-	{ { 'd' }, ROWS, diff_before, "d", "what changed from the snapshot before", "d diff" },
+	{ { 'd' }, ROWS | BUFFERS, diff_before, "d", "what changed from the snapshot before", "d diff" },
 	{ { 'w' }, ROWS, diff_now, "w", "what differs in the workspace now", "w vs now" },
 	{ { 'c' }, SNAPSHOTS, compare, "c", "compare two: c on one, c on the other", NULL },
 	{ { 't' }, ROWS, open_tree, "t", "all files of the snapshot", "t tree" },
-	{ { 'v' }, PATHS, content, "v", "the file as it was", "v view" },
+	{ { 'v' }, PATHS | BUFFERS, content, "v", "the file as it was", "v view" },
 	{ { 'h' }, PATHS, history, "h", "every version of this path", "h history" },
 	{ { 'm' }, SNAPSHOTS, mark, "m", "give the snapshot a name", NULL },
 	{ { 'D' }, ANYWHERE, deleted, "D", "files that are gone", "D deleted" },
+	{ { 'U' }, ANYWHERE, unsaved, "U", "texts that were never saved", "U unsaved" },
 	{ { 'f' }, ANYWHERE, find, "f", "find a path over all time", NULL },
+	{ { 'F' }, ANYWHERE, find_text, "F", "find a text over all time", NULL },
 	{ { 'R' }, ANYWHERE, report, "R", "what happened: the last crash", "R report" },
 	{ { 'S' }, ANYWHERE, status, "S", "how well this workspace is protected", NULL },
 	{ { 'j', KEY_DOWN, 14 }, ANYWHERE, down, "j, Down", "down", NULL },
@@ -466,9 +580,11 @@ static const struct binding {
 	{ { 'n' }, ANYWHERE, next, "n", "the next hit", NULL },
 	{ { 'N' }, ANYWHERE, previous, "N", "the one before", NULL },
 	{ { ':' }, ANYWHERE, what_command, ":", "the command that shows the same", NULL },
+	{ { '|' }, ANYWHERE, halves, "|", "a diff in two halves or in one (120 columns)", NULL },
+	{ { 'p' }, ANYWHERE, peek, "p", "what a row is about, beside or below the list", NULL },
+	{ { 'M' }, ANYWHERE, mouse, "M", "the mouse: a click chooses, another opens", NULL },
 	{ { 'L' }, ANYWHERE, again, "L", "look again: the list anew", NULL },
 	{ { 12 }, ANYWHERE, redraw, "Ctrl-L", "draw anew", NULL },
-	{ { '?' , KEY_F(1) }, ANYWHERE, keys_help, "?, F1", "this help", "? help" },
 	{ { 'Q' }, ANYWHERE, quit, "Q", "leave", NULL },
 };
 enum { N_BINDINGS = sizeof(bindings) / sizeof(*bindings) };
@@ -476,6 +592,10 @@ enum { N_BINDINGS = sizeof(bindings) / sizeof(*bindings) };
 void keys_do(struct screen *s, int key)
 {
 	*s->message = '\0';
+	if (key == KEY_MOUSE) {
+		clicked(s);
+		return;
+	}
 	for (size_t i = 0; i < N_BINDINGS; i++) {
 		const struct binding *b = &bindings[i];
 
@@ -506,14 +626,15 @@ void keys_help(struct screen *s)
 	v->exit_code = 0;
 }
 
-const char *keys_hint(enum view_kind kind)
+const char *keys_hint(enum view_kind kind, int width)
 {
 	static char line[256];
 	size_t n = 0;
 
 	*line = '\0';
 	for (size_t i = 0; i < N_BINDINGS; i++)
-		if (bindings[i].hint && bindings[i].in & IN(kind) && n + strlen(bindings[i].hint) + 3 < sizeof(line))
+		if (bindings[i].hint && bindings[i].in & IN(kind) && n + strlen(bindings[i].hint) + 3 < sizeof(line) &&
+			(int)(n + strlen(bindings[i].hint)) + 2 <= width)
 			n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n ? "  " : " ", bindings[i].hint);
 	return line;
 }

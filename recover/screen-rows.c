@@ -162,6 +162,7 @@ static void change(struct view *v, const cJSON *o)
 	row = add(v, &b);
 	row->path = xstrdup(path);
 	row->folder = folder;
+	row->added = *c == 'A';
 	row->style = style_of(o);
 	if (row->style == STYLE_PLAIN)
 		row->style = *c == 'A' ? STYLE_ADDED : *c == 'D' ? STYLE_REMOVED : *c == 'M' ? STYLE_PLAIN : STYLE_DIM;
@@ -211,28 +212,120 @@ static void version(struct view *v, const cJSON *o)
 		    text_size((uint64_t)number(o, "size"), size), path) < 0)
 		xalloc_failed();
 	add_flags(o, &b);
+	if (*word(o, "line") && buf_printf(&b, "  %s", word(o, "line")) < 0)
+		xalloc_failed();
 	row = add(v, &b);
 	row->path = xstrdup(path);
-	row->id = *id ? xstrdup(id) : NULL;
+	row->added = strcmp(word(o, "change"), "added") == 0;
+	/* The editors' own copies stand among the snapshots, with ids of another kind. */
+	if (strcmp(word(o, "change"), "unsaved") == 0)
+		row->buffer = xstrdup(id);
+	else if (strcmp(word(o, "change"), "local-history") != 0)
+		row->id = *id ? xstrdup(id) : NULL;
 	row->style = strcmp(word(o, "change"), "deleted") == 0 ? STYLE_REMOVED : style_of(o);
+}
+
+/* A text that only an editor has. */
+static void buffer(struct view *v, const cJSON *o)
+{
+	const cJSON *path = cJSON_GetObjectItemCaseSensitive(o, "path");
+	const char *disk = word(o, "disk"), *held = word(o, "held");
+	struct buf b = BUF_INIT;
+	char when[20], size[16];
+	struct row *row;
+
+	put_time(word(o, "time"), when);
+	if (buf_printf(&b, "%s %9s  %s  (%s%s%s%s)", when,
+		    text_size((uint64_t)number(o, "size"), size), word(o, "name"), word(o, "editor"),
+		    !cJSON_IsString(path)	  ? "; has no file"
+		    : strcmp(disk, "none") == 0  ? "; its file is gone"
+		    : strcmp(disk, "newer") == 0 ? "; the file is newer"
+		    : strcmp(disk, "same") == 0  ? "; the file is the same"
+						 : "; the file is older",
+		    strcmp(held, "torn") == 0 ? "; the version before: the editor's copy is cut off" : "",
+		    strcmp(held, "gone") == 0 ? "; the editor has it no more" : "") < 0)
+		xalloc_failed();
+	row = add(v, &b);
+	row->buffer = xstrdup(word(o, "id"));
+}
+
+/* "@@ -1,7 +1,8 @@": what belongs to it is counted, for "--- x" may be a line that went. */
+static void begin_hunk(struct view *v, const char *line)
+{
+	unsigned a, b;
+
+	v->left = v->right = 1;
+	if (sscanf(line, "@@ -%u,%u", &a, &b) == 2)
+		v->left = b;
+	line = strchr(line, '+');
+	if (line && sscanf(line, "+%u,%u", &a, &b) == 2)
+		v->right = b;
+	v->pair = v->n + 1;
+}
+
+static void count_down(struct view *v, char c)
+{
+	if (v->left && (c == '-' || c == ' ' || !c))
+		v->left--;
+	if (v->right && (c == '+' || c == ' ' || !c))
+		v->right--;
+}
+
+static struct row *add_text(struct view *v, const char *line)
+{
+	struct buf b = BUF_INIT;
+
+	if (buf_addstr(&b, line) < 0)
+		xalloc_failed();
+	return add(v, &b);
+}
+
+/* A line of a hunk: what went at the left, what came at the right, beside what went just before. */
+static void half(struct view *v, const char *line)
+{
+	const char *content = *line ? line + 1 : line;
+	struct row *row;
+
+	if (*line == '+' && v->pair < v->n) {
+		row = &v->row[v->pair++];
+		free(row->right);
+	} else {
+		row = add_text(v, *line == '+' ? "" : content);
+		if (*line != '-')
+			v->pair = v->n;
+		if (*line == '-')
+			row->style = STYLE_REMOVED;
+	}
+	row->right = xstrdup(*line == '-' ? "" : content);
+	if (*line == '+')
+		row->right_style = STYLE_ADDED;
 }
 
 static void text(struct view *v, const char *line)
 {
-	struct buf b = BUF_INIT;
+	bool in = (v->left || v->right) && (!*line || strchr(" +-", *line));
 	struct row *row;
 
-	if (buf_addstr(&b, line) < 0)
-		xalloc_failed();
-	row = add(v, &b);
-	if (strncmp(line, "diff --git", 10) == 0 || strncmp(line, "+++", 3) == 0 || strncmp(line, "---", 3) == 0)
-		row->style = STYLE_HEAD;
-	else if (strncmp(line, "@@", 2) == 0)
+	if (v->kind != VIEW_TEXT && v->kind != VIEW_DIFF) {
+		(void)add_text(v, line);
+	} else if (in) {
+		count_down(v, *line);
+		if (v->halves) {
+			half(v, line);
+			return;
+		}
+		row = add_text(v, line);
+		row->style = *line == '+' ? STYLE_ADDED : *line == '-' ? STYLE_REMOVED : STYLE_PLAIN;
+	} else if (strncmp(line, "@@ -", 4) == 0) {
+		begin_hunk(v, line);
+		row = add_text(v, line);
 		row->style = STYLE_HUNK;
-	else if (*line == '+')
-		row->style = STYLE_ADDED;
-	else if (*line == '-')
-		row->style = STYLE_REMOVED;
+		row->hunk = true;
+	} else {
+		row = add_text(v, line);
+		if (strncmp(line, "diff --git", 10) == 0 || strncmp(line, "+++ ", 4) == 0 || strncmp(line, "--- ", 4) == 0)
+			row->style = STYLE_HEAD;
+	}
 }
 
 static void object(struct view *v, const cJSON *o)
@@ -249,6 +342,9 @@ static void object(struct view *v, const cJSON *o)
 		break;
 	case VIEW_TREE:
 		entry(v, o);
+		break;
+	case VIEW_UNSAVED:
+		buffer(v, o);
 		break;
 	default:
 		version(v, o);
@@ -277,6 +373,8 @@ void rows_release(struct view *v)
 {
 	for (size_t i = 0; i < v->n; i++) {
 		free(v->row[i].text);
+		free(v->row[i].right);
+		free(v->row[i].buffer);
 		free(v->row[i].path);
 		free(v->row[i].id);
 		free(v->row[i].event);
@@ -284,4 +382,5 @@ void rows_release(struct view *v)
 	free(v->row);
 	v->row = NULL;
 	v->n = v->cap = 0;
+	v->left = v->right = 0;
 }

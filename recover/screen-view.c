@@ -13,8 +13,7 @@ static void style(unsigned char of, bool reverse)
 	term_style((enum term_style)of, of == STYLE_HUNK || of == STYLE_HEAD || of == STYLE_WARN, reverse);
 }
 
-/* The title, and what happened above the first view. */
-static int head_rows(const struct screen *s)
+int view_head_rows(const struct screen *s)
 {
 	int n = 1;
 
@@ -25,7 +24,7 @@ static int head_rows(const struct screen *s)
 
 size_t view_height(const struct screen *s)
 {
-	int h = LINES - head_rows(s) - 1;
+	int h = peek_split(s).rows;
 
 	return h > 1 ? (size_t)h : 1;
 }
@@ -62,7 +61,7 @@ void view_move(struct screen *s, long by)
 /* In any case of letters, as far as ASCII goes. */
 static bool matches(const struct row *row, const char *word)
 {
-	return strcasestr(row->text, word) != NULL;
+	return strcasestr(row->text, word) || (row->right && strcasestr(row->right, word));
 }
 
 void view_search(struct screen *s, int direction, bool from_here)
@@ -82,11 +81,27 @@ void view_search(struct screen *s, int direction, bool from_here)
 	(void)snprintf(s->message, sizeof(s->message), "not found: %s", s->word);
 }
 
-static void draw_row(int y, const struct row *row, bool at)
+/* One half is as wide as the other, or a column less. */
+static void draw_halves(int y, int x, int width, const struct row *row, bool at)
+{
+	int left = (width - 3) / 2;
+
+	style(row->style, at);
+	term_put(y, x, left, row->text);
+	style(STYLE_DIM, at);
+	term_put(y, x + left, 3, term_is_utf8() ? " \xe2\x94\x82 " : " | ");
+	style(row->right_style, at);
+	term_put(y, x + left + 3, width - left - 3, row->right);
+}
+
+void view_draw_row(int y, int x, int width, const struct row *row, bool at)
 {
 	style(row->style, at);
-	term_put(y, 0, 1, row->chosen ? "*" : " ");
-	term_put(y, 1, COLS - 1, row->text);
+	term_put(y, x, 1, row->chosen ? "*" : " ");
+	if (row->right && width > 20)
+		draw_halves(y, x + 1, width - 1, row, at);
+	else
+		term_put(y, x + 1, width - 1, row->text);
 	term_style(TERM_PLAIN, false, false);
 }
 
@@ -96,7 +111,7 @@ static void draw_head(const struct screen *s)
 	char right[64], state[24] = "";
 	int n;
 
-	if (v->feed.pid)
+	if (v->exit_code == -1)
 		(void)snprintf(state, sizeof(state), "...");
 	else if (v->exit_code > 1)
 		(void)snprintf(state, sizeof(state), " (exit %d)", v->exit_code);
@@ -105,7 +120,7 @@ static void draw_head(const struct screen *s)
 	term_put(0, 0, COLS - n, v->title);
 	term_put(0, COLS - n > 0 ? COLS - n : 0, n, right);
 	term_style(TERM_PLAIN, false, false);
-	for (int i = 1; i < head_rows(s); i++) {
+	for (int i = 1; i < view_head_rows(s); i++) {
 		const struct row *row = i - 1 < (int)s->n_head ? &s->head[i - 1] : NULL;
 
 		if (!row) {
@@ -119,52 +134,104 @@ static void draw_head(const struct screen *s)
 	}
 }
 
+/* A diff in halves where they are wide enough to be read, and the user wants it so. */
+static void fit_halves(struct screen *s)
+{
+	struct view *v = s->view;
+	bool halves = COLS >= SCREEN_WIDE && !s->inline_;
+
+	if ((v->kind != VIEW_DIFF && v->kind != VIEW_TEXT) || v->halves == halves)
+		return;
+	v->halves = halves;
+	if (v->words && v->n) {
+		v->at = v->top = 0;
+		view_start(s, v, NULL);
+	}
+}
+
 void view_draw(struct screen *s)
 {
 	const struct view *v = s->view;
 	size_t h = view_height(s);
-	int y = head_rows(s);
+	int y = view_head_rows(s), columns = peek_split(s).columns;
 
+	fit_halves(s);
 	keep_in_sight(s);
 	draw_head(s);
 	for (size_t i = 0; i < h; i++, y++) {
 		if (v->top + i < v->n) {
-			draw_row(y, &v->row[v->top + i], v->top + i == v->at);
+			view_draw_row(y, 0, columns, &v->row[v->top + i], v->top + i == v->at);
 		} else {
 			(void)move(y, 0);
 			(void)clrtoeol();
-			if (i == 0 && !v->n && !v->feed.pid)
-				term_put(y, 1, COLS - 1, v->note ? v->note : "nothing");
+			if (i == 0 && !v->n && v->exit_code != -1)
+				term_put(y, 1, columns - 1, v->note ? v->note : "nothing");
 		}
 	}
+	peek_draw(s);
 	term_style(TERM_PLAIN, true, false);
-	term_put(LINES - 1, 0, COLS - 1, *s->message ? s->message : keys_hint(v->kind));
+	term_put(LINES - 1, 0, COLS - 1, *s->message ? s->message : keys_hint(v->kind, COLS - 1));
 	term_style(TERM_PLAIN, false, false);
 	(void)clrtoeol();
 	(void)move(LINES - 1, COLS - 1);
 	(void)refresh();
 }
 
-struct view *view_push(struct screen *s, enum view_kind kind, const char *id, const char *path, const char *title,
-	const char *const *words)
+struct view *view_new(struct screen *s, enum view_kind kind, const char *id, const char *path, const char *title)
 {
 	struct view *v = xcalloc(1, sizeof(*v));
-	int r;
 
 	v->kind = kind;
+	v->serial = ++s->serial;
 	v->title = xstrdup(title);
 	v->id = id ? xstrdup(id) : NULL;
 	v->path = path ? xstrdup(path) : NULL;
 	v->feed.fd = -1;
 	v->exit_code = -1;
+	return v;
+}
+
+static char **copy_words(const char *const *words)
+{
+	size_t n = 0;
+	char **c;
+
+	while (words[n])
+		n++;
+	c = xcalloc(n + 1, sizeof(*c));
+	for (size_t i = 0; i < n; i++)
+		c[i] = xstrdup(words[i]);
+	return c;
+}
+
+void view_start(struct screen *s, struct view *v, const char *const *words)
+{
+	int r;
+
+	feed_stop(&v->feed);
+	rows_release(v);
+	if (words) {
+		v->words = copy_words(words);
+		v->command = feed_command(words);
+	}
+	v->exit_code = -1;
+	r = feed_start(s, &v->feed, (const char *const *)v->words);
+	if (r == 0)
+		return;
+	v->exit_code = 4;
+	(void)snprintf(s->message, sizeof(s->message), "%s: %s", s->recover, strerror(-r));
+}
+
+struct view *view_push(struct screen *s, enum view_kind kind, const char *id, const char *path, const char *title,
+	const char *const *words)
+{
+	struct view *v = view_new(s, kind, id, path, title);
+
+	v->halves = (kind == VIEW_DIFF || kind == VIEW_TEXT) && COLS >= SCREEN_WIDE && !s->inline_;
 	v->below = s->view;
 	s->view = v;
-	if (!words)
-		return v;
-	v->command = feed_command(words);
-	r = feed_start(s, &v->feed, words);
-	if (r < 0)
-		(void)snprintf(s->message, sizeof(s->message), "%s: %s", s->recover, strerror(-r));
+	if (words)
+		view_start(s, v, words);
 	return v;
 }
 
@@ -177,6 +244,9 @@ void view_free(struct view *v)
 	free(v->id);
 	free(v->path);
 	free(v->note);
+	for (size_t i = 0; v->words && v->words[i]; i++)
+		free(v->words[i]);
+	free(v->words);
 	free(v);
 }
 

@@ -2,18 +2,18 @@
  * others.
  *
  * A view is a list of rows that a child process, recover itself, prints: the screen knows no store.
- * Rows come as
- * they are printed, keys are answered meanwhile. Whatever writes (restore, undo, mark) is recover
- * too, on the terminal,
- * with its own plan and question. So the screen can do nothing that the command line does not do,
- * and
- * shows the command it runs.
+ * Rows come as they are printed, keys are answered meanwhile. Whatever writes (restore, undo, mark)
+ * is recover too, on the terminal, with its own plan and question. So the screen can do nothing
+ * that the command line does not do, and shows the command it runs.
+ *
+ * Where there is room, what the chosen row is about stands beside the list (120 columns) or below
+ * it (36 rows): the peek, a view of its own that takes no keys. A diff that has the screen to
+ * itself stands in two halves, before and after, from 120 columns on.
  *
  * screen_main.c: the terminal, the loop. screen-view.c: rows on the screen, moving, searching.
- * screen-feed.c: the child and
- * its lines. screen-rows.c: a line of JSON or of text into a row. screen-keys.c: what each key
- * does. screen-dialogue.c: where
- * the terminal is dumb. */
+ * screen-peek.c: the peek. screen-feed.c: the child and its lines. screen-rows.c: a line of JSON or
+ * of text into a row. screen-keys.c: what each key does. screen-dialogue.c: where the terminal is
+ * dumb. */
 #ifndef RECOVER_SCREEN_H
 #define RECOVER_SCREEN_H
 
@@ -32,6 +32,7 @@ enum view_kind {
 	VIEW_HISTORY,	/* of one path */
 	VIEW_DELETED,
 	VIEW_FOUND,
+	VIEW_UNSAVED,	/* texts that only an editor has */
 	VIEW_TEXT,	/* a diff, a file, a report */
 	VIEW_DIFF,	/* of one file against the workspace: its hunks can be chosen */
 	VIEW_HELP,
@@ -43,13 +44,17 @@ enum style {
 	STYLE_HEAD = TERM_BLUE, STYLE_WARN = TERM_YELLOW, STYLE_DIM = TERM_DIM
 };
 
+enum { SCREEN_WIDE = 120, SCREEN_TALL = 36 };
+
 struct row {
-	char *text;		/* what is shown */
+	char *text;		/* what is shown; of a row in halves the left one */
+	char *right;		/* its right half; NULL: it has none */
 	char *path;		/* NULL: none */
 	char *id;		/* of a snapshot; NULL: the view's */
 	char *event;		/* of something that happened; NULL */
-	bool folder, chosen;
-	unsigned char style;
+	char *buffer;		/* id of an editor's text; NULL */
+	bool folder, chosen, hunk, added;
+	unsigned char style, right_style;
 };
 
 struct feed {
@@ -60,9 +65,11 @@ struct feed {
 
 struct view {
 	struct view *below;	/* the one it came from */
+	unsigned serial;	/* of no other */
 	enum view_kind kind;
 	char *title;
 	char *command;		/* as one would type it */
+	char **words;		/* the same for feed_start; NULL: no child */
 	char *id, *path;	/* what it is about; NULL */
 	char *note;		/* what recover said instead of rows; NULL */
 	struct row *row;
@@ -70,19 +77,31 @@ struct view {
 	size_t top, at;		/* first row on the screen; the one chosen */
 	struct feed feed;
 	int exit_code;		/* of the child; -1: it still runs */
+	bool halves;		/* a diff's rows are made so */
+	unsigned left, right;	/* lines of the hunk that are still to come */
+	size_t pair;		/* the first row whose right half is to come */
 };
 
 struct screen {
 	char *recover;		/* the program */
 	char *workspace, *store;	/* options for it; NULL */
 	struct view *view;	/* on top */
-	struct row head[6];	/* what happened: lines of the summary */
+	struct row head[8];	/* what happened: lines of the summary */
 	size_t n_head;
 	struct feed head_feed;
 	char *word;		/* searched for; NULL */
 	char *compare;		/* id of the first of two snapshots; NULL */
 	char message[256];	/* the bottom line; "" the hints */
 	bool quit;
+	bool inline_, no_peek, mouse;	/* as the user has it */
+	unsigned serial;	/* of the last view */
+	struct view *peek;	/* NULL */
+	unsigned peek_serial;	/* of the view and the row that it is about, */
+	size_t peek_at;
+	unsigned want_serial;	/* and of those where the cursor stands, since */
+	size_t want_at;
+	bool want_row;
+	uint64_t want_ms;
 };
 
 /* screen-feed.c */
@@ -105,6 +124,10 @@ void row_add(struct view *v, const char *line);		/* as the view's kind says */
 void rows_release(struct view *v);
 
 /* screen-view.c */
+/* No child. To be pushed, or freed. */
+struct view *view_new(struct screen *s, enum view_kind kind, const char *id, const char *path, const char *title);
+/* Its child, from the beginning. */
+void view_start(struct screen *s, struct view *v, const char *const *words);
 struct view *view_push(struct screen *s, enum view_kind kind, const char *id, const char *path, const char *title,
 	const char *const *words);
 void view_pop(struct screen *s);
@@ -114,13 +137,29 @@ void view_move(struct screen *s, long by);
 void view_to(struct screen *s, size_t row);
 void view_search(struct screen *s, int direction, bool from_here);
 size_t view_height(const struct screen *s);
+int view_head_rows(const struct screen *s);	/* above the rows */
+void view_draw_row(int y, int x, int width, const struct row *row, bool at);
 /* A line at the bottom; false: Esc or empty. */
 bool view_prompt(struct screen *s, const char *what, char *ret, size_t size);
+
+/* screen-peek.c */
+/* Where the list ends; what is left is the peek's. Without one: the whole screen. */
+struct split {
+	int rows, columns;	/* of the list */
+	bool beside, below;
+};
+struct split peek_split(const struct screen *s);
+void peek_follow(struct screen *s);	/* after keys and rows: where the cursor stands now */
+int peek_wait(const struct screen *s);	/* ms until peek_start is to be called; -1: not */
+void peek_start(struct screen *s);
+void peek_draw(struct screen *s);
+void peek_stop(struct screen *s);
 
 /* screen-keys.c */
 void keys_do(struct screen *s, int key);
 void keys_help(struct screen *s);
-const char *keys_hint(enum view_kind kind);
+const char *keys_hint(enum view_kind kind, int width);
+void keys_title(struct screen *s);			/* the first view, empty */
 void keys_snapshots(struct screen *s);			/* the first view, or anew */
 
 /* screen-dialogue.c: numbered questions instead. An exit code. */

@@ -15,6 +15,8 @@
 #include "screen.h"
 #include "xalloc.h"
 
+enum { MOST_PEEK = 500 };
+
 static void head_line(char *line, void *arg)
 {
 	struct screen *s = arg;
@@ -45,6 +47,11 @@ static bool take_rows(struct screen *s)
 
 		any |= feed_read(&s->head_feed, head_line, s, &code) || s->n_head != n;
 	}
+	if (s->peek && s->peek->feed.fd >= 0) {
+		any |= feed_read(&s->peek->feed, view_line, s->peek, &s->peek->exit_code) || s->peek->n;
+		if (s->peek->n > MOST_PEEK)
+			feed_stop(&s->peek->feed);
+	}
 	for (struct view *v = s->view; v; v = v->below) {
 		size_t n = v->n;
 
@@ -57,17 +64,21 @@ static bool take_rows(struct screen *s)
 	return any;
 }
 
+/* Until a key, a line, or the time for a peek. */
 static int wait_for(struct screen *s)
 {
 	struct pollfd p[16] = { { .fd = STDIN_FILENO, .events = POLLIN } };
 	nfds_t n = 1;
+
+	if (s->peek && s->peek->feed.fd >= 0)
+		p[n++] = (struct pollfd){ .fd = s->peek->feed.fd, .events = POLLIN };
 
 	if (s->head_feed.fd >= 0)
 		p[n++] = (struct pollfd){ .fd = s->head_feed.fd, .events = POLLIN };
 	for (struct view *v = s->view; v && n < 16; v = v->below)
 		if (v->feed.fd >= 0)
 			p[n++] = (struct pollfd){ .fd = v->feed.fd, .events = POLLIN };
-	return poll(p, n, -1) < 0 && errno != EINTR ? -errno : p[0].revents & (POLLHUP | POLLERR) ? -EIO : 0;
+	return poll(p, n, peek_wait(s)) < 0 && errno != EINTR ? -errno : p[0].revents & (POLLHUP | POLLERR) ? -EIO : 0;
 }
 
 static void loop(struct screen *s)
@@ -83,11 +94,17 @@ static void loop(struct screen *s)
 		if (wait_for(s) < 0)
 			break;
 		draw = take_rows(s);
+		if (peek_wait(s) == 0) {
+			peek_start(s);
+			draw = true;
+		}
 		while (!s->quit && !term_ended() && (key = getch()) != ERR) {
 			if (key != KEY_RESIZE)
 				keys_do(s, key);
 			draw = true;
 		}
+		if (!s->quit)
+			peek_follow(s);
 	}
 }
 
@@ -99,6 +116,7 @@ static void release(struct screen *s)
 		s->view = v->below;
 		view_free(v);
 	}
+	peek_stop(s);
 	feed_stop(&s->head_feed);
 	for (size_t i = 0; i < s->n_head; i++)
 		free(s->head[i].text);
@@ -138,6 +156,9 @@ int main(int argc, char **argv)
 	if (term_is_dumb())
 		return dialogue(&s);
 	term_start();
+	/* The page first: those that fill it would take the processor from it. */
+	keys_title(&s);
+	view_draw(&s);
 	keys_snapshots(&s);
 	loop(&s);
 	term_end();
