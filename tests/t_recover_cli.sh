@@ -49,17 +49,6 @@ gives 1 'history of nothing' recover history nosuch
 gives 0 'find' recover find 'to*'
 says '... what is deleted too' "$d/out" 'tool  deleted'
 gives 1 'find nothing' recover find 'zzz*'
-printf 'first line\nthe \303\244pple of the eye\n' >"$w/apple.txt"; snap >/dev/null; held=$(recover list -n 1 --json | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
-printf 'no more\n' >"$w/apple.txt"; snap >/dev/null
-gives 0 'find a text' recover find -t 'pple of'
-says 'in the version that held it, with its line' "$d/out" "^$(echo "$held" | cut -c1-8)  .*  apple.txt:2: the .*pple of the eye\$"
-check 'once' [ "$(wc -l <"$d/out")" = 1 ]
-gives 1 'not in other files' recover find -t 'pple of' 'b*'
-gives 0 'for programs' recover find --json --text 'pple of' 'apple*'
-says 'with id and line' "$d/out" "\"id\":\"$held\".*\"line_number\":2,"
-gives 1 'a text that is nowhere' recover find -t 'zzz nowhere'
-gives 2 'neither path nor text' recover find
-gives 2 'an empty text' recover find -t ''
 gives 0 'deleted' recover deleted
 says '... and who holds it' "$d/out" "^$(printf %.8s "$first").*tool"
 gives 0 'status --json' recover status --json
@@ -146,4 +135,15 @@ if unshare -Urm true 2>/dev/null; then
 else
 	echo "skip a read-only store: no user namespaces here"
 fi
+printf 'first line\nthe \303\244pple of the eye\n' >"$w/apple.txt"; snap >/dev/null; held=$(recover list -n 1 --json | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
+printf 'no more\n' >"$w/apple.txt"; snap >/dev/null
+gives 0 'find a text' recover find -t 'pple of'
+says 'in the version that held it, with its line' "$d/out" "^$(echo "$held" | cut -c1-8)  .*  apple.txt:2: the .*pple of the eye\$"
+check 'once' [ "$(wc -l <"$d/out")" = 1 ]
+gives 1 'not in other files' recover find -t 'pple of' 'b*'
+gives 0 'for programs' recover find --json --text 'pple of' 'apple*'
+says 'with id and line' "$d/out" "\"id\":\"$held\".*\"line_number\":2,"
+gives 1 'a text that is nowhere' recover find -t 'zzz nowhere'
+gives 2 'neither path nor text' recover find
+gives 2 'an empty text' recover find -t ''
 exit $bad
