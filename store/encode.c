@@ -8,6 +8,7 @@
 
 #include "internal.h"
 
+#define TIGHT_MAX (1u << 20)
 #define SPLICE_MAX 96	/* a changed middle up to here is stored literally */
 
 void encoded_release(struct encoded *e)
@@ -57,17 +58,35 @@ static int cctx_ready(struct store *s)
 		r = ZSTD_CCtx_setParameter(s->cctx, ZSTD_c_contentSizeFlag, 0);
 	if (!ZSTD_isError(r))
 		r = ZSTD_CCtx_setParameter(s->cctx, ZSTD_c_dictIDFlag, 0);
-	if (!ZSTD_isError(r))
-		r = ZSTD_CCtx_setParameter(
-			s->cctx, ZSTD_c_compressionLevel, s->opt.level ? s->opt.level : 3);
 	return ZSTD_isError(r) ? -ENOTSUP : 0;
 }
 
+/* The highest levels take many times the input's size in memory, and find nothing more in what does not
+ * shrink. */
+static int best_level(const struct store *s, size_t n, size_t prefix_len)
+{
+	if (!s->tight)
+		return s->opt.level ? s->opt.level : 3;
+	return n + prefix_len > TIGHT_MAX ? 9 : prefix_len ? 10 : 19;
+}
+
+static int set_level(struct store *s, int level)
+{
+	int r = cctx_ready(s);
+
+	if (r < 0 || s->cctx_level == level)
+		return r;
+	if (ZSTD_isError(ZSTD_CCtx_setParameter(s->cctx, ZSTD_c_compressionLevel, level)))
+		return -ENOTSUP;
+	s->cctx_level = level;
+	return 0;
+}
+
 static int zstd_into(struct store *s, const void *p, size_t n, const void *prefix,
-	size_t prefix_len, struct buf *out)
+	size_t prefix_len, int level, struct buf *out)
 {
 	size_t bound = ZSTD_compressBound(n), r;
-	int e = cctx_ready(s);
+	int e = set_level(s, level);
 
 	if (e < 0 || (e = buf_reserve(out, bound)) < 0)
 		return e;
@@ -126,16 +145,22 @@ static int encode_delta(struct store *s, const struct pend *p, const struct rbuf
 	if (buf_add_varint(out, pre) < 0 || buf_add_varint(out, suf) < 0)
 		return -ENOMEM;
 	return zstd_into(s, b + pre, mid, a + delta_from(pre),
-		delta_to(base->len, suf) - delta_from(pre), out);
+		delta_to(base->len, suf) - delta_from(pre),
+		best_level(s, mid, delta_to(base->len, suf) - delta_from(pre)), out);
 }
 
 static int encode_whole(struct store *s, uint8_t type, const void *p, size_t n, const uint8_t *ids,
 	uint32_t n_ids, uint8_t *ret_enc, struct buf *out)
 {
+	size_t n_prefix = type == OBJ_TREE ? 20 * (size_t)n_ids : 0;
 	int r;
 
 	*ret_enc = type == OBJ_TREE ? ENC_ZIDS : ENC_ZSTD;
-	r = zstd_into(s, p, n, ids, type == OBJ_TREE ? 20 * (size_t)n_ids : 0, out);
+	r = zstd_into(s, p, n, ids, n_prefix, s->tight ? 1 : best_level(s, n, 0), out);
+	if (r == 0 && s->tight && out->len < n - n / 16) {
+		out->len = 0;
+		r = zstd_into(s, p, n, ids, n_prefix, best_level(s, n, 0), out);
+	}
 	if (r == 0 && out->len >= n) {
 		*ret_enc = ENC_RAW;
 		out->len = 0;
@@ -255,9 +280,14 @@ static bool wants_solid(const struct pend *p, uint8_t type)
 	return p->type == type && !p->base && p->raw->len <= SOLID_MAX;
 }
 
+static size_t solid_max(const struct store *s)
+{
+	return s->tight ? SOLID_TIGHT : SOLID_MAX;
+}
+
 /* Objects without a base share frames, by type; the others follow one by one, in their order (a
  * snapshot stays last). */
-static uint32_t make_plan(const struct pend *p, uint32_t n, uint32_t *order, struct plan *pl)
+static uint32_t make_plan(const struct store *s, const struct pend *p, uint32_t n, uint32_t *order, struct plan *pl)
 {
 	static const uint8_t solid_types[] = { OBJ_BLOB, OBJ_TREE };
 	uint32_t at = 0, n_pl = 0;
@@ -269,7 +299,7 @@ static uint32_t make_plan(const struct pend *p, uint32_t n, uint32_t *order, str
 		for (uint32_t i = 0; i < n; i++) {
 			if (!wants_solid(&p[i], solid_types[t]))
 				continue;
-			if (!cur || bytes + p[i].raw->len > SOLID_MAX) {
+			if (!cur || bytes + p[i].raw->len > solid_max(s)) {
 				cur = &pl[n_pl++];
 				*cur = (struct plan){ .first = at };
 				bytes = 0;
@@ -302,7 +332,7 @@ int encode_batch(
 
 	if (!order || !pl || !e.frames || !e.raw || !e.ids || !e.slot)
 		return -ENOMEM;
-	n_pl = make_plan(p, n, order, pl);
+	n_pl = make_plan(s, p, n, order, pl);
 	for (uint32_t i = 0; i < n; i++) {
 		e.slot[order[i]] = i;
 		e.raw[i] = (uint32_t)p[order[i]].raw->len;

@@ -35,6 +35,7 @@
  *	live		which objects the kept ones want
  *	rewrite		one segment without the rest
  *	prune, pruned	all of that in order; a catalogue that was left behind
+ *	tidy		segments written tighter
  *	room		quota, floor, reserve */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
@@ -53,12 +54,14 @@
 #define SEG_SIZE_DEFAULT (64u << 20)
 #define SEG_SIZE_MAX	(192u << 20)	/* offsets have 28 bits in a loc */
 #define REWRITE_NAME	"rewrite"	/* log/: a segment in the making (rewrite.c) */
+#define TIDY_NAME	"tidy"		/* log/: how the names of tidy's begin (tidy.c) */
 #define RECORD_MARK	0xD7
 #define SNAPSHOT_MIN	64	/* no snapshot's record is shorter */
 #define HEAD_MAX	(4u << 20)	/* longest body we accept */
 #define OBJECT_MAX	(64u << 20)	/* longest raw object we accept */
 #define LARGE_MIN	(4u << 20)	/* files from here on are chunked */
 #define SOLID_MAX	(256u << 10)	/* raw bytes in a solid frame */
+#define SOLID_TIGHT	(1u << 20)	/* the same of tidy's */
 #define BATCH_BYTES	(1u << 20)	/* raw bytes in a record */
 #define BATCH_OBJECTS	512
 #define PATH_BYTES_MAX	(1u << 20)
@@ -128,6 +131,10 @@ int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last);
 int seg_count(struct store *s, uint32_t *ret);
 /* Opened, header checked. */
 int seg_get(struct store *s, uint32_t no, struct segment **ret);
+int seg_get_as(struct store *s, uint32_t no, const char *name, struct segment **ret);	/* if it is not open */
+/* Its records up to this offset are as tidy left them (0: none); said in a file that has no name yet. */
+uint64_t seg_tidied(const struct segment *g);
+int seg_set_tidied(struct segment *g, uint64_t upto);
 int seg_size(struct store *s, uint32_t no, uint64_t *ret);
 int seg_create(struct store *s, uint32_t no);
 int seg_create_as(struct store *s, uint32_t no, const char *name); /* not yet under its own name */
@@ -780,6 +787,8 @@ struct store {
 	struct store_txn *txn;		/* the running one */
 
 	ZSTD_CCtx *cctx;
+	int cctx_level;
+	bool tight;			/* what is encoded is to be as small as can be, whatever it costs */
 	ZSTD_DCtx *dctx;
 	struct head *heads[HEAD_CACHE];
 	loc_t head_at[HEAD_CACHE];

@@ -9,6 +9,7 @@
 #include "../lib/names.h"
 #include "../lib/text.h"
 #include "internal.h"
+#include "tidy.h"
 
 const char *store_dir(const struct store *s)
 {
@@ -610,6 +611,7 @@ int store_writer_ready(struct store *s)
 	if (s->cat_damaged || is_bad(s))
 		remove_catalogue(s);
 	died = unlinkat(s->logfd, REWRITE_NAME, 0) == 0;	/* a prune did */
+	store_tidy_clean(s);
 	r = learn_id(s);
 	if (r == 0)
 		r = writer_catalogue(s, &end);

@@ -5,8 +5,10 @@
  * base if that stays, else against the nearest of the chain, or one that took its place. Lists
  * of changes (manifests) go with their snapshot. Dropped snapshots become one record of their
  * changes, in front of the next one that stays or at the end of the segment. */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "hash.h"
@@ -24,10 +26,14 @@ struct place {			/* from an object of the old segment to one of the new */
 
 struct rewrite {
 	struct store *s, *out;	/* out: a handle on the new file alone */
-	const struct live *live;
+	const struct live *live;	/* NULL: all that is in it */
 	const struct dropped *dropped;
 	uint32_t no;
+	char name[96];		/* of the file in the making */
 	uint64_t off;		/* the next record of the old one */
+	uint64_t tight_from;	/* what comes before it is tight already (seg_tidied) */
+	uint64_t tidied;	/* so much of the new one is */
+	bool loose;		/* and no more than that */
 	bool named;		/* the file is there */
 	struct place *map;
 	size_t n_map, cap_map;
@@ -154,10 +160,9 @@ static void out_free(struct store *o)
 	free(o);
 }
 
-static int out_open(struct rewrite *w)
+static int out_handle(struct rewrite *w)
 {
 	struct store *o = w->out = calloc(1, sizeof(*o));
-	int r;
 
 	if (!o)
 		return -ENOMEM;
@@ -169,8 +174,18 @@ static int out_open(struct rewrite *w)
 	o->opt = w->s->opt;
 	memcpy(o->id, w->s->id, 16);
 	o->have_id = true;
-	(void)unlinkat(o->logfd, REWRITE_NAME, 0);
-	r = seg_create_as(o, w->no, REWRITE_NAME);
+	return 0;
+}
+
+static int out_open(struct rewrite *w)
+{
+	int r = out_handle(w);
+	struct store *o = w->out;
+
+	if (r < 0)
+		return r;
+	(void)unlinkat(o->logfd, w->name, 0);
+	r = seg_create_as(o, w->no, w->name);
 	w->named = r == 0;
 	return r;
 }
@@ -347,6 +362,14 @@ static int put_run(struct rewrite *w)
 	return put_snap(w, &last, OBJ_DROPPED, &f);
 }
 
+/* Is it one that counts no more? */
+static bool goes(struct rewrite *w, loc_t loc)
+{
+	autoput(snap_release) struct snap sn = { .info = { 0 } };
+
+	return snap_read(w->s, loc, &sn, NULL) == 0 && dropped_has(w->dropped, sn.info.seq);
+}
+
 /* A snapshot of the old segment at loc. *ret_copy: its record may be copied as it is. */
 static int meet_snap(struct rewrite *w, loc_t loc, uint8_t type, bool *ret_keep, bool *ret_copy)
 {
@@ -403,7 +426,7 @@ static int choose(struct rewrite *w, const struct head *h, struct stay *st)
 		case OBJ_BLOB:
 		case OBJ_TREE:
 		case OBJ_LARGE:
-			keep = live_has(w->live, &id, type);
+			keep = !w->live || live_has(w->live, &id, type);
 			break;
 		case OBJ_MARK:
 			keep = true;
@@ -594,16 +617,16 @@ static int one_record(struct rewrite *w, const struct head *h)
 		return -ENOMEM;
 	if ((r = choose(w, h, &st)) < 0 || !st.n)
 		return r;
-	if (copy_frames(w, h, &st, f))
+	if ((!w->out->tight || h->off < w->tight_from) && copy_frames(w, h, &st, f))
 		return copy_record(w, h, &st, f);
+	w->loose |= !w->out->tight;
 	r = move_some(w, h, &st, p, idx);
 	return r == 0 && st.snap && !st.copy_snap ? move_snap(w, st.snap) : r;
 }
 
 /* ---- steps ---- */
 
-int rewrite_begin(struct store *s, uint32_t no, const struct live *live,
-	const struct dropped *dropped, struct rewrite **ret)
+static int begin(struct store *s, const struct rewrite *as, bool tight, struct rewrite **ret)
 {
 	struct rewrite *w = calloc(1, sizeof(*w));
 	struct segment *g;
@@ -611,18 +634,38 @@ int rewrite_begin(struct store *s, uint32_t no, const struct live *live,
 
 	if (!w)
 		return -ENOMEM;
-	*w = (struct rewrite){
-		.s = s, .live = live, .dropped = dropped, .no = no, .off = SEG_HEADER
-	};
-	r = seg_get(s, no, &g);
-	if (r == 0)
+	*w = *as;
+	w->s = s;
+	w->off = SEG_HEADER;
+	r = seg_get(s, w->no, &g);
+	if (r == 0) {
+		w->tight_from = seg_tidied(g);
 		r = out_open(w);
+	}
 	if (r < 0) {
 		rewrite_drop(w);
 		return r;
 	}
+	w->out->tight = tight;
 	*ret = w;
 	return 0;
+}
+
+int rewrite_begin(struct store *s, uint32_t no, const struct live *live,
+	const struct dropped *dropped, struct rewrite **ret)
+{
+	struct rewrite w = { .no = no, .live = live, .dropped = dropped, .name = REWRITE_NAME };
+
+	return begin(s, &w, false, ret);
+}
+
+int rewrite_tight(struct store *s, uint32_t no, const struct dropped *dropped, struct rewrite **ret)
+{
+	struct rewrite w = { .no = no, .dropped = dropped };
+
+	/* Nobody holds a lock: there may be two at it. */
+	(void)snprintf(w.name, sizeof(w.name), TIDY_NAME ".%d", (int)getpid());
+	return begin(s, &w, true, ret);
 }
 
 void rewrite_drop(struct rewrite *w)
@@ -630,7 +673,7 @@ void rewrite_drop(struct rewrite *w)
 	if (!w)
 		return;
 	if (w->named)
-		(void)unlinkat(w->s->logfd, REWRITE_NAME, 0);
+		(void)unlinkat(w->s->logfd, w->name, 0);
 	out_free(w->out);
 	free(w->map);
 	free(w->obj);
@@ -652,13 +695,22 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* A writer knows where its segment ends, a reader what was acknowledged of it. */
+static int source_end(struct rewrite *w, uint64_t *ret)
+{
+	struct log_pos end = w->s->write ? w->s->end : cat_pos(w->s->cat);
+
+	if (w->no != end.seg)
+		return seg_size(w->s, w->no, ret);
+	*ret = end.off;
+	return 0;
+}
+
 int rewrite_step(struct rewrite *w, uint64_t deadline_ms)
 {
 	uint64_t end;
-	int r = seg_size(w->s, w->no, &end);
+	int r = source_end(w, &end);
 
-	if (w->no == w->s->end.seg)
-		end = w->s->end.off;
 	while (r == 0 && w->off < end) {
 		autohead struct head *h = NULL;
 
@@ -666,6 +718,8 @@ int rewrite_step(struct rewrite *w, uint64_t deadline_ms)
 			return 1;
 		if ((r = head_get(w->s, w->no, w->off, &h)) == 0 && (r = one_record(w, h)) == 0)
 			w->off = h->end;
+		if (r == 0 && !w->loose && (w->out->tight || w->off <= w->tight_from))
+			w->tidied = w->out->end.off;
 	}
 	return r;
 }
@@ -723,7 +777,7 @@ static int into_catalogue(struct rewrite *w, struct log_pos pos)
 		r = cat_set_segment(c, w->no);
 	/* The file takes its place now; if the catalogue does not follow, the next writer's does
 	 * (pruned.c). */
-	if (r == 0 && (r = seg_rename(w->s, REWRITE_NAME, w->no)) == 0)
+	if (r == 0 && (r = seg_rename(w->s, w->name, w->no)) == 0)
 		w->named = false;
 	if (r < 0) {
 		/* Nobody knows which of the two has the name now. */
@@ -739,31 +793,156 @@ static int into_catalogue(struct rewrite *w, struct log_pos pos)
 	return 0;
 }
 
-int rewrite_finish(struct rewrite *w, uint64_t *ret)
+/* The new file is whole, and on the disk. */
+static int complete(struct rewrite *w, struct segment **ret)
 {
-	struct store *s = w->s;
-	struct log_pos end = s->end;
-	struct segment *g = NULL;
 	int r = put_run(w);
 
 	if (r == 0)
 		r = others_need_it(w);
 	if (r == 0)
-		r = seg_get(w->out, w->no, &g);
-	if (r == 0 && !s->opt.no_sync)
-		r = io_sync(g->fd);
+		r = seg_get(w->out, w->no, ret);
+	if (r == 0 && w->out->tight)
+		w->tidied = w->out->end.off;
+	if (r == 0 && w->tidied)
+		r = seg_set_tidied(*ret, w->tidied);
+	return r < 0 || w->s->opt.no_sync ? r : io_sync((*ret)->fd);
+}
+
+static int put_in_place(struct rewrite *w, struct segment *g)
+{
+	struct store *s = w->s;
+	struct log_pos end = s->end;
+	int r;
+
 	if (w->no == s->end.seg)
 		end.off = w->out->end.off;
-	if (r == 0)
-		r = seg_replace(s, g);
+	r = seg_replace(s, g);
 	if (r == 0 && (r = into_catalogue(w, end)) < 0)
 		seg_forget(s, w->no);
-	if (r == 0) {
+	if (r < 0)
+		return r;
+	s->end = end;
+	if (w->no == end.seg)
+		seg_set_acked(s);
+	return 0;
+}
+
+int rewrite_finish(struct rewrite *w, uint64_t *ret)
+{
+	struct segment *g = NULL;
+	int r = complete(w, &g);
+
+	if (r == 0)
+		r = put_in_place(w, g);
+	if (r == 0)
 		*ret = w->out->end.off;
-		s->end = end;
-		if (w->no == end.seg)
-			seg_set_acked(s);
+	rewrite_drop(w);
+	return r;
+}
+
+/* ---- made by one, put in place by another ---- */
+
+/* Nothing may be missing in it that the old one has. */
+static int compare(struct rewrite *w, uint64_t end)
+{
+	autoput(idset_release) struct idset there = { 0 };
+	uint64_t off = SEG_HEADER;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < w->n_obj; i++)
+		r = idset_put(&there, &w->obj[i].id, 1);
+	for (size_t i = 0; r >= 0 && i < w->n_snap; i++)
+		r = idset_put(&there, &w->snap[i].id, 1);
+	while (r >= 0 && off < end) {
+		autohead struct head *h = NULL;
+
+		if ((r = head_get(w->s, w->no, off, &h)) < 0)
+			break;
+		for (uint32_t i = 0; r >= 0 && i < h->n_objs; i++) {
+			uint8_t type = head_frame(h, i)->type;
+			struct oid id;
+
+			memcpy(id.b, head_id(h, i), 20);
+			if (type <= OBJ_SNAPSHOT && !idset_get(&there, &id) &&
+			    (type != OBJ_SNAPSHOT || !goes(w, loc_make(w->no, off, i))))
+				r = -EBADMSG;
+		}
+		off = h->end;
 	}
+	return r < 0 ? r : 0;
+}
+
+int rewrite_leave(struct rewrite *w, const char *name)
+{
+	struct segment *g = NULL;
+	uint64_t end;
+	int r = complete(w, &g);
+
+	if (r == 0)
+		r = source_end(w, &end);
+	if (r == 0 && (r = compare(w, end)) < 0)
+		log_error("segment %u: what tidy made of it lacks something; it stays as it is", w->no);
+	if (r == 0 && renameat(w->s->logfd, w->name, w->s->logfd, name) < 0)
+		r = err_errno();
+	if (r == 0)
+		w->named = false;
+	rewrite_drop(w);
+	return r;
+}
+
+/* What a record of the new file is to the catalogue. */
+static int take_record(struct rewrite *w, const struct head *h)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < h->n_objs; i++) {
+		autoput(snap_release) struct snap sn = { .info = { 0 } };
+		uint8_t type = head_frame(h, i)->type;
+		loc_t loc = loc_make(h->seg, h->off, i);
+		bool goes = type == OBJ_DROPPED;
+
+		if (type == OBJ_SNAPSHOT || type == OBJ_DROPPED) {
+			if ((r = snap_read(w->out, loc, &sn, NULL)) < 0)
+				break;
+			goes |= dropped_has(w->dropped, sn.info.seq);
+			r = note_snap(w, &sn, loc, goes);
+		}
+		if (r == 0 && !goes)
+			r = add_object(w, type, head_id(h, i), loc);
+	}
+	return r;
+}
+
+int rewrite_adopt(struct store *s, uint32_t no, const char *name, const struct dropped *dropped,
+	uint64_t *ret)
+{
+	struct rewrite *w = calloc(1, sizeof(*w));
+	struct segment *g;
+	uint64_t off = SEG_HEADER;
+	struct stat st;
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct rewrite){ .s = s, .no = no, .dropped = dropped };
+	(void)snprintf(w->name, sizeof(w->name), "%s", name);
+	r = out_handle(w);
+	if (r == 0 && (r = seg_get_as(w->out, no, name, &g)) == 0)
+		r = fstat(g->fd, &st) < 0 ? err_errno() :
+		    g->copied || g->mended || seg_tidied(g) != (uint64_t)st.st_size ? -EBADMSG : 0;
+	while (r == 0 && off < (uint64_t)st.st_size) {
+		autohead struct head *h = NULL;
+
+		if ((r = head_get(w->out, no, off, &h)) == 0 && (r = take_record(w, h)) == 0)
+			off = h->end;
+	}
+	if (r == 0) {
+		w->out->end = (struct log_pos){ no, off };
+		r = put_in_place(w, g);
+	}
+	if (r == 0)
+		*ret = off;
 	rewrite_drop(w);
 	return r;
 }

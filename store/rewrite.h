@@ -25,4 +25,13 @@ uint64_t rewrite_at(const struct rewrite *w);
 int rewrite_finish(struct rewrite *w, uint64_t *ret);
 void rewrite_drop(struct rewrite *w);		/* NULL is fine */
 
+/* The same for tidy, with all that is in it and as tight as can be; s may be a reader, which then
+ * leaves the whole new file in log/ under this name (frees w whatever it returns)... */
+int rewrite_tight(struct store *s, uint32_t no, const struct dropped *dropped, struct rewrite **ret);
+int rewrite_leave(struct rewrite *w, const char *name);
+/* ... for a writer, in no transaction, whose segment is still the one that it was made of, to put
+ * into its place. -EBADMSG: it is not whole. */
+int rewrite_adopt(struct store *s, uint32_t no, const char *name, const struct dropped *dropped,
+	uint64_t *ret_size);
+
 #endif

@@ -239,11 +239,10 @@ bool seg_is_hurt(struct store *s, uint32_t no, uint64_t *ret_size)
 	       seg_size(s, no, ret_size) == 0 && *ret_size > SEG_HEADER;
 }
 
-int seg_get(struct store *s, uint32_t no, struct segment **ret)
+int seg_get_as(struct store *s, uint32_t no, const char *name, struct segment **ret)
 {
 	struct segment *g;
 	uint8_t h[SEG_HEADER];
-	char name[16];
 	ssize_t n;
 	int r;
 
@@ -255,7 +254,6 @@ int seg_get(struct store *s, uint32_t no, struct segment **ret)
 		*ret = g;
 		return 0;
 	}
-	seg_name(no, name);
 	g->fd = openat(s->logfd, name, (s->write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
 	if (g->fd < 0)
 		return err_errno();
@@ -272,6 +270,26 @@ int seg_get(struct store *s, uint32_t no, struct segment **ret)
 	close_some(s, no);
 	*ret = g;
 	return 0;
+}
+
+int seg_get(struct store *s, uint32_t no, struct segment **ret)
+{
+	char name[16];
+
+	seg_name(no, name);
+	return seg_get_as(s, no, name, ret);
+}
+
+uint64_t seg_tidied(const struct segment *g)
+{
+	return get_u32(g->header + 56);
+}
+
+int seg_set_tidied(struct segment *g, uint64_t upto)
+{
+	put_u32(g->header + 56, (uint32_t)upto);
+	put_u32(g->header + 60, (uint32_t)crc32(0, g->header, 60));
+	return io_pwrite_all(g->fd, g->header, SEG_HEADER, 0);
 }
 
 int seg_size(struct store *s, uint32_t no, uint64_t *ret)

@@ -1,0 +1,32 @@
+/* store/tidy.h - writing segments anew as tight as they can be, where nobody is in a hurry.
+ *
+ * Two steps, so that the writer never waits. make, with any handle and in a process of its own, writes a
+ * whole new segment beside the log. Its name says what it was made of: the segment, its salt, how far it went,
+ * the generation of log/dropped. take, the writer, looks whether that is still so, and puts it into the place
+ * of the old one; what does not fit any more is removed. Whoever dies leaves either the old one or the new
+ * one, whole, and files that the next take or the next writer removes.
+ *
+ * A tidied segment is read by the same chains of at most DEPTH_MAX, and says in its header how far it is
+ * tidied; only what came after that is encoded again the next time. */
+#ifndef STORE_TIDY_H
+#define STORE_TIDY_H
+
+#include "store.h"
+
+struct tidied {
+	uint32_t segments;		/* written anew */
+	uint64_t before, after;		/* their bytes */
+};
+
+/* The segment that has most to gain by it: least bytes that were never tidied, and at least a tenth of it. 1, or 0:
+ * there is none. after: one that cannot be tidied now is left out, and those before it (0: none). */
+int store_tidy_due(struct store *s, uint64_t least, uint32_t after, uint32_t *ret_no, uint64_t *ret_bytes);
+/* rest, about each 20 ms of work, may pause; negative stops with that. -EBADMSG, -ENOTSUP: it is damaged or not
+ * understood, and stays as it is. */
+int store_tidy_make(struct store *s, uint32_t no, int (*rest)(void *arg), void *arg);
+/* All that was made. 1: something was taken, 0: nothing fits. -EBUSY: in a transaction. */
+int store_tidy_take(struct store *s, struct tidied *ret);
+/* What a make that was killed left behind. */
+void store_tidy_clean(struct store *s);
+
+#endif
