@@ -85,7 +85,7 @@ PRELOADS = $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SRC))
 PARTS	 = $(if $(wildcard snapd/core.c),snapd-core) $(if $(wildcard detect/core.c),detect-core) \
 	   $(if $(wildcard detect/watch_main.c),detect-watch detect-gpu) \
 	   $(if $(wildcard detect/top_main.c),detect-top) \
-	   $(if $(wildcard recover/screen_main.c),recover-screen) recover-mirror recover-check
+	   $(if $(wildcard recover/screen_main.c),recover-screen) recover-mirror recover-check recover-tidy
 BINS	 = $(patsubst %,$(BUILD)/%,$(PROGRAMS) $(PARTS))
 SOURCES	 = $(foreach r,$(ROOMS) tests bench,$(wildcard $r/*.c)) $(FUZZ_SRC)
 
@@ -158,6 +158,7 @@ $(eval $(call PART,detect-watch,detect,detect/watch_main))
 $(eval $(call PART,recover-screen,recover,recover/screen_main))
 $(eval $(call PART,recover-mirror,recover,recover/mirror_main))
 $(eval $(call PART,recover-check,recover,recover/check_main))
+$(eval $(call PART,recover-tidy,recover,recover/tidy_main))
 $(eval $(call PART,detect-gpu,detect,detect/gpu_main))
 $(eval $(call PART,detect-top,detect,detect/top_main))
 

@@ -124,6 +124,10 @@ struct config {
 	/* training.configs: folder of the tiers' files below the project */
 	char *training_configs;
 
+	/* [tidy]; all user only */
+	uint64_t tidy_after_ms;		/* tidy.after, 10m: so long nothing changed; 0 = never */
+	int tidy_share;			/* tidy.share, 50: percent of a CPU */
+
 	/* [verify]; all user only */
 	uint64_t verify_every_ms;	/* verify.every, 1d */
 	int verify_share;		/* verify.share, 1: percent of the store looked at in that time; 0 = off */

@@ -74,6 +74,12 @@ const struct config_key config_keys[] = {
 			" prunes by itself, after a snapshot and in small steps. 0 is\n"
 			"never; where there is no room it is done all the same." },
 
+	{ "tidy.after", KEY_TIME, AT(tidy_after_ms), "10m", 0, ANY, .user_only = true,
+		.help = "When nothing has changed for so long the store is written tighter, with the\n"
+			"lowest priority; what happens meanwhile ends it. 0 is never." },
+	{ "tidy.share", KEY_INT, AT(tidy_share), "50", 1, 100, .user_only = true,
+		.help = "So many percent of one CPU at most." },
+
 	{ "verify.every", KEY_TIME, AT(verify_every_ms), "1d", 1000, ANY, .user_only = true,
 		.help = "How often " SNAPD " reads a part of the store to see whether the disk still gives\n"
 			"back what was written, with the lowest priority. At least 1s." },

@@ -71,6 +71,8 @@ const struct command commands[] = {
 		false, NEEDS_STORE, cmd_mirror },
 	{ "prune", "[--dry-run] [--json]", "thin the snapshots now, by age and by quota",
 		prune_opts, 0, 0, false, NEEDS_STORE, cmd_prune },
+	{ "tidy", "[--dry-run] [--json]", "write the store tighter now: less space, the same snapshots",
+		tidy_opts, 0, 0, false, NEEDS_STORE, cmd_tidy },
 	{ "stores", "[--json]", "every store there is, and whether its workspace still exists",
 		stores_opts, 0, 0, false, 0, cmd_stores },
 	{ "adopt", "[--force] OLD NEW", "the workspace OLD is NEW now: its snapshots follow",

@@ -121,6 +121,7 @@ COMMAND(repair);
 COMMAND(mirror);
 COMMAND(news);
 COMMAND(prune);
+COMMAND(tidy);
 COMMAND(stores);
 COMMAND(adopt);
 COMMAND(drop);
@@ -129,7 +130,7 @@ COMMAND(summary);
 
 extern const struct opt list_opts[], show_opts[], ls_opts[], diff_opts[], restore_opts[],
 	undo_opts[], history_opts[], find_opts[], deleted_opts[], status_opts[], report_opts[],
-	verify_opts[], mark_opts[], prune_opts[], stores_opts[], adopt_opts[], drop_opts[],
+	verify_opts[], mark_opts[], prune_opts[], tidy_opts[], stores_opts[], adopt_opts[], drop_opts[],
 	news_opts[], unsaved_opts[], import_opts[], mirror_opts[], repair_opts[];
 
 /* ---- context ----------------------------------------------------------- */

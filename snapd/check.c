@@ -1,17 +1,11 @@
 #include "check.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
@@ -20,6 +14,7 @@
 #include "../lib/text.h"
 #include "../store/portion.h"
 #include "alarm.h"
+#include "helper.h"
 #include "workspace.h"
 
 enum {
@@ -30,8 +25,7 @@ enum {
 
 struct checking {
 	struct loop_timer *timer;
-	pid_t pid;			/* 0: none is at work */
-	int fd;				/* of that process */
+	struct helper helper;
 	int64_t told_ns;		/* the damage that was told: when it was found */
 };
 
@@ -69,15 +63,11 @@ static void tell(struct workspace *w)
 static void on_end(struct loop *l, int fd, uint32_t events, void *arg)
 {
 	struct workspace *w = arg;
-	struct checking *k = w->checking;
 	int status = 0;
 
-	(void)events;
-	if (waitpid(k->pid, &status, WNOHANG) == 0)
+	(void)fd, (void)events;
+	if (helper_ended(l, &w->checking->helper, &status) < 0)
 		return;
-	loop_del_fd(l, fd);
-	(void)close(fd);
-	k->pid = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO)
 		tell(w);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PART)
@@ -86,57 +76,17 @@ static void on_end(struct loop *l, int fd, uint32_t events, void *arg)
 		arm(w, w->cfg.verify_every_ms);
 }
 
-/* recover-check lies beside us. */
-static int spawn(struct workspace *w, uint64_t bytes, pid_t *ret)
-{
-	char name[] = "recover-check", n[24], path[PATH_MAX + 32], *slash;
-	autofree char *dir = strdup(store_dir(w->store));
-	char *argv[] = { name, dir, n, NULL };
-	ssize_t k = readlink("/proc/self/exe", path, PATH_MAX);
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int r;
-
-	if (k < 0 || !dir)
-		return k < 0 ? -errno : -ENOMEM;
-	path[k] = '\0';
-	slash = strrchr(path, '/');
-	(void)strcpy(slash ? slash + 1 : path, name);
-	(void)snprintf(n, sizeof(n), "%llu", (unsigned long long)bytes);
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	if (posix_spawnattr_init(&attr) || posix_spawn_file_actions_init(&files))
-		return -ENOMEM;
-	(void)posix_spawnattr_setsigmask(&attr, &none);
-	(void)posix_spawnattr_setsigdefault(&attr, &all);
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-	(void)posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
-	(void)posix_spawn_file_actions_adddup2(&files, 0, 1);
-	r = -posix_spawn(ret, path, &files, &attr, argv, environ);
-	(void)posix_spawn_file_actions_destroy(&files);
-	(void)posix_spawnattr_destroy(&attr);
-	return r;
-}
-
 static void start(struct workspace *w)
 {
-	struct checking *k = w->checking;
 	uint64_t bytes = store_check_size(w->store) / 100 * (uint64_t)w->cfg.verify_share;
-	int r = spawn(w, bytes > LEAST ? bytes : LEAST, &k->pid);
+	char name[] = "recover-check", n[24];
+	autofree char *dir = strdup(store_dir(w->store));
+	char *argv[] = { name, dir, n, NULL };
+	int r;
 
-	if (r == 0) {
-		k->fd = (int)syscall(SYS_pidfd_open, k->pid, 0);
-		r = k->fd < 0 ? -errno : loop_add_fd(w->loop, k->fd, EPOLLIN, on_end, w);
-		if (r < 0) {	/* nobody would tell us of its end */
-			(void)kill(k->pid, SIGKILL);
-			(void)waitpid(k->pid, NULL, 0);
-			if (k->fd >= 0)
-				(void)close(k->fd);
-		}
-	}
+	(void)snprintf(n, sizeof(n), "%llu", (unsigned long long)(bytes > LEAST ? bytes : LEAST));
+	r = dir ? helper_start(w->loop, &w->checking->helper, argv, on_end, w) : -ENOMEM;
 	if (r < 0) {
-		k->pid = 0;
 		log_debug("%s: no look for rot: %s", w->path, err_str(r));
 		arm(w, w->cfg.verify_every_ms);
 	}
@@ -179,8 +129,8 @@ void check_begin(struct workspace *w)
 
 void check_yield(struct workspace *w)
 {
-	if (w->checking && w->checking->pid)
-		(void)kill(w->checking->pid, SIGTERM);
+	if (w->checking && w->checking->helper.pid)
+		(void)kill(w->checking->helper.pid, SIGTERM);
 }
 
 void check_end(struct workspace *w)
@@ -190,10 +140,6 @@ void check_end(struct workspace *w)
 	if (!k)
 		return;
 	loop_del_timer(w->loop, k->timer);
-	if (k->pid) {
-		loop_del_fd(w->loop, k->fd);
-		(void)kill(k->pid, SIGTERM);
-		(void)close(k->fd);
-	}
+	helper_leave(w->loop, &k->helper);
 	free(k);
 }

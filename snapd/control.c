@@ -12,6 +12,7 @@
 #include "import.h"
 #include "permit.h"
 #include "prune.h"
+#include "tidy.h"
 #include "workspace.h"
 
 enum { PRUNE_MS = 200 };
@@ -158,6 +159,24 @@ static void on_prune(struct workspace *w, struct ctl_conn *c, char **req)
 	buf_release(&b);
 }
 
+/* What the client has made beside the log: "ok", and in one field segments, bytes before and after; 0: none fits any more. */
+static void on_tidy(struct workspace *w, struct ctl_conn *c, char **req)
+{
+	struct tidied done = { 0 };
+	struct buf b = BUF_INIT;
+	int r = tidy_take(w, &done);
+
+	(void)req;
+	if (r < 0)
+		answer_error(c, r == -EBUSY ? "it is pruned just now" : err_str(r), EXIT_ENV);
+	else if (buf_printf(&b, "ok\t%u %llu %llu\n", done.segments, (unsigned long long)done.before,
+			 (unsigned long long)done.after) == 0)
+		ctl_answer(c, b.data, b.len);
+	else
+		answer_error(c, "out of memory", EXIT_ENV);
+	buf_release(&b);
+}
+
 /* "ok", and how many paths of the copy could not be read, or the negative errno of why it is not
  * in: the client goes on with the next one, or not. */
 static void on_import(struct workspace *w, struct ctl_conn *c, char **req)
@@ -188,6 +207,7 @@ static const struct {
 	{ "stop", on_stop },
 	{ "mark", on_mark },
 	{ "prune", on_prune },
+	{ "tidy", on_tidy },
 	{ "import", on_import },
 };
 

@@ -9,6 +9,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/log.h"
+#include "tidy.h"
 
 static void mark(struct workspace *w, const char *path, enum scan_depth depth, bool read)
 {
@@ -17,6 +18,7 @@ static void mark(struct workspace *w, const char *path, enum scan_depth depth, b
 	if (dirty_is_empty(&w->dirty))
 		w->first_event_ms = now;
 	w->last_event_ms = now;
+	tidy_yield(w);
 	dirty_add(&w->dirty, path, depth, read);
 }
 

@@ -1,21 +1,13 @@
 #include "mirror.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "helper.h"
 #include "workspace.h"
 
 enum {
@@ -28,8 +20,7 @@ struct mirroring {
 	struct loop_timer *timer;
 	uint64_t next_ms;		/* not before */
 	uint64_t backoff_ms;
-	pid_t pid;			/* 0: none is at work */
-	int fd;				/* of that process */
+	struct helper helper;
 	bool more;			/* a snapshot came meanwhile */
 	bool said;			/* that it fails */
 };
@@ -65,84 +56,23 @@ static void ended(struct workspace *w, bool well)
 static void on_end(struct loop *l, int fd, uint32_t events, void *arg)
 {
 	struct workspace *w = arg;
-	struct mirroring *m = w->mirroring;
 	int status = 0;
 
-	(void)events;
-	if (waitpid(m->pid, &status, WNOHANG) == 0)
+	(void)fd, (void)events;
+	if (helper_ended(l, &w->mirroring->helper, &status) < 0)
 		return;
-	loop_del_fd(l, fd);
-	(void)close(fd);
-	m->fd = -1;
-	m->pid = 0;
 	ended(w, WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE);
-}
-
-/* recover-mirror lies beside us. */
-static int helper(char *path, size_t n)
-{
-	ssize_t k = readlink("/proc/self/exe", path, n - 32);
-	char *slash;
-
-	if (k < 0)
-		return -errno;
-	path[k] = '\0';
-	slash = strrchr(path, '/');
-	(void)strcpy(slash ? slash + 1 : path, "recover-mirror");
-	return 0;
-}
-
-static int spawn(struct workspace *w, pid_t *ret)
-{
-	char name[] = "recover-mirror", ws[] = "--workspace", st[] = "--store", path[PATH_MAX + 32];
-	autofree char *dir = strdup(store_dir(w->store));
-	char *argv[] = { name, ws, w->path, st, dir, NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int r = dir ? helper(path, sizeof(path)) : -ENOMEM;
-
-	if (r < 0)
-		return r;
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	if (posix_spawnattr_init(&attr) || posix_spawn_file_actions_init(&files))
-		return -ENOMEM;
-	(void)posix_spawnattr_setsigmask(&attr, &none);
-	(void)posix_spawnattr_setsigdefault(&attr, &all);
-	/* Without our terminal: nobody is there to be asked for a password. */
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-	(void)posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
-	(void)posix_spawn_file_actions_adddup2(&files, 0, 1);
-	r = -posix_spawn(ret, path, &files, &attr, argv, environ);
-	(void)posix_spawn_file_actions_destroy(&files);
-	(void)posix_spawnattr_destroy(&attr);
-	return r;
 }
 
 static void start(struct workspace *w)
 {
-	struct mirroring *m = w->mirroring;
-	int r = spawn(w, &m->pid);
+	char name[] = "recover-mirror", ws[] = "--workspace", st[] = "--store";
+	autofree char *dir = strdup(store_dir(w->store));
+	char *argv[] = { name, ws, w->path, st, dir, NULL };
 
-	if (r < 0) {
-		m->pid = 0;
+	w->mirroring->more = false;
+	if (!dir || helper_start(w->loop, &w->mirroring->helper, argv, on_end, w) < 0)
 		ended(w, false);
-		return;
-	}
-	m->more = false;
-	m->fd = (int)syscall(SYS_pidfd_open, m->pid, 0);
-	if (m->fd >= 0)
-		(void)fcntl(m->fd, F_SETFD, FD_CLOEXEC);
-	if (m->fd < 0 || (r = loop_add_fd(w->loop, m->fd, EPOLLIN, on_end, w)) < 0) {
-		/* Nobody would tell us of its end. */
-		(void)kill(m->pid, SIGKILL);
-		(void)waitpid(m->pid, NULL, 0);
-		auto_close_(&m->fd);
-		m->fd = -1;
-		m->pid = 0;
-		ended(w, false);
-	}
 }
 
 static void on_timer(struct loop *l, void *arg)
@@ -151,7 +81,7 @@ static void on_timer(struct loop *l, void *arg)
 
 	(void)l;
 	w->mirroring->timer = NULL;
-	if (!w->stopping && !w->mirroring->pid && w->cfg.mirror_url && *w->cfg.mirror_url)
+	if (!w->stopping && !w->mirroring->helper.pid && w->cfg.mirror_url && *w->cfg.mirror_url)
 		start(w);
 }
 
@@ -173,7 +103,7 @@ void mirror_soon(struct workspace *w)
 		return;
 	}
 	w->mirroring->more = true;
-	if (!w->mirroring->pid)
+	if (!w->mirroring->helper.pid)
 		arm(w);
 }
 
@@ -184,10 +114,6 @@ void mirror_stop(struct workspace *w)
 	if (!m)
 		return;
 	loop_del_timer(w->loop, m->timer);
-	if (m->pid) {
-		loop_del_fd(w->loop, m->fd);
-		(void)kill(m->pid, SIGTERM);
-		(void)close(m->fd);
-	}
+	helper_leave(w->loop, &m->helper);
 	free(m);
 }

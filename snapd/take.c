@@ -16,6 +16,7 @@
 #include "check.h"
 #include "mirror.h"
 #include "prune.h"
+#include "tidy.h"
 #include "unsaved.h"
 
 enum {
@@ -184,6 +185,8 @@ static void succeeded(
 		prune_soon(w);
 	if (r > 0)
 		mirror_soon(w);
+	if (r > 0)
+		tidy_soon(w);
 	if (c.files - files_before >= TRIM_FILES)
 		(void)malloc_trim(0);
 }
@@ -320,6 +323,7 @@ int workspace_take(struct workspace *w, enum store_reason reason, const char *me
 
 	daemon_begin(w->daemon);
 	check_yield(w);
+	tidy_yield(w);
 	r = take_once(w, &how, ret);
 	/* Another folder may be there already. */
 	if (r == GONE)

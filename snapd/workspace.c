@@ -16,6 +16,7 @@
 #include "permit.h"
 #include "prune.h"
 #include "settings.h"
+#include "tidy.h"
 #include "unsaved.h"
 
 static int first_take(struct workspace *w)
@@ -125,6 +126,7 @@ int workspace_open(struct daemon *d, struct loop *l, const char *given, const st
 			watch_count(w->watch) == 1 ? "" : "s");
 	w->unsaved = unsaved_new(w);
 	check_begin(w);
+	tidy_soon(w);
 	*ret = w;
 	return 0;
 }
@@ -141,6 +143,7 @@ void workspace_close(struct workspace *w)
 	prune_stop(w);
 	mirror_stop(w);
 	check_end(w);
+	tidy_stop(w);
 	if (w->watch && watch_fd(w->watch) >= 0)
 		loop_del_fd(w->loop, watch_fd(w->watch));
 	watch_free(w->watch);

@@ -79,6 +79,7 @@ struct workspace {
 	struct unsaved *unsaved;	/* or NULL */
 	struct mirroring *mirroring;	/* or NULL (mirror.h) */
 	struct checking *checking;	/* or NULL (check.h) */
+	struct tidying *tidying;	/* or NULL (tidy.h) */
 	struct waiting *waiting;	/* control.c: requests that came meanwhile */
 	struct loop_timer *waiting_timer;
 };

@@ -46,6 +46,19 @@ static int name_of(struct store *s, uint32_t no, const struct dropped *d, char o
 	return 0;
 }
 
+/* Bytes of a segment that were never tidied, if that are enough; else 0. */
+static uint64_t untidy(struct store *s, uint32_t no, uint64_t least, uint64_t *ret_end)
+{
+	struct segment *g;
+	uint64_t done;
+
+	if (seg_get(s, no, &g) < 0 || g->copied || g->mended || end_of(s, no, ret_end) < 0)
+		return 0;
+	done = seg_tidied(g);
+	done = done > SEG_HEADER ? done : SEG_HEADER;
+	return *ret_end < done + least || *ret_end < done + *ret_end / 10 ? 0 : *ret_end - done;
+}
+
 int store_tidy_due(struct store *s, uint64_t least, uint32_t after, uint32_t *ret_no, uint64_t *ret_bytes)
 {
 	uint32_t first, last;
@@ -53,20 +66,32 @@ int store_tidy_due(struct store *s, uint64_t least, uint32_t after, uint32_t *re
 	int r = seg_list(s, &first, &last);
 
 	for (uint32_t no = first > after ? first : after + 1; r == 0 && first && no <= last; no++) {
-		struct segment *g;
-		uint64_t end = 0, done;
+		uint64_t end, n = untidy(s, no, least, &end);
 
-		if (seg_get(s, no, &g) < 0 || g->copied || g->mended || end_of(s, no, &end) < 0)
+		if (n <= most)
 			continue;
-		done = seg_tidied(g);
-		done = done > SEG_HEADER ? done : SEG_HEADER;
-		if (end < done + least || end < done + end / 10 || end - done <= most)
-			continue;
-		most = end - done;
+		most = n;
 		*ret_no = no;
 		*ret_bytes = end;
 	}
 	return r < 0 ? r : most > 0;
+}
+
+int store_tidy_left(struct store *s, uint64_t least, struct tidied *ret)
+{
+	uint32_t first, last;
+	int r = seg_list(s, &first, &last);
+
+	*ret = (struct tidied){ 0 };
+	for (uint32_t no = first; r == 0 && first && no <= last; no++) {
+		uint64_t end;
+
+		if (!untidy(s, no, least, &end))
+			continue;
+		ret->segments++;
+		ret->before += end;
+	}
+	return r;
 }
 
 static int run(struct rewrite *w, int (*rest)(void *arg), void *arg)

@@ -21,10 +21,13 @@ struct tidied {
 /* The segment that has most to gain by it: least bytes that were never tidied, and at least a tenth of it. 1, or 0:
  * there is none. after: one that cannot be tidied now is left out, and those before it (0: none). */
 int store_tidy_due(struct store *s, uint64_t least, uint32_t after, uint32_t *ret_no, uint64_t *ret_bytes);
+/* How many there are, and their bytes (before). */
+int store_tidy_left(struct store *s, uint64_t least, struct tidied *ret);
 /* rest, about each 20 ms of work, may pause; negative stops with that. -EBADMSG, -ENOTSUP: it is damaged or not
  * understood, and stays as it is. */
 int store_tidy_make(struct store *s, uint32_t no, int (*rest)(void *arg), void *arg);
-/* All that was made. 1: something was taken, 0: nothing fits. -EBUSY: in a transaction. */
+/* All that was made; never between the steps of a prune. 1: something was taken, 0: nothing fits. -EBUSY: in a
+ * transaction. */
 int store_tidy_take(struct store *s, struct tidied *ret);
 /* What a make that was killed left behind. */
 void store_tidy_clean(struct store *s);

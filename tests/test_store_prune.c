@@ -1,4 +1,4 @@
-/* Pruning against a naive model: every snapshot that stays is what it was, byte for byte, and so is
+/* Pruning and tidying against a naive model: every snapshot that stays is what it was, byte for byte, and so is
  * the history of every path; whatever happens to the catalogue, in whatever portions the work is
  * done, and with snapshots taken in between. */
 #include "check_main.h"
@@ -12,6 +12,7 @@
 
 #include "lib/auto.h"
 #include "store/store.h"
+#include "store/tidy.h"
 
 #define S INT64_C(1000000000)
 #define PATHS 60
@@ -352,7 +353,35 @@ static void prune(struct store *s, int64_t when, bool slices)
 	ck_assert_uint_eq(done.dropped + done.kept, before);
 }
 
-/* Snapshots some minutes apart, pruned now and then. */
+/* By a reader or the writer itself; what has changed since it was made is not taken. */
+static void tidy(struct store *s, uint64_t segment, int64_t when)
+{
+	struct store *r = check_below(2) ? open_it(STORE_READ, segment) : NULL;
+	bool late = n_snap < MAX - 20 && check_below(3) == 0;
+	uint32_t no = 0, made = 0;
+	struct tidied d;
+	uint64_t bytes;
+	int e;
+
+	while ((e = store_tidy_due(r ? r : s, 1, no, &no, &bytes)) == 1) {
+		e = store_tidy_make(r ? r : s, no, NULL, NULL);
+		if (e == -ENOTSUP)	/* a list of changes in the next one says where its parts are */
+			continue;
+		ck_assert_int_eq(e, 0);
+		made++;
+	}
+	ck_assert_int_eq(e, 0);
+	if (late)
+		snapshot(s, when);
+	ck_assert_int_ge(store_tidy_take(s, &d), 0);
+	if (late)
+		ck_assert_uint_ge(d.segments + 1, made);
+	else
+		ck_assert_uint_eq(d.segments, made);
+	store_close(r);
+}
+
+/* Snapshots some minutes apart, pruned now and then, or written tighter, or both. */
 static void one_history(uint64_t segment)
 {
 	int64_t t = 1700000000 * S;
@@ -364,8 +393,13 @@ static void one_history(uint64_t segment)
 		if (check_below(3) == 0)
 			ck_assert_int_eq(store_mark_set(s, check_below(2) ? "one" : "two", n_snap), 0);
 		t += (int64_t)check_below(2000) * S;
-		prune(s, t, check_below(2));
+		if (check_below(2))
+			tidy(s, segment, t);
+		if (check_below(3))
+			prune(s, t, check_below(2));
 		t += (int64_t)MAX * S;
+		if (check_below(2))
+			tidy(s, segment, t);
 		check_store(s);
 		switch (check_below(4)) {
 		case 0:
