@@ -289,7 +289,7 @@ def one(box, m, editor, pattern, rng):
             "stall_s": 99.0 if pinger.failed else round(pinger.worst, 2),
             "freezes": acts.count("freeze"), "terms": acts.count("term"), "kills": acts.count("kill"),
             "gone_ms": int(gone) - begun[0] if begun and not stuck else -1,
-            "late": " ".join("%.1f/%.2f" % x for x in late), "args": " ".join(words[1:])}
+            "load": round(os.getloadavg()[0], 1), "late": " ".join("%.1f/%.2f" % x for x in late), "args": " ".join(words[1:])}
 
 
 def trial(args):
@@ -317,6 +317,8 @@ def trial(args):
             print("%4d  " % i + "  ".join("%s %s" % x for x in r.items()), flush=True)
             if args.tsv:
                 with open(args.tsv, "a") as f:
+                    if f.tell() == 0:
+                        f.write("\t".join(r) + "\n")
                     f.write("\t".join(str(x) for x in r.values()) + "\n")
             time.sleep(0.3)
     finally:
