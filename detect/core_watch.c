@@ -33,9 +33,13 @@ static int usage(const char *command, const char *rest)
 	return EXIT_USAGE;
 }
 
+/* Wherever it stands: who asks for help wants nothing started. */
 static bool wants_help(int argc, char **argv)
 {
-	return argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
+	for (int i = 0; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
 }
 
 static int help(const char *text)
@@ -120,7 +124,8 @@ static int settings_fd(const struct detect_settings *set, const struct options *
 static bool parse(int argc, char **argv, struct options *opt)
 {
 	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--log-dir") == 0 && i + 1 < argc)
+		/* A folder of such a name is meant by --log-dir=--name, or by ./--name. */
+		if (strcmp(argv[i], "--log-dir") == 0 && i + 1 < argc && *argv[i + 1] != '-')
 			opt->log_dir = argv[++i];
 		else if (strncmp(argv[i], "--log-dir=", 10) == 0)
 			opt->log_dir = argv[i] + 10;

@@ -65,6 +65,7 @@ struct watched {
 	char run[33];
 	char state;
 	bool hanging;     /* told */
+	bool registered;  /* a run by its runner's word, whatever it becomes */
 	bool frozen;      /* by the guard */
 	bool spared;      /* from it */
 	bool faults_known;

@@ -176,9 +176,11 @@ static int help(void)
 
 int cmd_tiers(int argc, char **argv, const struct detect_settings *set)
 {
-	if (argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0))
-		return help();
-	if (argc == 2 && strcmp(argv[0], "--write") == 0 && *argv[1])
+	for (int i = 0; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return help();
+	/* A folder of such a name is meant by ./--name. */
+	if (argc == 2 && strcmp(argv[0], "--write") == 0 && *argv[1] && *argv[1] != '-')
 		return write_files(argv[1]);
 	if (argc == 0 || (argc == 1 && strcmp(argv[0], "--json") == 0))
 		return show(argc == 1, set);

@@ -66,6 +66,8 @@ static bool again(struct monitor *m, struct watched *w, const struct proc *p, st
 	if (w->dead || p->state == 'Z' || !p->argv_len)
 		return true; /* its pidfd tells the rest */
 	w->execed = false;
+	if (w->registered)
+		role = w->role;
 	if (w->role.kind == role.kind && w->role.role == role.role &&
 		strncmp(w->exe, p->exe, 255) == 0)
 		return true;
@@ -148,6 +150,7 @@ void watched_register(struct monitor *m, const struct proc_id *id, const char *r
 	}
 	if (w) {
 		w->role = (struct role_of){ KIND_TRAINING, FAMILY_NONE, ROLE_RUN };
+		w->registered = true;
 		(void)snprintf(w->run, sizeof(w->run), "%s", run);
 		w->fresh = m->parents_came = true;
 		guard_found(m, w);

@@ -271,6 +271,7 @@ void watched_become(struct monitor *m, struct watched *w, const struct proc *p, 
 	now->next = w->next;
 	memcpy(now->run, w->run, sizeof(now->run));
 	now->frozen = w->frozen;
+	now->registered = w->registered;
 	m->parents_gone |= watched_is_parent(&w->role);
 	free(w);
 	note(m, now);

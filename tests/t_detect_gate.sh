@@ -15,11 +15,11 @@ says "need, room and gap" "$d/out" '^refused: 1.0 PiB of memory needed, room for
 says "who holds the memory" "$d/out" '^held by '
 says "what else to do" "$d/out" 'detect clean;'
 ln -s "$(python3 -c 'import sys; print(sys.executable)')" "$d/hoarder"
-"$d/hoarder" -c 'import time; x = b"x" * (160 << 20); print(flush=True); time.sleep(60)' >"$d/large" &
+"$d/hoarder" -c 'import time; x = b"x" * (400 << 20); print(flush=True); time.sleep(600)' >"$d/large" &
 large=$!
 until_true test -s "$d/large"
-gives 1 "somebody holds 160 MiB" "$detect" gate --need 1P
-says "who is large is named" "$d/out" "hoarder, process $large: 1[67][0-9] MiB"
+gives 1 "somebody holds 400 MiB" "$detect" gate --need 1P
+says "who is large is named" "$d/out" "hoarder, process $large: 4[0-9][0-9] MiB"
 says "the small ones are added up" "$d/out" '[0-9] other process.*: at most '
 says "and may be closed" "$d/out" 'close what is large'
 gives 1 "the same as JSON" "$detect" gate --need 1P --json
@@ -166,4 +166,7 @@ gives 3 "somebody's own stays" "$detect" tiers --write new/folder
 check "as it was" [ "$(cat new/folder/standard.json)" = '{}' ]
 gives 4 "a folder that cannot be made" "$detect" tiers --write /proc/none
 gives 2 "tiers with a word too many" "$detect" tiers now
+gives 0 "tiers --write --help helps" "$detect" tiers --write --help
+gives 2 "an option is no folder" "$detect" tiers --write --nosuch
+check "and none is made" [ ! -e ./--help ] && [ ! -e ./--nosuch ]
 exit $bad

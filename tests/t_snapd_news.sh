@@ -107,6 +107,8 @@ stop
 "$detect" watch --stop
 until_true dead "$m"
 
+check "who asks for help gets no monitor" timeout 60 "$detect" watch --log-dir --help >"$d/help"
+check "but help" grep -q "^usage:" "$d/help"
 "$detect" watch --log-dir "$d/logs" 2>"$d/err" &
 by_hand=$!
 pids="$pids $by_hand"

@@ -360,14 +360,23 @@ def _():
 def _():
     m = monitor("register")
     other = stand_in(where, "bin/other")
-    p = run(other, "x", "ready", "pause")
+    # It becomes another program behind the runner's back, and stays the run.
+    p = run(other, "x", "ready", "hear", "exec", stand_in(where, "bin/next"), "next", "x", "ready",
+            "pause")
     p.stdout.readline()
     start = open("/proc/%d/stat" % p.pid).read().rpartition(")")[2].split()[19]
     assert m.ask("register\t%d\t%d\tmy-run" % (p.pid, int(start) + 1)).startswith("error")
     assert m.ask("register\t%d\t%s\tmy-run" % (p.pid, start)) == "ok\n"
+    p.stdin.write(b"\n")
+    p.stdin.flush()
+    p.stdout.readline()
+    n = json.loads(m.ask("status").splitlines()[1])["wakeups"]
+    until = time.time() + 30
+    while json.loads(m.ask("status").splitlines()[1])["wakeups"] < n + 5 and time.time() < until:
+        time.sleep(0.05)
     p.kill(), p.wait()
     f = m.wait_for(lambda f: f["kind"] == "exit" and f["pid"] == str(p.pid))
-    assert f["run"] == "my-run" and f["role"] == "run" and f["signal"] == "9", f
+    assert f and f["run"] == "my-run" and f["role"] == "run" and f["signal"] == "9", f
 
 
 @check("what is no file in the state folder is refused, not waited for")
