@@ -21,6 +21,7 @@
 #include "detect/tiers_cmd.h"
 #include "detect/top.h"
 #include "lib/err.h"
+#include "lib/hint.h"
 #include "lib/log.h"
 #include "lib/names.h"
 #include "lib/version.h"
@@ -146,6 +147,21 @@ static int answer(int argc, char **argv)
 	return -1;
 }
 
+static int no_such_command(const char *typed)
+{
+	const char *names[N_COMMANDS + 1] = { NULL }, *near;
+
+	for (size_t i = 0; i < N_COMMANDS && commands[i].usage; i++)
+		names[i] = commands[i].name;
+	near = hint_near(typed, names);
+	if (near)
+		log_error("%s: no such command; did you mean " DETECT " %s? " DETECT " help names all",
+			typed, near);
+	else
+		log_error("%s: no such command; " DETECT " help names them", typed);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 && argv[1][0] != '-' ? argv[1] : "report";
@@ -157,8 +173,7 @@ int main(int argc, char **argv)
 	if (exit_code >= 0)
 		return exit_code;
 	if (i < 0) {
-		log_error("%s: no such command; " DETECT " help names them", name);
-		return EXIT_USAGE;
+		return no_such_command(name);
 	}
 	if (commands[i].short_help && argc > skip && strcmp(argv[skip], "--help") == 0)
 		return help_command((size_t)i, NULL);

@@ -283,7 +283,7 @@ int cmd_attach(int argc, char **argv, const struct detect_settings *set)
 	else if (e < 0 && argc)
 		log_error("attach: %s: no such run; " DETECT " runs lists them", argv[0]);
 	else if (e < 0)
-		log_error("attach: nothing runs");
+		log_error("attach: nothing runs; " DETECT " run -- COMMAND starts one, " DETECT " runs lists what ran");
 	if (e < 0)
 		return EXIT_NO;
 	log_set_level(LOG_INFO);

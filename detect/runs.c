@@ -259,7 +259,7 @@ int cmd_runs(int argc, char **argv, const struct detect_settings *set)
 	else if (run_each(state, add_row, &l) < 0 || !l.n)
 		e = EXIT_NO;
 	if (e == EXIT_NO && !id)
-		log_warn("runs: none yet");
+		log_warn("runs: none yet: " DETECT " run -- COMMAND starts one");
 	if (e == EXIT_DONE && l.html)
 		return runs_html_write(&l.page, set, l.html);
 	if (l.b.len && (fwrite(l.b.data, 1, l.b.len, stdout) != l.b.len || fflush(stdout)))

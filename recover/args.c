@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/log.h"
 #include "xalloc.h"
 
@@ -23,6 +24,20 @@ static const struct opt *find_letter(const struct opt *o, char c)
 	return NULL;
 }
 
+static void no_such_option(const struct opt *opts, const char *word)
+{
+	const char *names[OPTS_MAX + 1], *near;
+	size_t n = 0;
+
+	for (const struct opt *o = opts; o && o->id && n < OPTS_MAX; o++)
+		if (o->name)
+			names[n++] = o->name;
+	names[n] = NULL;
+	near = hint_near(word, names);
+	log_error("--%s: no such option%s%s%s", word, near ? ", did you mean --" : "",
+		near ? near : "", near ? "?" : "");
+}
+
 static int parse_long(
 	const struct opt *opts, const char *word, char **argv, int argc, int *i, struct args *a)
 {
@@ -30,7 +45,7 @@ static int parse_long(
 	const struct opt *o = find_long(opts, word, eq ? (size_t)(eq - word) : strlen(word));
 
 	if (!o) {
-		log_error("--%s: no such option", word);
+		no_such_option(opts, word);
 		return -EINVAL;
 	}
 	if (o->kind == OPT_FLAG && eq) {

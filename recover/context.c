@@ -11,6 +11,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "from.h"
@@ -71,6 +72,7 @@ static char *store_of(const char *workspace, const struct config *cfg)
 /* The nearest folder at or above `from` that has a store. */
 static int find_above(struct recover *r, const char *from)
 {
+	autoput(buf_release) struct buf word = BUF_INIT;
 	autofree char *dir = xstrdup(from);
 
 	for (;;) {
@@ -86,9 +88,9 @@ static int find_above(struct recover *r, const char *from)
 			break;
 		slash[slash == dir] = 0;
 	}
-	log_error("%s: no workspace here or above: name it with --workspace DIR, or start " SNAPD
-		  " --workspace DIR",
-		from);
+	log_error("%s: no workspace here or above: " RECOVER " --workspace DIR names one; " SNAPD
+		  " --workspace %s keeps this one from now on",
+		from, hint_word(from, &word));
 	strays_name(&r->cfg);
 	return EXIT_ENV;
 }
@@ -111,12 +113,14 @@ static int place(struct recover *r, const char *cwd)
 {
 	const char *env = getenv("HOLDFAST_STORE");
 	const char *override = r->store_arg ? r->store_arg : env && *env ? env : NULL;
-	autoput(buf_release) struct buf b = BUF_INIT;
+	autoput(buf_release) struct buf b = BUF_INIT, word = BUF_INIT;
+	char whose[256];
 	int e;
 
 	if (r->workspace_arg) {
 		if ((e = store_canonical(r->workspace_arg, &b)) < 0) {
-			log_error_errno(e, "%s", r->workspace_arg);
+			log_error("%s: %s%s", r->workspace_arg, err_str(e),
+				e == -EACCES ? hint_denied(r->workspace_arg, whose, sizeof(whose)) : "");
 			return EXIT_ENV;
 		}
 		r->workspace = buf_detach(&b, NULL);
@@ -125,9 +129,9 @@ static int place(struct recover *r, const char *cwd)
 		r->store_path = xstrdup(override);
 	} else if (r->workspace) {
 		if (!(r->store_path = store_of(r->workspace, &r->cfg))) {
-			log_error("%s: has no store yet: start " SNAPD
-				  " --workspace %s, or name one with --store DIR",
-				r->workspace, r->workspace);
+			log_error("%s: has no store yet: " SNAPD " --workspace %s makes one; "
+				  "--store DIR names one that is elsewhere",
+				r->workspace, hint_word(r->workspace, &word));
 			strays_name(&r->cfg);
 			return EXIT_ENV;
 		}
@@ -306,6 +310,11 @@ void context_close(struct recover *r)
 
 int context_failed(const struct recover *r, int err, const char *what)
 {
-	log_error_errno(err, "%s: %s", r->store_path ? r->store_path : "store", what);
+	const char *where = r->store_path ? r->store_path : "store";
+	char whose[256] = "";
+
+	if (err == -EACCES || err == -EPERM)
+		(void)hint_denied(where, whose, sizeof(whose));
+	log_error("%s: %s: %s%s", where, what, err_str(err), whose);
 	return EXIT_ENV;
 }

@@ -14,6 +14,7 @@
 
 #include "../config/topics.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/text.h"
@@ -22,6 +23,8 @@
 #include "pager.h"
 #include "pending.h"
 #include "xalloc.h"
+
+enum { MOST_COMMANDS = 64 };
 
 static void set_globals(struct recover *r, const struct args *g)
 {
@@ -107,6 +110,23 @@ static const struct command summary_command = {
 };
 
 /* about: a command, a topic, "all", or "" for the short one. */
+static int no_such_command(const char *typed)
+{
+	const char *names[MOST_COMMANDS], *near;
+	size_t n = 0;
+
+	for (const struct command *c = commands; c->name && n + 1 < MOST_COMMANDS; c++)
+		names[n++] = c->name;
+	names[n] = NULL;
+	near = hint_near(typed, names);
+	if (near)
+		log_error("%s: no such command; did you mean " RECOVER " %s? " RECOVER " --help lists all",
+			typed, near);
+	else
+		log_error("%s: no such command; " RECOVER " --help lists them", typed);
+	return EXIT_USAGE;
+}
+
 static int help(const struct recover *r, const char *about)
 {
 	const struct command *c = command_find(about);
@@ -164,8 +184,7 @@ static int recover_main(struct recover *r, int argc, char **argv)
 	} else if (!g.n) {
 		rc = run_command(r, &summary_command, NULL, 0);
 	} else if (!(c = command_find(g.arg[0]))) {
-		log_error("%s: no such command; " RECOVER " --help lists them", g.arg[0]);
-		rc = EXIT_USAGE;
+		rc = no_such_command(g.arg[0]);
 	} else {
 		rc = run_command(r, c, g.arg + 1, g.n - 1);
 	}

@@ -8,6 +8,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/progress.h"
@@ -126,6 +127,7 @@ static int open_store(
 
 static int once(const struct options *opt, struct workspace *w, const char *dir)
 {
+	char whose[256];
 	struct store_snapshot sn = { 0 };
 	struct scan_counts counts;
 	int exit_code = EXIT_ENV, r;
@@ -147,7 +149,9 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 	if (r == -ENOMEDIUM)
 		log_error("%s: %s", w->path, REPLACED_TEXT);
 	else if (r < 0)
-		log_error("%s: no snapshot: %s%s", w->path, err_str(r), prune_way_out(r));
+		log_error("%s: no snapshot: %s%s", w->path, err_str(r),
+			r == -EACCES || r == -EPERM ? hint_denied(w->path, whose, sizeof(whose))
+						    : prune_way_out(r));
 	if (r < 0)
 		return EXIT_ENV;
 	exit_code = print_id(&sn);

@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../config/topics.h"
+#include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/text.h"
@@ -101,6 +104,33 @@ static int usage(const char *what, const char *why)
 	return EXIT_USAGE;
 }
 
+/* In the folder that was most likely meant. */
+static int which_folder(void)
+{
+	autofree char *cwd = getcwd(NULL, 0);
+	const char *home = getenv("HOME");
+	bool here = cwd && strcmp(cwd, "/") != 0 && !(home && strcmp(cwd, home) == 0);
+
+	log_error("--workspace: which folder? %s; " SNAPD " --help lists the options",
+		here ? "This one: " SNAPD " --workspace ." : "For example: " SNAPD " --workspace ~/project");
+	return EXIT_USAGE;
+}
+
+static int no_such_option(const char *typed)
+{
+	const char *names[N_ROWS + 1] = { NULL }, *near;
+	char why[80];
+	size_t dashes = strspn(typed, "-");
+
+	for (size_t i = 0; i < N_ROWS; i++)
+		names[i] = table[i].name;
+	near = dashes == 2 ? hint_near(typed + 2, names) : NULL;
+	if (!near)
+		return usage(typed, "no such option");
+	(void)snprintf(why, sizeof(why), "no such option, did you mean --%s?", near);
+	return usage(typed, why);
+}
+
 static int set_mode(struct options *o, enum mode m, const char *name)
 {
 	if (o->mode != MODE_RUN && o->mode != m)
@@ -193,7 +223,7 @@ static int take(struct options *o, const char *name, char *value)
 static int check(const struct options *o)
 {
 	if (!o->n_workspaces && o->mode != MODE_COMPLETION)
-		return usage("--workspace", "which folder?");
+		return which_folder();
 	if (o->yes && o->mode != MODE_INSTALL && o->mode != MODE_UNINSTALL)
 		return usage("--yes", "only with --install or --uninstall");
 	if (o->n_workspaces > 1 && (o->mode != MODE_RUN || o->store))
@@ -203,6 +233,18 @@ static int check(const struct options *o)
 	if (o->json && o->mode != MODE_STATUS)
 		return usage("--json", "only with --status");
 	return 0;
+}
+
+/* `snapd status`: a word for an option, where no folder has that name. */
+static int take_folder(struct options *o, const char *word)
+{
+	static const char *const modes[] = { "once", "status", "stop", "start", "install", "uninstall", "version", NULL };
+	const char *near = access(word, F_OK) < 0 && !strchr(word, '/') ? hint_near(word, modes) : NULL;
+
+	if (!near)
+		return add_workspace(o, word);
+	log_error("%s: no such folder; did you mean " SNAPD " --workspace . --%s?", word, near);
+	return EXIT_USAGE;
 }
 
 int options_parse(int argc, char **argv, struct options *ret)
@@ -234,8 +276,8 @@ int options_parse(int argc, char **argv, struct options *ret)
 	}
 	while (r == 0 && (c = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
 		if (c == '?' || c == ':') {
-			r = usage(argv[optind - 1],
-				c == ':' ? "a value is missing" : "no such option");
+			r = c == ':' ? usage(argv[optind - 1], "a value is missing")
+				     : no_such_option(argv[optind - 1]);
 			break;
 		}
 		index = c - 1000;
@@ -245,7 +287,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		r = take(ret, table[index].name, optarg);
 	}
 	if (r == 0 && optind < argc && !ret->n_workspaces && optind + 1 == argc)
-		r = add_workspace(ret, argv[optind++]);
+		r = take_folder(ret, argv[optind++]);
 	if (r == 0 && optind < argc)
 		r = usage(argv[optind], "not an option");
 	if (r == 0 && !ret->help && !ret->version)

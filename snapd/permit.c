@@ -6,6 +6,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../scan/scan.h"
@@ -15,13 +16,15 @@
 int permit_place(const char *path, const char *given, const char *parent, struct buf *ret)
 {
 	int r = store_place(path, given, parent, ret);
+	char whose[256];
 
 	if (r == -ENOENT && !given)
 		log_error("%s: HOME is not set to a folder, so there is no place for its store; "
 			  "--store DIR names one",
 			path);
 	else if (r < 0)
-		(void)log_error_errno(r, "%s: no place for its store", path);
+		log_error("%s: no place for its store: %s%s", path, err_str(r),
+			given && (r == -EACCES || r == -EPERM) ? hint_denied(given, whose, sizeof(whose)) : "");
 	return r;
 }
 
@@ -50,7 +53,7 @@ int permit_workspace(const char *path, const char *dir, bool force)
 		return log_error_errno(r, "%s", path);
 	r = store_canonical(dir, &real);
 	if (r < 0)
-		return log_error_errno(r, "%s", dir);
+		return permit_no_store(dir, r);
 	if (!why && strncmp(real.data, path, n) == 0 && (real.data[n] == '/' || !real.data[n]))
 		why = "its store would be inside it";
 	if (!why || force)

@@ -1,0 +1,24 @@
+/* lib/hint.h - the way out, for whoever typed the wrong thing first.
+ *
+ * hint_near: which of the words was probably meant: one letter missing, too many, wrong, or two
+ * swapped (two such in a word of six and more), or the beginning of one only. NULL: none, or
+ * several as near. words ends with NULL. ASCII.
+ *
+ * hint_word: as a shell takes it for one word, in *b (yours): for a command to be typed. Control
+ * characters are the log's to show.
+ *
+ * hint_denied: after -EACCES or -EPERM on path: whose it is, or whose the folder above it is that
+ * lets nobody through, as "; DIR belongs to root (you are ann): act as root". "": nothing is known,
+ * or it is one's own. */
+#ifndef LIB_HINT_H
+#define LIB_HINT_H
+
+#include <stddef.h>
+
+#include "lib/buf.h"
+
+const char *hint_near(const char *typed, const char *const *words);
+const char *hint_word(const char *s, struct buf *b);
+const char *hint_denied(const char *path, char *ret, size_t size);
+
+#endif
