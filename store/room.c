@@ -39,6 +39,17 @@ static int add_folder(int at, const char *name, uint64_t *sum)
 	return -errno;
 }
 
+/* What is pushed elsewhere (recover/mirror-stage.h) lies in packs; with what git itself needs beside them. */
+static int add_mirror(struct store *s, uint64_t *sum)
+{
+	static const char *const in[] = { "mirror", "mirror/git", "mirror/git/objects/pack" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(in) / sizeof(*in); i++)
+		r = add_folder(s->dirfd, in[i], sum);
+	return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+}
+
 static uint64_t reserve_size(const struct store_room *m)
 {
 	return m->quota / 16 < RESERVE_MAX ? m->quota / 16 : RESERVE_MAX;
@@ -59,7 +70,7 @@ int store_room(struct store *s, const struct config *cfg, struct store_room *ret
 	}
 	m.avail = (uint64_t)v.f_bavail * v.f_frsize;
 	if ((r = add_folder(s->dirfd, ".", &m.size)) < 0 ||
-		(r = add_folder(s->logfd, ".", &m.size)) < 0)
+		(r = add_folder(s->logfd, ".", &m.size)) < 0 || (r = add_mirror(s, &m.size)) < 0)
 		return r;
 	if (fstatat(s->dirfd, RESERVE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 		m.reserve = (uint64_t)st.st_blocks * 512;
