@@ -121,6 +121,7 @@ static void print(const struct store_pruned *d, bool dry, bool json)
 		cJSON_AddNumberToObject(o, "dropped", (double)d->dropped);
 		cJSON_AddNumberToObject(o, "kept", (double)d->kept);
 		cJSON_AddNumberToObject(o, "freed_bytes", (double)d->freed);
+		cJSON_AddNumberToObject(o, "damaged", (double)d->hurt);
 		json_line(o);
 		return;
 	}

@@ -233,9 +233,20 @@ static int fold_runs(struct folding *g, const struct dropped *d, const uint64_t 
 	return r;
 }
 
+int fold_these(struct store *s, struct catalogue *c, const struct dropped *d, const uint64_t *seq, size_t n, uint64_t after)
+{
+	struct folding g = { .s = s, .c = c, .after = after };
+	struct catalogue *old = s->cat;
+	int r;
+
+	s->cat = c;
+	r = fold_runs(&g, d, seq, n);
+	s->cat = old;
+	return r == 0 ? cat_set_gen(c, d->gen) : r;
+}
+
 int fold_into_rows(struct store *s, struct catalogue *c, const struct dropped *d)
 {
-	struct folding g = { .s = s, .c = c };
 	struct catalogue *old = s->cat;
 	autofree uint64_t *x = NULL;
 	size_t n = 0;
@@ -243,8 +254,6 @@ int fold_into_rows(struct store *s, struct catalogue *c, const struct dropped *d
 
 	s->cat = c;
 	r = all_seqs(s, &x, &n);
-	if (r == 0)
-		r = fold_runs(&g, d, x, n);
 	s->cat = old;
-	return r == 0 ? cat_set_gen(c, d->gen) : r;
+	return r == 0 ? fold_these(s, c, d, x, n, 0) : r;
 }

@@ -625,6 +625,8 @@ int fold_run(struct store *s, struct catalogue *c, uint64_t after, uint64_t seq,
 	struct fold *f, size_t *ret_n);
 /* The rows of c learn that these count no more. */
 int fold_into_rows(struct store *s, struct catalogue *c, const struct dropped *d);
+/* The same where it knows those before seq (n of them, the last one stays) already; after: the one that stays before them. */
+int fold_these(struct store *s, struct catalogue *c, const struct dropped *d, const uint64_t *seq, size_t n, uint64_t after);
 
 /* ---- reconcile.c ---- */
 

@@ -87,8 +87,24 @@ static int add_tree(struct live *v, const struct oid *id)
 	return 1;
 }
 
-bool live_has(const struct live *v, const struct oid *id, uint8_t type)
+void live_spare(struct live *v, loc_t loc)
 {
+	if (loc > v->spared)
+		v->spared = loc;
+}
+
+static bool is_lost(struct live *v, int r)
+{
+	if (!v->go_on || (r != -EBADMSG && r != -ENOENT))
+		return false;
+	v->lost++;
+	return true;
+}
+
+bool live_has(const struct live *v, const struct oid *id, uint8_t type, loc_t loc)
+{
+	if (loc < v->spared)
+		return true;
 	if (type == OBJ_TREE)
 		return v->cap_tree && !oid_zero(&v->tree[tree_slot(v, id)]);
 	return v->cap_key && v->key[key_slot(v, key_of(id))];
@@ -163,6 +179,8 @@ int live_mark_run(struct live *v, struct store *s, uint64_t deadline_ms)
 		r = obj_read_id(s, &id, &type, &raw);
 		if (r == 0)
 			r = type == OBJ_TREE ? mark_entries(v, &v->todo, raw) : -EBADMSG;
+		if (is_lost(v, r))
+			r = 0;
 	}
 	return r;
 }
@@ -214,8 +232,13 @@ static int mark_in_head(struct live *v, struct store *s, const struct head *h)
 			struct oid id;
 
 			memcpy(id.b, head_id(h, k), 20);
-			if (live_has(v, &id, OBJ_LARGE))
+			/* Of one that is spared the chunks are, too: they were written before it. */
+			if (live_has(v, &id, OBJ_LARGE, loc_make(h->seg, h->off, k)))
 				r = live_mark_list(v, s, loc_make(h->seg, h->off, k));
+			if (is_lost(v, r)) {
+				live_spare(v, loc_make(h->seg, h->off, k));
+				r = 0;
+			}
 		}
 	}
 	return r;

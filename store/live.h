@@ -18,6 +18,12 @@ struct live {
 	struct oid *tree;	/* likewise, all zero = free */
 	size_t n_tree, cap_tree;
 	struct live_todo todo;
+	/* What cannot be read wants nobody knows what, but nothing that was written after it: with this
+	 * set, such a tree or list is counted in lost, and who marks says what stays for it
+	 * (live_spare). Else -EBADMSG. */
+	bool go_on;
+	uint64_t lost;
+	loc_t spared;		/* all before this place is alive */
 	/* Called for each object that was not marked before; 0 or negative. NULL: nobody wants
 	 * to know. */
 	int (*fresh)(const struct oid *id, void *arg);
@@ -25,7 +31,7 @@ struct live {
 };
 
 void live_release(struct live *v);
-/* All that a tree holds. -EBADMSG, -ENOENT: it cannot be read; then nobody can say what is dead. */
+/* All that a tree holds. */
 int live_mark_tree(struct live *v, struct store *s, const struct oid *root);
 /* The same in pieces: begin, then run until it gives 0; 1: deadline_ms (CLOCK_MONOTONIC; 0 = none) came first. */
 int live_mark_begin(struct live *v, const struct oid *root);
@@ -35,7 +41,8 @@ int live_mark_run(struct live *v, struct store *s, uint64_t deadline_ms);
 int live_mark_chunks(struct live *v, struct store *s, uint32_t no, uint64_t *off, uint64_t deadline_ms);
 /* The chunks of this one, a list at loc. */
 int live_mark_list(struct live *v, struct store *s, loc_t loc);
-/* Trees and blobs, chunks too. */
-bool live_has(const struct live *v, const struct oid *id, uint8_t type);
+void live_spare(struct live *v, loc_t loc);
+/* Trees and blobs, chunks too; of the copy at loc. */
+bool live_has(const struct live *v, const struct oid *id, uint8_t type, loc_t loc);
 
 #endif

@@ -11,6 +11,7 @@
 #define MIN_DEAD 20		/* percent */
 #define MIN_GAIN (64u << 10)	/* bytes: less is not worth a segment's work */
 #define TIGHTER_MAX 40
+#define DROP_AT_ONCE 64		/* snapshots, about: what the catalogue learns in one transaction */
 
 struct part {			/* a segment */
 	uint32_t no;
@@ -29,6 +30,8 @@ struct store_prune {
 	size_t n_part, at;
 	uint64_t planned;	/* bytes of the log after it */
 	uint64_t marked;	/* snapshots up to this one are in live */
+	uint64_t lost;		/* so much of it is in the spared ones */
+	size_t gone;		/* of x, those before it that are to go are dropped */
 	/* How far the plan is: next is a snapshot in x, or a segment up to last. */
 	enum { PLAN_MARK, PLAN_CHUNKS, PLAN_WEIGH, PLAN_DONE } phase;
 	bool sliced;		/* it is made by the steps; nothing was dropped yet */
@@ -195,6 +198,28 @@ static int begin_tree(struct store_prune *p, uint64_t seq)
 	return r == -ENOENT ? -EBADMSG : r;
 }
 
+/* Of x, which stays, something cannot be read: what it wanted is not known, but that was written before x, and
+ * stays. Nothing else waits for somebody who repairs it. Those that follow share what is lost; it is met once. */
+static int spare(struct store_prune *p, const struct store_kept *x)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	uint64_t n = p->live.lost;
+	loc_t loc;
+	int r;
+
+	if (n == p->lost)
+		return 0;
+	p->lost = n;
+	if ((r = query_snapshot(p->s, "seq=?", (int64_t)x->seq, &sn, &loc)) < 0)
+		return r;
+	live_spare(&p->live, loc);
+	if (!p->done.hurt)
+		log_warn("%s: snapshot %llu cannot be read whole; what was written before it stays (" RECOVER
+			 " verify, " RECOVER " repair)", p->s->dir, (unsigned long long)x->seq);
+	p->done.hurt++;
+	return 0;
+}
+
 /* The trees of those that stay. 1: the deadline came first. */
 static int mark_some(struct store_prune *p, uint64_t deadline)
 {
@@ -206,7 +231,7 @@ static int mark_some(struct store_prune *p, uint64_t deadline)
 		/* What is begun is in live, and is not begun again. */
 		if (x->keep && !p->live.todo.n && (r = begin_tree(p, x->seq)) < 0)
 			return r;
-		if ((r = live_mark_run(&p->live, p->s, deadline)) != 0)
+		if ((r = live_mark_run(&p->live, p->s, deadline)) != 0 || (r = spare(p, x)) < 0)
 			return r == -ENOENT ? -EBADMSG : r;
 		p->marked = x->seq;
 		p->next++;
@@ -243,7 +268,7 @@ static uint64_t live_of(struct store_prune *p, const struct head *h)
 
 			memcpy(id.b, head_id(h, k), 20);
 			if (!keep)
-				keep = live_has(&p->live, &id, f->type);
+				keep = live_has(&p->live, &id, f->type, loc_make(h->seg, h->off, k));
 			else if (f->type == OBJ_SNAPSHOT)
 				keep = !goes(p, p->s, loc_make(h->seg, h->off, k));
 			raw += h->raw[k] + 1;
@@ -378,7 +403,9 @@ static int weigh_all(struct store_prune *p, unsigned min)
 static void plan_anew(struct store_prune *p, unsigned min)
 {
 	live_release(&p->live);
-	p->marked = p->next = 0;
+	p->live.go_on = true;
+	p->done.hurt = 0;
+	p->lost = p->marked = p->next = 0;
 	p->phase = PLAN_MARK;
 	p->min = min;
 }
@@ -483,8 +510,8 @@ int store_prune_plan(struct store *s, const struct store_prune_options *o, struc
 
 /* ---- doing it ---- */
 
-/* What the file says now is still to be said as long as records of theirs stand in the log. */
-static int merge_dropped(struct store_prune *p, struct dropped *ret)
+/* What the file says now is still to be said as long as records of theirs stand in the log. Of ours those before upto. */
+static int merge_dropped(struct store_prune *p, size_t upto, struct dropped *ret)
 {
 	autoput(dropped_release) struct dropped old = { 0 };
 	autofree struct dropped_at *at = NULL;
@@ -500,42 +527,78 @@ static int merge_dropped(struct store_prune *p, struct dropped *ret)
 	if (r < 0)
 		return r;
 	ret->gen = (old.gen > ret->gen ? old.gen : ret->gen) + 1;
-	if (!(ret->seq = calloc(n_at + p->n + 1, sizeof(*ret->seq))))
+	if (!(ret->seq = calloc(n_at + upto + 1, sizeof(*ret->seq))))
 		return -ENOMEM;
-	while (i < n_at || k < p->n) {
-		if (k < p->n && p->x[k].keep)
+	while (i < n_at || k < upto) {
+		uint64_t mine = k < upto ? p->x[k].seq : UINT64_MAX, theirs = i < n_at ? at[i].seq : UINT64_MAX;
+
+		if (k < upto && p->x[k].keep) {
 			k++;
-		else if (k == p->n || (i < n_at && at[i].seq < p->x[k].seq))
-			ret->seq[ret->n++] = at[i++].seq;
-		else
-			ret->seq[ret->n++] = p->x[k++].seq;
+			continue;
+		}
+		ret->seq[ret->n++] = mine < theirs ? mine : theirs;
+		i += theirs <= mine;
+		k += mine <= theirs;
 	}
 	return 0;
 }
 
-/* The one step at which they go. */
-static int drop_snapshots(struct store_prune *p)
+/* Where the next portion ends: behind a snapshot that stays, which tells of those before it. */
+static size_t next_portion(const struct store_prune *p)
 {
-	struct store *s = p->s;
-	int r = merge_dropped(p, &p->dropped);
+	size_t k = p->gone, n = 0;
 
-	if (r < 0 || !p->done.dropped)
+	while (k < p->n && (n < DROP_AT_ONCE || !p->x[k - 1].keep))
+		n += !p->x[k++].keep;
+	return k;
+}
+
+/* The step at which they go, those of x from p->gone up to there. */
+static int drop_portion(struct store_prune *p, size_t upto)
+{
+	autofree uint64_t *seq = calloc(upto - p->gone + 1, sizeof(*seq));
+	struct store *s = p->s;
+	int r = seq ? 0 : -ENOMEM;
+
+	for (size_t i = p->gone; seq && i < upto; i++)
+		seq[i - p->gone] = p->x[i].seq;
+	dropped_release(&p->dropped);
+	if (r == 0)
+		r = merge_dropped(p, upto, &p->dropped);
+	if (r < 0)
 		return r;
 	if ((r = dropped_write(s, &p->dropped)) < 0) {
 		s->broken = 1;	/* it may be there all the same: look before going on */
 		return r;
 	}
-	if ((r = cat_begin(s->cat)) == 0 && (r = fold_into_rows(s, s->cat, &p->dropped)) == 0)
+	if ((r = cat_begin(s->cat)) == 0 &&
+	    (r = fold_these(s, s->cat, &p->dropped, seq, upto - p->gone, p->gone ? p->x[p->gone - 1].seq : 0)) == 0)
 		r = cat_commit(s->cat, cat_pos(s->cat));
 	if (r < 0) {
 		cat_rollback(s->cat);
 		s->broken = 1;
 		return r;
 	}
-	/* Places in segments that are about to go must not come back with a power cut. */
-	(void)sqlite3_wal_checkpoint_v2(
-		cat_db(s->cat), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	p->gone = upto;
 	return 0;
+}
+
+/* All of them, portion by portion, each of which is durable. 1: the deadline came first. */
+static int drop_snapshots(struct store_prune *p, uint64_t deadline)
+{
+	int r = 0;
+
+	if (!p->done.dropped)	/* of those that went before we must know all the same */
+		return p->dropped.seq ? 0 : merge_dropped(p, 0, &p->dropped);
+	while (r == 0 && p->gone < p->n) {
+		if ((r = drop_portion(p, next_portion(p))) == 0 && p->gone < p->n && is_late(deadline))
+			return 1;
+	}
+	/* Places in segments that are about to go must not come back with a power cut. */
+	if (r == 0)
+		(void)sqlite3_wal_checkpoint_v2(
+			cat_db(p->s->cat), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return r;
 }
 
 static int fresh_object(const struct oid *id, void *arg)
@@ -566,6 +629,8 @@ static int mark_new(struct store_prune *p)
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	/* In what has just been written nothing is spared. */
+	p->live.go_on = false;
 	p->live.fresh = fresh_object;
 	p->live.arg = p;
 	while (r == 0 && sn.seq > p->marked) {
@@ -642,7 +707,7 @@ static int begin(struct store *s, const struct store_prune_options *o, bool slic
 	if ((r = start(s, o, sliced, &p)) < 0)
 		return r;
 	p->live.fresh = NULL;
-	if (!p->sliced && (r = drop_snapshots(p)) < 0) {
+	if (!p->sliced && (r = drop_snapshots(p, 0)) < 0) {
 		store_prune_end(p, NULL);
 		return r;
 	}
@@ -660,17 +725,17 @@ int store_prune_open(struct store *s, const struct store_prune_options *o, struc
 	return begin(s, o, true, ret);
 }
 
-/* Somebody has marked one that was to go: then nothing goes this time. */
+/* Somebody has marked one that was to go: then no more goes this time. */
 static int look_at_marks(struct store_prune *p)
 {
 	int r = store_marks(p->s, pin_mark, p);
 	bool other = false;
 
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = p->gone; i < p->n; i++)
 		other |= p->x[i].pinned && !p->x[i].keep;
 	if (r < 0 || !other)
 		return r;
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = p->gone; i < p->n; i++)
 		p->x[i].keep = true;
 	p->n_part = 0;
 	count(p);
@@ -682,11 +747,9 @@ static int step_plan(struct store_prune *p, uint64_t deadline)
 {
 	int r = plan_on(p, deadline);
 
-	if (r != 0 || (r = look_at_marks(p)) < 0)
+	if (r != 0 || (r = look_at_marks(p)) < 0 || (r = drop_snapshots(p, deadline)) != 0)
 		return r;
 	p->sliced = false;
-	if ((r = drop_snapshots(p)) < 0)
-		return r;
 	return is_late(deadline);
 }
 

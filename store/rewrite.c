@@ -426,7 +426,7 @@ static int choose(struct rewrite *w, const struct head *h, struct stay *st)
 		case OBJ_BLOB:
 		case OBJ_TREE:
 		case OBJ_LARGE:
-			keep = !w->live || live_has(w->live, &id, type);
+			keep = !w->live || live_has(w->live, &id, type, loc);
 			break;
 		case OBJ_MARK:
 			keep = true;

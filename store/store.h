@@ -323,10 +323,12 @@ struct store_pruned {
 	uint32_t segments;		/* written anew */
 	unsigned tighter;		/* halvings the target took */
 	bool short_of;			/* all that may go does not reach the target */
+	uint64_t hurt;			/* kept ones that cannot be read whole: what is older than the last
+					 * of them stays */
 };
 
-/* What prune would do. Writes nothing, any handle. -EBADMSG: the store is damaged (verify names
- * it); then nothing is pruned, for nobody can say what is still wanted. */
+/* What prune would do. Writes nothing, any handle. -EBADMSG: the store is damaged in what prune cannot do
+ * without (verify names it). */
 int store_prune_plan(
 	struct store *s, const struct store_prune_options *o, struct store_pruned *ret);
 
