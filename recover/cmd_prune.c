@@ -62,8 +62,8 @@ static int by_daemon(const struct recover *r, struct store_pruned *ret)
 		if (e <= 0)
 			return e;
 		if (!answer.data ||
-			sscanf(answer.data, "%d %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu32,
-				&more, &ret->dropped, &ret->kept, &ret->freed, &ret->segments) != 5)
+			sscanf(answer.data, "%d %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu32 " %" SCNu64,
+				&more, &ret->dropped, &ret->kept, &ret->freed, &ret->segments, &ret->hurt) != 6)
 			return log_error_errno(-EPROTO, SNAPD);
 	}
 	return e;
@@ -89,6 +89,10 @@ static int by_ourselves(struct recover *r, struct store_pruned *ret)
 			e = store_prune_step(p, STEP_MS);
 		while (e == 1 && !interrupted);
 		store_prune_end(p, ret);
+	}
+	if (e == 0) {
+		store_close(take_ptr(r->store));	/* a reader beside us would keep the old catalogue */
+		(void)store_compact(w);
 	}
 	store_reserve_make(w, &r->cfg);
 	if (e < 0)

@@ -112,7 +112,11 @@ static int run(struct recover *r, struct tidied *sum, uint32_t *ret_left)
 
 	if (e < 0 && e != -EBUSY)
 		return e;
-	return all(r, w ? w : r->store, w, sum, ret_left);
+	if (w)		/* a second reader would keep the catalogue's files larger than they need be */
+		store_close(take_ptr(r->store));
+	if ((e = all(r, w ? w : r->store, w, sum, ret_left)) == 0 && w)
+		e = store_compact(w);
+	return e < 0 ? e : 0;
 }
 
 static void print(const struct tidied *d, bool dry, bool json)

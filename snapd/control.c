@@ -139,7 +139,7 @@ static void on_mark(struct workspace *w, struct ctl_conn *c, char **req)
 }
 
 /* A step at a time, so that nothing else has to wait: "ok", and in one field whether there is
- * more to do, snapshots dropped and kept, bytes that came back, segments written anew. */
+ * more to do, snapshots dropped and kept, bytes that came back, segments written anew, damaged ones. */
 static void on_prune(struct workspace *w, struct ctl_conn *c, char **req)
 {
 	const char *what = ctl_next_field(req);
@@ -150,9 +150,10 @@ static void on_prune(struct workspace *w, struct ctl_conn *c, char **req)
 		r = prune_step(w, PRUNE_MS);
 	if (r < 0)
 		answer_error(c, err_str(r), EXIT_ENV);
-	else if (buf_printf(&b, "ok\t%d %llu %llu %llu %u\n", r,
+	else if (buf_printf(&b, "ok\t%d %llu %llu %llu %u %llu\n", r,
 			 (unsigned long long)w->pruned.dropped, (unsigned long long)w->pruned.kept,
-			 (unsigned long long)w->pruned.freed, w->pruned.segments) == 0)
+			 (unsigned long long)w->pruned.freed, w->pruned.segments,
+			 (unsigned long long)w->pruned.hurt) == 0)
 		ctl_answer(c, b.data, b.len);
 	else
 		answer_error(c, "out of memory", EXIT_ENV);

@@ -106,6 +106,8 @@ static void on_timer(struct loop *l, void *arg)
 		arm(w, w->cfg.tidy_after_ms);
 	else if (is_due(w))
 		start(w);
+	else
+		(void)store_compact(w->store);
 }
 
 static void arm(struct workspace *w, uint64_t ms)

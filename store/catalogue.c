@@ -352,6 +352,16 @@ bool cat_is_held(struct catalogue *c)
 	       number(c, "PRAGMA page_count", &pages) == 0 && c->wal_pages > pages;
 }
 
+int cat_is_sparse(struct catalogue *c)
+{
+	int64_t pages = 0, empty = 0;
+	int r = number(c, "PRAGMA page_count", &pages);
+
+	if (r == 0)
+		r = number(c, "PRAGMA freelist_count", &empty);
+	return r < 0 ? r : empty >= 16 && empty >= pages / 5;
+}
+
 int cat_copy(struct store *s, struct catalogue *c, const char *name)
 {
 	autoput(buf_release) struct buf path = BUF_INIT;

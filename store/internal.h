@@ -417,6 +417,7 @@ bool cat_is_bad(const struct catalogue *c);
 bool cat_is_there(struct store *s, const struct catalogue *c);
 /* A reader that stays keeps the WAL from being emptied: it has grown beyond the file. */
 bool cat_is_held(struct catalogue *c);
+int cat_is_sparse(struct catalogue *c);	/* 1: a fifth of it or more stands empty */
 /* All of it into a new file of the store's folder; in no transaction. If it fails it is not held
  * until the WAL is twice as long. */
 int cat_copy(struct store *s, struct catalogue *c, const char *name);

@@ -588,6 +588,20 @@ int store_leave_readers(struct store *s)
 	return 0;
 }
 
+int store_compact(struct store *s)
+{
+	struct log_pos was;
+	int r;
+
+	if (!s->write || s->txn || s->broken)
+		return 0;
+	if ((r = cat_is_sparse(s->cat)) <= 0)
+		return r;
+	was = cat_pos(s->cat);
+	r = store_leave_readers(s);
+	return r < 0 ? r : cat_pos(s->cat).off == was.off;
+}
+
 bool store_forgot(struct store *s)
 {
 	bool r = s->forgot;

@@ -346,6 +346,10 @@ int store_prune_open(struct store *s, const struct store_prune_options *o, struc
 int store_prune_step(struct store_prune *p, uint64_t budget_ms);
 void store_prune_end(struct store_prune *p, struct store_pruned *ret);	/* ret may be NULL */
 
+/* The catalogue gives back what stands empty in it (after prune, say), if that is a fifth at least: a writer, in no
+ * transaction. It takes as long as to copy it. 1: it did. */
+int store_compact(struct store *s);
+
 /* ---- room ----------------------------------------------------------------------------- */
 
 struct config;
