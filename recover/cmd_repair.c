@@ -23,12 +23,14 @@
 #include "stores.h"
 #include "xalloc.h"
 
-enum { P_SWITCH = 1, P_JSON };
+enum { P_SWITCH = 1, P_JSON, P_YES };
+#define UNFINISHED ".unfinished"	/* behind the name of NEW, as long as it is not whole */
 enum { SHOWN = 1000 };
 
 const struct opt repair_opts[] = {
 	{ P_SWITCH, 0, "switch", OPT_FLAG, NULL, "then put it in the old one's place, which is kept beside" },
 	OPT_JSON(P_JSON),
+	OPT_YES(P_YES),
 	{ 0 },
 };
 
@@ -163,7 +165,44 @@ static int put_in_place(struct recover *r, const char *dir)
 
 /* ---- all of it ---- */
 
-static int place(const struct recover *r, const struct args *a, char **ret)
+/* 1: dir is what an earlier repair made of this store as it is now; 0: it is something else, or older. */
+static int is_made(const struct recover *r, const char *dir)
+{
+	autoput(store_snapshot_release) struct store_snapshot a = { 0 }, b = { 0 };
+	struct store *s;
+	int e = store_open(dir, STORE_READ, NULL, &s);
+
+	if (e < 0)
+		return 0;
+	e = store_newest(r->store, &a) == 0 && store_newest(s, &b) == 0 && a.seq == b.seq && a.time_ns == b.time_ns &&
+	    !strcmp(store_workspace(s), store_workspace(r->store)) && store_count(s) == store_count(r->store);
+	store_close(s);
+	return e;
+}
+
+/* An earlier repair was killed, and left this behind: it is begun anew. */
+static int clear_unfinished(const char *dir)
+{
+	autofree char *log = xasprintf("%s/log", dir);
+	struct stat st;
+
+	if (lstat(dir, &st) < 0)
+		return EXIT_DONE;
+	if (store_writer(dir, NULL) == 1) {
+		log_error("%s: another repair is at work on it", dir);
+		return EXIT_ENV;
+	}
+	if (!S_ISDIR(st.st_mode) || lstat(log, &st) < 0) {
+		log_error("%s: is in the way, and not what an earlier repair left; remove it, or name another folder", dir);
+		return EXIT_ENV;
+	}
+	log_info("%s: an earlier repair was ended before it was whole; it begins anew", dir);
+	stage_remove(dir);
+	return EXIT_DONE;
+}
+
+/* *ret: where; 1: and it is there, whole. */
+static int place(const struct recover *r, const struct args *a, char **ret, bool *ret_there)
 {
 	autofree char *at = realpath(r->store_path, NULL);
 	struct stat st;
@@ -172,6 +211,12 @@ static int place(const struct recover *r, const struct args *a, char **ret)
 	if (a->n && path_place(r, *ret) != PLACE_FREE) {
 		log_error("%s: is in the workspace or in the store; choose another folder", *ret);
 		return EXIT_ENV;
+	}
+	*ret_there = false;
+	if (lstat(*ret, &st) == 0 && a->on[P_SWITCH] && is_made(r, *ret)) {
+		log_info("%s: was made by an earlier repair, and nothing has come since", *ret);
+		*ret_there = true;
+		return EXIT_DONE;
 	}
 	if (lstat(*ret, &st) == 0) {
 		log_error("%s: is there already; remove it, or name another folder", *ret);
@@ -182,16 +227,22 @@ static int place(const struct recover *r, const struct args *a, char **ret)
 
 static int salvage(struct repairing *x, const char *dir, struct store_salvage *v)
 {
-	int e;
+	autofree char *half = xasprintf("%s" UNFINISHED, dir);
+	int e = clear_unfinished(half);
 
+	if (e)
+		return e;
 	(void)progress_new("repairing", "snapshots", 0, x->r->quiet, &x->progress);
-	e = store_salvage(x->r->store, dir, v);
+	e = store_salvage(x->r->store, half, v);
 	progress_done(take_ptr(x->progress));
 	if (e == 0)
-		e = check(dir);
+		e = check(half);
+	/* What has the name is whole. */
+	if (e == 0 && renameat2(AT_FDCWD, half, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
+		e = -errno;
 	if (e == 0)
 		return EXIT_DONE;
-	stage_remove(dir);	/* half a store is none */
+	stage_remove(half);	/* half a store is none */
 	if (e == -EINTR)
 		log_error("stopped; nothing was changed, what was made of the new store is gone again");
 	else if (e == 1)
@@ -201,6 +252,24 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 	return e == -EINTR ? EXIT_PART : EXIT_ENV;
 }
 
+static int confirm(bool yes)
+{
+	char line[16];
+
+	if (yes)
+		return EXIT_DONE;
+	if (!isatty(0)) {
+		log_error("not switched: nobody to ask; --yes does it without asking");
+		return EXIT_ENV;
+	}
+	fputs("The new store takes the place of the old one, which is kept beside. Type yes: ", stderr);
+	if (!fgets(line, sizeof(line), stdin) || strcmp(line, "yes\n") != 0) {
+		log_error("not switched");
+		return EXIT_NO;
+	}
+	return EXIT_DONE;
+}
+
 int cmd_repair(struct recover *r, const struct args *a)
 {
 	struct repairing x = { .r = r, .json = a->on[P_JSON] };
@@ -208,7 +277,8 @@ int cmd_repair(struct recover *r, const struct args *a)
 		.find = on_find, .hurt = on_hurt, .progress = on_progress, .stop = &interrupted, .arg = &x,
 	};
 	autofree char *dir = NULL;
-	int rc = place(r, a, &dir);
+	bool there;
+	int rc = place(r, a, &dir, &there);
 
 	if (rc)
 		return rc;
@@ -216,6 +286,8 @@ int cmd_repair(struct recover *r, const struct args *a)
 		log_error("%s: is in use: stop " SNAPD " first (" SNAPD " --workspace DIR --stop), or leave --switch out", r->store_path);
 		return EXIT_ENV;
 	}
+	if (there)
+		return check(dir) == 0 && (rc = confirm(a->on[P_YES])) == 0 ? put_in_place(r, dir) : rc ? rc : EXIT_ENV;
 	interrupt_catch();
 	x.root = open(r->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = salvage(&x, dir, &v);
@@ -227,9 +299,9 @@ int cmd_repair(struct recover *r, const struct args *a)
 	(void)fflush(stdout);
 	log_info("%s: %" PRIu64 " snapshots, %" PRIu64 " of them hurt (%" PRIu64 " paths); %" PRIu64 " contents came from the workspace",
 		dir, v.snapshots, v.snapshots_hurt, v.paths_hurt, v.found);
-	if (a->on[P_SWITCH] && (rc = put_in_place(r, dir)))
+	if (a->on[P_SWITCH] && ((rc = confirm(a->on[P_YES])) || (rc = put_in_place(r, dir))))
 		return rc;
 	if (!a->on[P_SWITCH])
-		log_info("look at it with " RECOVER " --store, then " RECOVER " repair --switch makes it anew and puts it in its place");
+		log_info("look at it with " RECOVER " --store, then " RECOVER " repair --switch puts it in its place");
 	return v.snapshots_hurt ? EXIT_NO : EXIT_DONE;
 }

@@ -61,7 +61,7 @@ const struct command commands[] = {
 		mark_opts, 1, 2, false, NEEDS_STORE, cmd_mark },
 	{ "verify", "[--all] [--json]", "check the store; --all reads every byte", verify_opts, 0,
 		0, false, NEEDS_STORE, cmd_verify },
-	{ "repair", "[--switch] [--json] [NEW]", "a new store of all that can be read of a damaged one", repair_opts, 0, 1,
+	{ "repair", "[--switch [--yes]] [--json] [NEW]", "a new store of all that can be read of a damaged one", repair_opts, 0, 1,
 		false, NEEDS_STORE, cmd_repair },
 	{ "export", "DIR", "all snapshots as an ordinary bare git repository", NULL, 1, 1, false,
 		NEEDS_STORE | TAKES_FROM, cmd_export },

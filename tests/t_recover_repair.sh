@@ -65,7 +65,12 @@ check 'the daemon tells it' wait_for grep -q '"kind":"damage"' "$d/told"
 gives 4 'no switch beside it' recover repair --switch "$d/other"
 "$bin/snapd" --workspace "$w" --store "$s" --stop >/dev/null 2>&1; wait $pid
 check '... once' test "$(grep -c '"kind":"damage"' "$d/told")" = 1
-gives 1 'switch' recover repair --switch
+gives 4 'switch asks, and there is nobody' recover repair --switch </dev/null
+says '... and says how' "$d/err" '--yes'
+check 'nothing was switched, the new one is there' test -d "$s.repaired/log" -a ! -e "$s.damaged"
+gives 4 'not over it' recover repair
+gives 0 'switch, with the one that is there' recover repair --switch --yes
+says '... no need to make it again' "$d/err" 'made by an earlier repair'
 check 'the old one is kept' test -d "$s.damaged/log"
 gives 0 'the new one is in its place' recover verify --all
 gives 0 'and nothing is said any more' recover list
@@ -73,6 +78,15 @@ check '... no damage' sh -c '! grep -q damage "$1"' - "$d/err"
 echo four >"$w/src/a"; snap fourth interval 1700001800 >/dev/null
 gives 0 'it goes on' recover cat @:src/a
 check '... on top' sh -c '"$1" --workspace "$2" list -n1 | grep -q fourth' - "$bin/recover" "$w"
+# One that was killed is begun anew; what is not ours is left alone.
+mkdir -p "$s.repaired.unfinished/log"; : >"$s.repaired.unfinished/log/00000001.seg"
+gives 0 'repair after one that was killed' recover repair
+says '... says so' "$d/err" 'begins anew'
+check '... and nothing of it is left' test ! -e "$s.repaired.unfinished"
+rm -rf "$s.repaired"; mkdir "$s.repaired.unfinished"
+gives 4 'somebody else'"'"'s folder is in the way' recover repair
+check '... and stays' test -d "$s.repaired.unfinished"
+rmdir "$s.repaired.unfinished"
 # A tree and a list of changes that are gone; what can be said is said.
 python3 -c '
 import sys
