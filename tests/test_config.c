@@ -373,7 +373,8 @@ START_TEST(config__the_manual_is_complete)
 		ck_assert_ptr_nonnull(strstr(printed, item));
 	}
 	ck_assert_int_eq(io_read_file(AT_FDCWD, "docs/holdfast.conf.5", 1 << 20, &doc), 0);
-	ck_assert_str_eq(doc.data, printed);
+	/* both are longer than what a message of Check's may be */
+	ck_assert_msg(strcmp(doc.data, printed) == 0, "make it anew: build/tests/tool_defaults --man");
 }
 END_TEST
 
@@ -391,7 +392,7 @@ START_TEST(config__the_documentation_is_complete_and_true)
 	ck_assert_int_eq(config_print_defaults(f), 0);
 	ck_assert_int_eq(fclose(f), 0);
 	ck_assert_int_eq(io_read_file(AT_FDCWD, "config/holdfast.conf", 1 << 20, &doc), 0);
-	ck_assert_str_eq(doc.data, printed);
+	ck_assert_msg(strcmp(doc.data, printed) == 0, "make it anew: build/tests/tool_defaults");
 	for (const char *p = doc.data; *p;) {
 		size_t len = strcspn(p, "\n") + 1;
 		const char *hash = memchr(p, '#', len);
