@@ -394,6 +394,20 @@ def browser(box):
     return [k, q]
 
 
+def start_server(box, node):
+    """Once node could not start the host, and its number was "undefined"."""
+    for _ in range(5):
+        p = box.popen([node, box.d + "/code-server/out/node/entry.js", "--auth", "none"], stdout=subprocess.PIPE,
+                      stderr=subprocess.DEVNULL)
+        words = p.stdout.readline().split()
+        if len(words) == 2 and all(x.isdigit() for x in words):
+            return p, int(words[0]), int(words[1])
+        print("# the server did not start: %s" % words, flush=True)
+        os.killpg(p.pid, signal.SIGKILL)
+        p.wait()
+    raise RuntimeError("node cannot start a child")
+
+
 def server(box):
     node = shutil.which("node")
     if not node:
@@ -402,9 +416,7 @@ def server(box):
     a, b, h, t = (Case(x) for x in ("code-server child killed", "... its parent (exit 0)", "extension host killed", "server asked to end"))
     for i in range(RUNS):
         for what in ("child", "host", "term"):
-            p = box.popen([node, box.d + "/code-server/out/node/entry.js", "--auth", "none"], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL)
-            child, host = (int(x) for x in p.stdout.readline().split())
+            p, child, host = start_server(box, node)
             until_true(lambda: {p.pid, child, host} <= set(roles(box)), 20)
             if what == "child":
                 a.wanted[child] = {"killed"}
