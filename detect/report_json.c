@@ -232,6 +232,16 @@ static int processes(struct buf *b, const struct report *r)
 		OR_FAIL(buf_addch(b, '}'));
 	}
 	OR_FAIL(buf_addch(b, ']'));
+	OR_FAIL(json_key(b, "overlooked"));
+	if (s->overlooked.rss) {
+		OR_FAIL(buf_addch(b, '{'));
+		OR_FAIL(json_field(b, "pid", (uint64_t)s->overlooked.id.pid));
+		OR_FAIL(json_field_string(b, "name", s->overlooked.name));
+		OR_FAIL(json_field(b, "rss", s->overlooked.rss));
+		OR_FAIL(buf_addch(b, '}'));
+	} else {
+		OR_FAIL(buf_addstr(b, "null"));
+	}
 	OR_FAIL(json_field(b, "editor_bytes", r->in.editor_bytes));
 	return json_field(b, "training_bytes", r->in.training_bytes);
 }

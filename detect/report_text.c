@@ -296,6 +296,17 @@ static int groups(struct page *p, const struct report *r, enum kind kind, const 
 	return 0;
 }
 
+static int overlooked(struct page *p, const struct report *r)
+{
+	const struct survey_proc *o = &r->survey.overlooked;
+	char a[16];
+
+	if (!o->rss)
+		return 0;
+	return line(p, "unwatched", "%s: %.20s, %d; detect.training = %.20s watches it",
+		text_size(o->rss, a), o->name, (int)o->id.pid, o->name);
+}
+
 int report_text(const struct report *r, bool colour, struct buf *b)
 {
 	struct page p = { .b = b, .colour = colour };
@@ -306,6 +317,7 @@ int report_text(const struct report *r, bool colour, struct buf *b)
 	OR_FAIL(growth(&p, r));
 	OR_FAIL(groups(&p, r, KIND_EDITOR, "editor"));
 	OR_FAIL(groups(&p, r, KIND_TRAINING, "training"));
+	OR_FAIL(overlooked(&p, r));
 	OR_FAIL(limits(&p, r));
 	OR_FAIL(gpus(&p, r));
 	OR_FAIL(pressure(&p, r));

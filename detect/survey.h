@@ -36,6 +36,7 @@ struct survey {
 	unsigned n;
 	unsigned seen;			/* processes looked at */
 	bool exact;			/* pss is known of all: sums count no shared page twice */
+	struct survey_proc overlooked;	/* the largest Python of ours that is none of them, from 1 GiB; rss 0: none */
 };
 
 /* pss_ms: how long reading Pss may take (the kernel walks every page, 5 ms a GiB); 0: not at

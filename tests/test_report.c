@@ -121,6 +121,26 @@ START_TEST(survey__finds_whose_each_process_is)
 }
 END_TEST
 
+/* Most of PyTorch's examples are a main.py. */
+START_TEST(survey__a_large_python_that_nothing_names_is_told)
+{
+	struct roots roots = world();
+
+	typical();
+	ck_assert_int_eq(survey_take(&roots, &role_defaults, 0, &s), 0);
+	ck_assert_uint_eq(s.overlooked.rss, 0);
+	survey_release(&s);
+	process(330, 1, "/usr/bin/python3.11", "python3|-u|/home/u/main.py|--epochs|3", 3 * GIB / 2);
+	process(340, 1, "/usr/bin/python3.11", "python3|serve.py", GIB);
+	process(350, 1, "/usr/bin/node", "node|main.js", 2 * GIB);
+	ck_assert_int_eq(survey_take(&roots, &role_defaults, 0, &s), 0);
+	ck_assert_uint_eq(s.n, 6);
+	ck_assert_int_eq(s.overlooked.id.pid, 330);
+	ck_assert_str_eq(s.overlooked.name, "main.py");
+	survey_release(&s);
+}
+END_TEST
+
 static void text_in(const char *name, const char *text)
 {
 	write_in(name, text, strlen(text));
@@ -441,7 +461,8 @@ START_TEST(json__any_bytes_are_a_string)
 }
 END_TEST
 
-CHECK_MAIN("report", survey__finds_whose_each_process_is, report__a_trainings_own_limit_counts,
+CHECK_MAIN("report", survey__finds_whose_each_process_is,
+	survey__a_large_python_that_nothing_names_is_told, report__a_trainings_own_limit_counts,
 	survey__passes_over_no_exe_that_has_a_role, report__json_has_the_promised_fields,
 	report__text_is_for_a_terminal_of_24_lines, report__the_worst_machine_fits_too,
 	report__without_meminfo_there_is_none, report__growth_comes_from_the_monitors_samples,
