@@ -316,13 +316,14 @@ static int walk(struct walk *w, int64_t id, const struct oid *tree)
 
 	while (r == 0 && w->n) {
 		struct level *l = &w->lv[w->n - 1];
-		const struct child *row = &l->rows.r[l->next];
+		const struct child *row;
 
-		if (l->next++ == l->rows.n) {
+		if (l->next == l->rows.n) {
 			rows_release(&l->rows);
 			w->n--;
 			continue;
 		}
+		row = &l->rows.r[l->next++];
 		if ((r = set_path(w, l->path_len, rows_name(&l->rows, row))) == 0)
 			r = emit(w, w->path.data, row);
 		if (r == 0 && has_below(w, row))
