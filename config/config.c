@@ -80,11 +80,14 @@ int config_init(struct config *c)
 
 void config_release(struct config *c)
 {
-	config_list_clear(&c->include);
-	config_list_clear(&c->exclude);
-	free(c->store_dir);
-	free(c->pager);
-	free(c->color);
+	for (const struct config_key *k = config_keys; k->name; k++) {
+		void *at = (char *)c + k->at;
+
+		if (k->type == KEY_LIST)
+			config_list_clear(at);
+		else if (k->type == KEY_STRING || k->type == KEY_PATH || k->type == KEY_CHOICE)
+			free(*(char **)at);
+	}
 	*c = (struct config){ 0 };
 }
 
