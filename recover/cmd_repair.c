@@ -1,6 +1,7 @@
 /* A new store of all that a damaged one still holds. The old one is never written to; it is put aside only when asked. */
 #include "recover.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -119,6 +120,15 @@ static int check(const char *dir)
 
 /* ---- in its place ---- */
 
+/* The folder that holds dir has it under this name, also after a power cut. */
+static int sync_above(const char *dir)
+{
+	autofree char *up = xasprintf("%s/..", dir);
+	autoclose int fd = open(up, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : io_sync_dir(fd);
+}
+
 static void move_over(const char *from, const char *to, const char *name)
 {
 	autofree char *a = xasprintf("%s/%s", from, name), *b = xasprintf("%s/%s", to, name);
@@ -127,11 +137,34 @@ static void move_over(const char *from, const char *to, const char *name)
 		log_warn("%s: stays in the old store: %s", a, strerror(errno));
 }
 
+/* A moment in which neither is there would be one too many: the power may go in it. */
+static int exchange(const char *a, const char *b)
+{
+	autofree char *aside = NULL;
+
+	if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	/* a file system that cannot */
+	aside = xasprintf("%s.old", a);
+	if (rename(b, aside) < 0)
+		return -errno;
+	if (rename(a, b) < 0 || rename(aside, a) < 0) {
+		int e = -errno;
+
+		if (access(b, F_OK) < 0 && rename(aside, b) < 0)
+			log_error("%s: is where %s is now", aside, b);
+		return e;
+	}
+	return 0;
+}
+
 static int put_in_place(struct recover *r, const char *dir)
 {
 	autofree char *old = NULL, *at = realpath(r->store_path, NULL);
 	struct store *s = NULL;
-	int rc;
+	int rc, e;
 
 	if (!at)
 		return context_failed(r, -errno, "cannot be found");
@@ -143,15 +176,12 @@ static int put_in_place(struct recover *r, const char *dir)
 		if (access(old, F_OK) == 0)
 			free(take_ptr(old));
 	}
-	if (!old || rename(at, old) < 0) {
-		log_error_errno(-errno, "%s: cannot be put aside", at);
-		store_close(s);
-		return EXIT_PART;
-	}
-	if (rename(dir, at) < 0) {
-		log_error_errno(-errno, "%s: cannot take its place", dir);
-		if (rename(old, at) < 0)
-			log_error("%s: is where the old store is now", old);
+	/* The new one has that name for a moment: then one step makes each what it is to be. */
+	e = !old || rename(dir, old) < 0 ? -errno : exchange(old, at);
+	if (e == 0)
+		e = sync_above(at);
+	if (e < 0) {
+		log_error_errno(e, "%s: cannot take the place of %s", old && access(dir, F_OK) < 0 ? old : dir, at);
 		store_close(s);
 		return EXIT_PART;
 	}
@@ -180,6 +210,18 @@ static int is_made(const struct recover *r, const char *dir)
 	return e;
 }
 
+/* Killed so early that there is no log yet: nothing, or the lock. */
+static bool just_begun(const char *dir)
+{
+	autoclosedir DIR *d = opendir(dir);
+	const struct dirent *de;
+	bool other = false;
+
+	while (d && !other && (de = readdir(d)))
+		other = strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 && strcmp(de->d_name, "lock") != 0;
+	return d && !other;
+}
+
 /* An earlier repair was killed, and left this behind: it is begun anew. */
 static int clear_unfinished(const char *dir)
 {
@@ -192,7 +234,7 @@ static int clear_unfinished(const char *dir)
 		log_error("%s: another repair is at work on it", dir);
 		return EXIT_ENV;
 	}
-	if (!S_ISDIR(st.st_mode) || lstat(log, &st) < 0) {
+	if (!S_ISDIR(st.st_mode) || (lstat(log, &st) < 0 && !just_begun(dir))) {
 		log_error("%s: is in the way, and not what an earlier repair left; remove it, or name another folder", dir);
 		return EXIT_ENV;
 	}
@@ -208,6 +250,8 @@ static int place(const struct recover *r, const struct args *a, char **ret, bool
 	struct stat st;
 
 	*ret = a->n ? xstrdup(a->arg[0]) : xasprintf("%s.repaired", at ? at : r->store_path);
+	for (size_t n = strlen(*ret); n > 1 && (*ret)[n - 1] == '/';)
+		(*ret)[--n] = 0;
 	if (a->n && path_place(r, *ret) != PLACE_FREE) {
 		log_error("%s: is in the workspace or in the store; choose another folder", *ret);
 		return EXIT_ENV;
@@ -217,6 +261,11 @@ static int place(const struct recover *r, const struct args *a, char **ret, bool
 		log_info("%s: was made by an earlier repair, and nothing has come since", *ret);
 		*ret_there = true;
 		return EXIT_DONE;
+	}
+	/* Who switches does not mind what an older one that never took its place is named. */
+	for (unsigned i = 1; !a->n && a->on[P_SWITCH] && i < 1000 && lstat(*ret, &st) == 0; i++) {
+		free(take_ptr(*ret));
+		*ret = xasprintf("%s.repaired-%u", at ? at : r->store_path, i);
 	}
 	if (lstat(*ret, &st) == 0) {
 		log_error("%s: is there already; remove it, or name another folder", *ret);
@@ -241,7 +290,7 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 	if (e == 0 && renameat2(AT_FDCWD, half, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
 		e = -errno;
 	if (e == 0)
-		return EXIT_DONE;
+		return sync_above(dir) < 0 ? EXIT_PART : EXIT_DONE;
 	stage_remove(half);	/* half a store is none */
 	if (e == -EINTR)
 		log_error("stopped; nothing was changed, what was made of the new store is gone again");

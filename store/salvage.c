@@ -1,5 +1,7 @@
 #include "salvage.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -283,20 +285,37 @@ static int take_all(struct salvage *x)
 	return r < 0 ? r : store_marks(x->from, copy_mark, x);
 }
 
-static int sync_all(struct store *s)
+static int sync_files(int dirfd)
 {
-	uint32_t first, last;
-	int r = seg_list(s, &first, &last);
+	autoclosedir DIR *d = NULL;
+	autoclose int own = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct dirent *de;
+	int r = 0;
 
-	for (uint32_t no = first; r == 0 && no && no <= last; no++) {
-		struct segment *g;
+	if (own < 0 || !(d = fdopendir(own)))
+		return err_errno();
+	(void)take_fd(&own);
+	while (r == 0 && (errno = 0, de = readdir(d))) {
+		struct stat st;
+		int fd;
 
-		if ((r = seg_get(s, no, &g)) == 0)
-			r = io_sync(g->fd);
+		if (fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		fd = openat(dirfd, de->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		r = fd < 0 ? err_errno() : io_sync(fd);
+		auto_close_(&fd);
 	}
-	if (r == 0)
-		r = io_sync_dir(s->logfd);
-	return r < 0 ? r : io_sync_dir(s->dirfd);
+	return r < 0 ? r : errno ? err_errno() : io_sync_dir(dirfd);
+}
+
+/* Nothing was synced while it was made. All of it is now, the catalogue too, before anybody gives it a name. */
+static int sync_all(const char *dir)
+{
+	autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclose int log = fd < 0 ? -1 : openat(fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = log < 0 ? err_errno() : sync_files(log);
+
+	return r < 0 ? r : sync_files(fd);
 }
 
 int store_salvage(struct store *from, const char *into, struct store_salvage *v)
@@ -311,9 +330,7 @@ int store_salvage(struct store *from, const char *into, struct store_salvage *v)
 	if ((r = store_open(into, STORE_WRITE, &o, &x.to)) < 0)
 		return r;
 	r = store_count(x.to) ? -EEXIST : take_all(&x);
-	if (r >= 0)
-		r = sync_all(x.to);
 	idset_release(&x.lost);
 	store_close(x.to);
-	return r;
+	return r < 0 ? r : sync_all(into);
 }

@@ -7,6 +7,7 @@
  *	FAULT_AT	the first matching call that fails, from 1; 0 = none (count only)
  *	FAULT_COUNT	how many in a row from there; default 1, -1 = all
  *	FAULT_ERR	EIO ENOSPC ENOMEM EMFILE EACCES EDQUOT, "short" (half of a transfer), "kill",
+ *			"lie" (fsync, fdatasync, syncfs: it is done, says the call, and it is not),
  *			"save" (renameat, renameat2: an editor saves "MY NEW WORK" to that name first)
  *	FAULT_PATH	only where the file's path contains this
  *	FAULT_SECTOR	pread only: where it touches the 512 bytes that hold this offset; else none
@@ -31,7 +32,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PASS, FAIL, SHORT };
+enum { PASS, FAIL, SHORT, LIE };
 
 static atomic_long seen;
 
@@ -131,6 +132,8 @@ static int verdict(const char *call, int fd, const char *path)
 		(void)raise(SIGKILL);
 	if (err && strcmp(err, "short") == 0)
 		return SHORT;
+	if (err && strcmp(err, "lie") == 0)
+		return LIE;
 	if (err && strcmp(err, "save") == 0) {
 		save(fd, path);
 		return PASS;
@@ -195,8 +198,16 @@ TRANSFER(ssize_t, pwritev64, "pwritev", (int fd, const struct iovec *v, int n, o
 		return verdict(label, fd, path) == PASS ? REAL(name) args : -1; \
 	}
 
-PLAIN(fsync, "fsync", (int fd), (fd), fd, NULL)
-PLAIN(fdatasync, "fdatasync", (int fd), (fd), fd, NULL)
+#define SYNC(name) \
+	EXPORT int name(int fd) \
+	{ \
+		int v = verdict(#name, fd, NULL); \
+		return v == PASS ? REAL(name)(fd) : v == LIE ? 0 : -1; \
+	}
+
+SYNC(fsync)
+SYNC(fdatasync)
+SYNC(syncfs)
 PLAIN(ftruncate, "ftruncate", (int fd, off_t n), (fd, n), fd, NULL)
 PLAIN(ftruncate64, "ftruncate", (int fd, off64_t n), (fd, n), fd, NULL)
 PLAIN(rename, "rename", (const char *a, const char *b), (a, b), -1, b)
@@ -206,7 +217,6 @@ PLAIN(renameat2, "renameat2", (int da, const char *a, int db, const char *b, uns
 	(da, a, db, b, how), db, strstr(b, ".hf-") ? a : b)
 PLAIN(unlink, "unlink", (const char *a), (a), -1, a)
 PLAIN(unlinkat, "unlinkat", (int d, const char *a, int how), (d, a, how), d, a)
-PLAIN(syncfs, "syncfs", (int fd), (fd), fd, NULL)
 
 static mode_t open_mode(int flags, va_list ap)
 {

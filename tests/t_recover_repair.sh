@@ -83,10 +83,18 @@ mkdir -p "$s.repaired.unfinished/log"; : >"$s.repaired.unfinished/log/00000001.s
 gives 0 'repair after one that was killed' recover repair
 says '... says so' "$d/err" 'begins anew'
 check '... and nothing of it is left' test ! -e "$s.repaired.unfinished"
-rm -rf "$s.repaired"; mkdir "$s.repaired.unfinished"
+rm -rf "$s.repaired"; mkdir "$s.repaired.unfinished"; : >"$s.repaired.unfinished/lock"
+gives 0 'after one that was killed at once' recover repair
+rm -rf "$s.repaired"; mkdir "$s.repaired.unfinished"; : >"$s.repaired.unfinished/notes"
 gives 4 'somebody else'"'"'s folder is in the way' recover repair
-check '... and stays' test -d "$s.repaired.unfinished"
-rmdir "$s.repaired.unfinished"
+check '... and stays' test -e "$s.repaired.unfinished/notes"
+rm -r "$s.repaired.unfinished"
+gives 0 'a slash behind the name' recover repair "$d/slash/"
+check '... is none in it' test -d "$d/slash/log"
+cp -r "$d/copy" "$s.repaired"
+gives 0 'an old one that never took its place is no hindrance' recover repair --switch --yes
+check '... and stays' test -d "$s.repaired/log" -a ! -e "$s.repaired-1"
+rm -rf "$s.repaired"
 # A tree and a list of changes that are gone; what can be said is said.
 python3 -c '
 import sys

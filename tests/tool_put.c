@@ -1,7 +1,7 @@
 /* tests/tool_put.c - one snapshot of a folder through store.h alone: no daemon, no
  * rules, no stat cache. Lets the format and the sizes be judged without the rest.
  *
- *	tool_put STORE DIR	prints the id of the newest snapshot then */
+ *	tool_put STORE DIR [SEGMENT_BYTES]	prints the id of the newest snapshot then */
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
@@ -86,8 +86,9 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("tool_put", LOG_INFO);
-	if (argc != 3)
+	if (argc < 3 || argc > 4)
 		return 2;
+	opt.segment_size = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
 	p.root = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = p.root < 0 ? -errno : store_open(argv[1], STORE_WRITE, &opt, &p.s);
 	if (r < 0)
