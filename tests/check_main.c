@@ -75,7 +75,7 @@ int check_main(const char *name, const TTest *const *tests, size_t n)
 		return 1;
 	}
 	start_seed(name);
-	tcase_set_timeout(tc, 120);	/* sanitizers on a busy machine */
+	tcase_set_timeout(tc, 400);	/* sanitizers on a busy machine */
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(s, tc);

@@ -27,7 +27,7 @@ def screen():
     return tmux("capture-pane", "-p", "-t", "t")
 
 
-def shows(*words, seconds=20):
+def shows(*words, seconds=60):
     """Until all of it stands on the screen."""
     end = time.time() + seconds
     while True:
@@ -66,7 +66,7 @@ def resize(columns, rows):
     tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 
 
-def fits(columns, rows, word, seconds=20):
+def fits(columns, rows, word, seconds=60):
     """Until the page is as large as the window and says the word in its first line."""
     end = time.time() + seconds
     while True:

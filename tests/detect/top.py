@@ -116,7 +116,7 @@ def _():
 def _():
     choose()
     keys("x", "y")
-    assert training.wait(20) == -15
+    assert training.wait(60) == -15
     text = open(d + "/state/ledger").read()
     assert "\t%d\t" % training.pid in text and "\tterm\tdetect top\n" in text, text
     until(lambda: name not in screen(), "it left the list")
