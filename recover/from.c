@@ -19,6 +19,7 @@
 #include "../store/mirrored.h"
 #include "git-run.h"
 #include "mirror.h"
+#include "mirror-marks.h"
 #include "mirror-stage.h"
 #include "out.h"
 #include "xalloc.h"
@@ -33,6 +34,7 @@ struct from {
 	char *url, *wanted;		/* before and behind the '#'; wanted may be NULL */
 	char *dir, *git, *store_dir;
 	char *ref;
+	char *refs;		/* what ls-remote said */
 	git_repository *repo;
 	struct store *store;
 	struct store_txn *txn;
@@ -48,6 +50,7 @@ static void from_release(struct from *f)
 	git_repository_free(f->repo);
 	progress_done(f->progress);
 	free(f->url);
+	free(f->refs);
 	free(f->wanted);
 	free(f->dir);
 	free(f->git);
@@ -110,6 +113,7 @@ static int choose(struct from *f)
 
 	if (rc || mirror_name(f->r, &own) < 0 || buf_addch(&out, '\0') < 0)
 		return rc ? rc : EXIT_ENV;
+	f->refs = xstrdup(out.data);
 	for (char *l = strtok_r(out.data, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
 		autofree char *name = name_of(l);
 
@@ -386,7 +390,23 @@ static int convert(struct from *f)
 		progress_add(f->progress, 1, 0);
 	}
 	free(l.x);
-	return e;
+	return e < 0 ? e : marks_take(f->store, f->repo, &tip);
+}
+
+/* What it has of them, or none. */
+static int fetch_marks(struct from *f)
+{
+	autofree char *ref = xasprintf("%.*s/marks", (int)(strlen(f->ref) - 5), f->ref), *line = xasprintf("\t%s\n", ref);
+	autofree char *spec = xasprintf("+%s:" MARKS_REF, ref), *all = xasprintf("%s\n", f->refs);
+	git_reference *old = NULL;
+
+	if (strstr(all, line))
+		return git(f, (const char *[]){ "--git-dir=git", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+			"--update-head-ok", "--", f->url, spec, NULL }, NULL);
+	if (git_reference_lookup(&old, f->repo, MARKS_REF) == 0)
+		(void)git_reference_delete(old);
+	git_reference_free(old);
+	return EXIT_DONE;
 }
 
 /* ---- all of it ---- */
@@ -449,6 +469,8 @@ int from_fetch(struct recover *r, const char *url, char **ret_store)
 	spec = xasprintf("+%s:refs/heads/main", f.ref);
 	if ((rc = git(&f, (const char *[]){ "--git-dir=git", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
 		"--update-head-ok", "--", f.url, spec, NULL }, NULL)))
+		return rc;
+	if ((rc = fetch_marks(&f)))
 		return rc;
 	if ((e = convert(&f)) < 0)
 		return failed(&f, "what was fetched", e);

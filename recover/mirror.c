@@ -16,6 +16,7 @@
 #include "../lib/text.h"
 #include "../store/mirrored.h"
 #include "git-run.h"
+#include "mirror-marks.h"
 #include "mirror-stage.h"
 #include "xalloc.h"
 
@@ -27,7 +28,7 @@ struct mirror {
 	struct mirrored now;
 	struct stage *stage;
 	char *git;			/* STORE/mirror/git */
-	char *ref, *branch;		/* at the remote */
+	char *ref, *marks, *branch;	/* at the remote */
 	const char *url;
 	uint64_t added;
 };
@@ -38,6 +39,7 @@ static void mirror_release(struct mirror *m)
 	mirrored_release(&m->now);
 	free(m->git);
 	free(m->ref);
+	free(m->marks);
 	free(m->branch);
 }
 
@@ -310,6 +312,28 @@ static int bring_there(struct mirror *m)
 	return 0;
 }
 
+/* They change without a snapshot, and where nobody ever set one there is nothing to push. */
+static int push_marks(struct mirror *m)
+{
+	autofree char *spec = xasprintf("+" MARKS_REF ":%s", m->marks);
+	autoput(buf_release) struct buf why = BUF_INIT;
+	git_repository *repo = NULL;
+	git_reference *ref = NULL;
+	int r = err_from_git(git_repository_open_bare(&repo, m->git));
+
+	if (r == 0)
+		r = marks_stage(m->r->store, repo);
+	if (r == 1) {
+		r = git_run(m->git, (const char *[]){ "push", "--quiet", "--no-verify", "--", m->url, spec, NULL }, NULL, &why);
+		/* The next one is to try again. */
+		if (r && git_reference_lookup(&ref, repo, MARKS_REF) == 0)
+			(void)git_reference_delete(ref);
+	}
+	git_reference_free(ref);
+	git_repository_free(repo);
+	return r < 0 ? fail_errno(m, "marks", r) : r ? fail(m, why.data) : 0;
+}
+
 /* STORE/mirror, locked as long as the descriptor is open. */
 static int lock(struct recover *r, int *ret)
 {
@@ -335,6 +359,7 @@ static int set_names(struct mirror *m)
 		return r;
 	m->git = xasprintf("%s/" MIRROR_DIR "/git", store_dir(m->r->store));
 	m->ref = xasprintf("refs/holdfast/%s/main", name.data);
+	m->marks = xasprintf("refs/holdfast/%s/marks", name.data);
 	m->branch = xasprintf("refs/heads/holdfast/%s", name.data);
 	return 0;
 }
@@ -353,6 +378,8 @@ int mirror_push(struct recover *r, uint64_t *ret_n)
 		return e;
 	(void)fail(&m, "");
 	e = bring_there(&m);
+	if (e == 0)
+		e = push_marks(&m);
 	m.now.tried_ns = text_now_ns();
 	if (e == -EINTR)
 		return e;

@@ -53,6 +53,18 @@ gives 4 'no such remote' "$bin/recover" --workspace "$d/else" --from "$d/nosuch.
 git init -q --bare "$d/empty.git"
 gives 1 'an empty one' "$bin/recover" --workspace "$d/else" --from "$d/empty.git" list
 
+# Marks go there, also without a snapshot, and away again.
+gives 0 'mark the old one' recover mark @~1 'before it all'
+gives 0 'push a mark' recover mirror
+gives 0 'the mark is a revision there' from show 'before it all'
+says '... of that snapshot' "$d/out" first
+gives 0 'list names it' from list --json
+says '... as a mark' "$d/out" '"marks":\["before it all"\]'
+check 'git finds nothing wrong with it' git -C "$remote" fsck --full --strict
+gives 0 'take it away' recover mark --remove 'before it all'
+gives 0 'push that' recover mirror
+gives 1 'it is gone there' from show 'before it all'
+
 # Not a word of secrets when told to; bit for bit where nothing is left out.
 rm -f "$w/.env" "$w/secret/id_rsa" "$w/src/Server.PEM"
 echo y >"$w/allowed.pem"; echo three >"$w/src/a.py"; third=$(snap third interval 1700001200)
