@@ -38,7 +38,7 @@ static const struct {
 } entries[] = {
 	[ENTRY_STATUS] = { "how the machine is", DETECT " report" },
 	[ENTRY_CLEAN] = { "free what comes back by itself", DETECT " clean" },
-	[ENTRY_LIGHT] = { "train, ultra-light: 1 epoch, 1 batch, lowest priority",
+	[ENTRY_LIGHT] = { "train, ultra-light: 1 epoch, 1 batch",
 		DETECT " run --mode light" },
 	[ENTRY_SAFE] = { "train, conservative: you say epochs and batches",
 		DETECT " run --mode safe" },
@@ -92,7 +92,7 @@ static int show(const struct detect_settings *set)
 	}
 	printf("recommended at %s: %u\n\n", advice, entry);
 	for (unsigned i = 1; i <= ENTRY_LEAVE; i++)
-		printf("%c%u  %-54s %s\n", i == entry ? '>' : ' ', i, entries[i].what,
+		printf("%c%u  %-48s %s\n", i == entry ? '>' : ' ', i, entries[i].what,
 			entries[i].command);
 	report_release(&r);
 	return 0;

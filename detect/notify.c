@@ -89,10 +89,12 @@ struct telling {
 	bool show, hook, terminal;
 };
 
-/* The button was pressed: what happened, and a shell there. Nothing of it comes from a name. */
+/* The button was pressed: what happened, or how the machine is and what to do, and a shell there.
+ * Nothing of it comes from a name. */
 static void open_terminal(const struct journal_event *ev)
 {
-	static const char script[] = RECOVER " report; exec \"${SHELL:-sh}\"";
+	const char *script = ev->kind == J_RISK ? DETECT " report; exec \"${SHELL:-sh}\""
+						: RECOVER " report; exec \"${SHELL:-sh}\"";
 	static const char *const program[] = { "x-terminal-emulator", "konsole", "xterm" };
 
 	if (ev->n_link && chdir(ev->link[0].workspace) < 0)
@@ -107,23 +109,24 @@ static void notify(const struct journal_event *ev)
 {
 	autoput(buf_release) struct buf body = BUF_INIT, pressed = BUF_INIT;
 	bool lost = ev->kind != J_RISK && ev->kind != J_HANG && ev->kind != J_GUARD;
+	bool button = lost || ev->kind == J_RISK;
 	const char *argv[] = { "notify-send", "--app-name=Holdfast", "--urgency=critical",
-		"--action=open=Recover", "--", title(ev), NULL, NULL };
+		lost ? "--action=open=Recover" : "--action=open=What to do", "--", title(ev), NULL, NULL };
 	const char *plain[] = { argv[0], argv[1], argv[2], "--", argv[5], NULL, NULL };
 	struct command_run c = {
-		.argv = lost ? argv : plain, .timeout_ms = ANSWER_MS, .max = 64, .out = &pressed
+		.argv = button ? argv : plain, .timeout_ms = ANSWER_MS, .max = 64, .out = &pressed
 	};
 	int r;
 
 	if (add_escaped(&body, ev->text ? ev->text : "") < 0 ||
-		buf_addstr(&body, !lost ? ".\n`" DETECT "` shows how the machine is."
+		buf_addstr(&body, !lost ? ".\n`" DETECT "` shows how the machine is and what to do."
 					: ".\n`" RECOVER
 					  " report` shows what happened and what is safe.") < 0)
 		return;
 	argv[6] = plain[5] = body.data;
 	r = command_run(&c);
 	/* Before libnotify 0.8 there are no buttons. */
-	if (lost && r == 1) {
+	if (button && r == 1) {
 		c.argv = plain;
 		c.timeout_ms = NOTIFY_MS;
 		r = command_run(&c);

@@ -161,6 +161,29 @@ check "in the workspace" [ "$(head -1 "$d/terminal")" = "$d/my work" ]
 check "the hook is told what is safe" python3 -c 'import json,sys
 e = [json.loads(x) for x in open(sys.argv[1])][-1]; assert e["id"] == "press" and e["workspace"] == sys.argv[2] and e["snapshot"], e' "$d/hooked" "$d/my work"
 
+# CRITICAL has a button too: what holds the memory, and what to do. (Journals of their own: none was told just before.)
+was=$HOLDFAST_STATE
+export HOLDFAST_STATE="$d/state2"
+mkdir -m 700 "$d/state2" "$d/state3"
+rm -f "$d/terminal"
+printf '#!/bin/sh\nfor a; do echo "$a"; done >>"%s/warned"\ncase "$*" in *"--action=open=What to do"*) echo open;; esac\n' "$d" >"$d/bin/notify-send"
+fact kind=risk id=warn real=$((t + 40000)) was=1 risk=2 reasons="memory 97 %"
+judge
+n=0
+until [ -e "$d/terminal" ] || [ $n = 1500 ]; do n=$((n + 1)); sleep 0.02; done
+says "CRITICAL's button opens one" "$d/terminal" 'detect report; exec'
+says "and says so" "$d/warned" 'memory is running out'
+says "with the command" "$d/warned" '`detect` shows how the machine is and what to do'
+# Before libnotify 0.8: no buttons, told all the same.
+HOLDFAST_STATE=$d/state3
+printf '#!/bin/sh\ncase "$*" in *--action*) exit 1;; esac\nfor a; do echo "$a"; done >"%s/plain.new"; mv "%s/plain.new" "%s/plain"\n' "$d" "$d" "$d" >"$d/bin/notify-send"
+fact kind=risk id=warn2 real=$((t + 41000)) was=1 risk=2 reasons="memory 98 %"
+judge
+n=0
+until [ -e "$d/plain" ] || [ $n = 1500 ]; do n=$((n + 1)); sleep 0.02; done
+says "without buttons it is told too" "$d/plain" 'memory is running out'
+HOLDFAST_STATE=$was
+
 # Without a desktop: the user's own terminals, where messages are let through.
 unset DBUS_SESSION_BUS_ADDRESS
 export HOLDFAST_TTYS="$d/pts"

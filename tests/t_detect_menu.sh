@@ -10,6 +10,7 @@ menu '1
 check 'it leaves with 0' [ $rc -eq 0 ]
 says 'it recommends' "$d/out" 'recommended at '
 says 'entries show their commands' "$d/out" '3  train, ultra-light.*detect run --mode light'
+check 'each line fits 80 columns' [ "$(grep -E '^[ >][1-9]  ' "$d/out" | wc -L)" -le 80 ]
 says 'the report' "$d/out" '^\$ detect report$'
 says 'which is one' "$d/out" '^risk  '
 menu '2

@@ -17,6 +17,7 @@ if command -v mandoc >/dev/null 2>&1; then
 else
 	echo 'skip mandoc: not installed'
 fi
+check 'the picture of the screen in README.md is what it shows' python3 -B "$here/recover/picture.py"
 # What a reference names is there, and every manual is named by another.
 refers() {
 	for m in "$docs"/*.[157]; do
