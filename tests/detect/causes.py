@@ -184,14 +184,6 @@ class Box:
         except sqlite3.OperationalError:
             return False
 
-    def wait_watched(self, key, n, seconds=20):
-        until = time.time() + seconds
-        while time.time() < until:
-            if self.status()[key] >= n:
-                return True
-            time.sleep(0.02)
-        return False
-
     def close(self):
         for p in self.started:		# each leads a session of its own
             if p.poll() is None:
@@ -221,7 +213,8 @@ class Case:
 def train(box, what, **more):
     p = box.popen([box.python, "train.py", what], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **more)
     p.stdout.readline()
-    box.wait_watched("training", 1)
+    # Not by their number: this user may have trainings of another's besides.
+    until_true(lambda: p.pid in roles(box))
     return p
 
 
