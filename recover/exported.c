@@ -2,12 +2,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/io.h"
 #include "../lib/log.h"
 #include "recover.h"
 #include "xalloc.h"
@@ -37,10 +40,10 @@ static int holds_something(const char *dir)
 
 	if (!d)
 		return errno == ENOENT ? 0 : -errno;
-	while ((e = readdir(d)))
+	while (errno = 0, (e = readdir(d)))
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			return 1;
-	return 0;
+	return -errno;
 }
 
 /* Is it, or is it in, the .git of a project? */
@@ -161,12 +164,37 @@ static int open_existing(const char *dir, const char *workspace, git_odb *ours,
 	return rc;
 }
 
+/* In the folder while it becomes a repository: what was killed there, the next export goes on with. */
+#define UNFINISHED "holdfast-unfinished"
+
+static int make(const char *dir)
+{
+	autofree char *mark = xasprintf("%s/" UNFINISHED, dir);
+	git_repository_init_options o;
+	git_repository *repo = NULL;
+	int fd, r;
+
+	if ((r = io_mkdir_p(AT_FDCWD, dir, 0700)) < 0 ||
+		(fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0) {
+		log_error_errno(r < 0 ? r : -errno, "%s", dir);
+		return EXIT_ENV;
+	}
+	(void)close(fd);
+	(void)git_repository_init_options_init(&o, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
+	o.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
+	o.mode = 0700;		/* as closed as the store */
+	o.initial_head = "main";
+	if ((r = git_repository_init_ext(&repo, dir, &o)) < 0)
+		return git_failed(dir, r);
+	git_repository_free(repo);
+	return EXIT_DONE;
+}
+
 int exported_open(const char *dir, const char *workspace, git_odb *ours, git_repository **ret,
 	bool *ret_fresh)
 {
-	git_repository_init_options o;
-	git_repository *repo = NULL;
-	int e, r;
+	autofree char *mark = xasprintf("%s/" UNFINISHED, dir);
+	int e, rc;
 
 	if (in_git(dir))
 		return refused(dir, "is in the .git of a project");
@@ -174,16 +202,12 @@ int exported_open(const char *dir, const char *workspace, git_odb *ours, git_rep
 		log_error_errno(e, "%s", dir);
 		return EXIT_ENV;
 	}
-	if (e == 0) {
-		(void)git_repository_init_options_init(&o, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
-		o.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
-		o.mode = 0700;		/* as closed as the store */
-		o.initial_head = "main";
-		if ((r = git_repository_init_ext(&repo, dir, &o)) < 0)
-			return git_failed(dir, r);
-		git_repository_free(repo);
-	}
-	return open_existing(dir, workspace, ours, ret, ret_fresh);
+	if ((e == 0 || access(mark, F_OK) == 0) && (rc = make(dir)))
+		return rc;
+	rc = open_existing(dir, workspace, ours, ret, ret_fresh);
+	if (rc == EXIT_DONE)
+		(void)unlink(mark);
+	return rc;
 }
 
 int exported_note(git_repository *repo, const git_oid *main)

@@ -6,7 +6,7 @@
  *			(openat2 goes through syscall(2): "openat2")
  *	FAULT_AT	the first matching call that fails, from 1; 0 = none (count only)
  *	FAULT_COUNT	how many in a row from there; default 1, -1 = all
- *	FAULT_ERR	EIO ENOSPC ENOMEM EMFILE EACCES EDQUOT, "short" (half of a transfer), "kill",
+ *	FAULT_ERR	EIO ENOSPC ENOMEM EMFILE EACCES EDQUOT EINTR, "short" (half of a transfer), "kill",
  *			"lie" (fsync, fdatasync, syncfs: it is done, says the call, and it is not),
  *			"save" (renameat, renameat2: an editor saves "MY NEW WORK" to that name first)
  *	FAULT_PATH	only where the file's path contains this
@@ -88,7 +88,7 @@ static int error_number(const char *name)
 {
 	static const struct { const char *name; int no; } known[] = {
 		{ "EIO", EIO }, { "ENOSPC", ENOSPC }, { "ENOMEM", ENOMEM }, { "EMFILE", EMFILE },
-		{ "EACCES", EACCES }, { "EDQUOT", EDQUOT },
+		{ "EACCES", EACCES }, { "EDQUOT", EDQUOT }, { "EINTR", EINTR },
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -275,6 +275,26 @@ EXPORT void *mmap(void *a, size_t n, int prot, int flags, int fd, off_t o)
 EXPORT void *mmap64(void *a, size_t n, int prot, int flags, int fd, off64_t o)
 {
 	return verdict("mmap", fd, NULL) == PASS ? REAL(mmap64)(a, n, prot, flags, fd, o) : MAP_FAILED;
+}
+
+/* The C library's own, by the names it has for them: to look them up would take memory. */
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+EXPORT void *malloc(size_t n)
+{
+	return verdict("malloc", -1, NULL) == PASS ? __libc_malloc(n) : NULL;
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+	return verdict("malloc", -1, NULL) == PASS ? __libc_calloc(n, size) : NULL;
+}
+
+EXPORT void *realloc(void *p, size_t n)
+{
+	return verdict("malloc", -1, NULL) == PASS ? __libc_realloc(p, n) : NULL;
 }
 
 /* The C library's own getdents64 cannot be reached from here: its two callers can. */

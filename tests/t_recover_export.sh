@@ -85,4 +85,10 @@ gives 4 "another workspace's export" env HOLDFAST_STORE="$d/store2" "$bin/recove
 says '... is refused' "$d/err" 'main was moved\|holds the snapshots of'
 refs "$e" >"$d/refs.now"
 same '... and is as it was' "$d/refs" "$d/refs.now"
+
+# Killed while the repository was made: the next export goes on with it.
+mkdir -p "$d/half.git/objects/info" && : >"$d/half.git/holdfast-unfinished" && : >"$d/half.git/HEAD.lock.tmp"
+gives 0 'an export to what a killed one left' recover export -q "$d/half.git"
+check '... whole' git -C "$d/half.git" fsck --full --strict
+check '... no mark left' test ! -e "$d/half.git/holdfast-unfinished"
 exit $bad
