@@ -155,20 +155,20 @@ int cat_add_dropped(struct catalogue *c, uint64_t seq, loc_t loc, const struct o
 
 int cat_drop_snapshot(struct catalogue *c, uint64_t seq)
 {
-	int r = run3(c,
-		"INSERT OR REPLACE INTO dropped SELECT seq, loc, id FROM snapshot WHERE seq=?",
-		(int64_t)seq, 0, 0);
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	loc_t loc;
+	int r = query_snapshot(c->s, "seq=?", (int64_t)seq, &sn, &loc);
 
-	/* Nobody finds the commit any more; its place is its own. */
 	if (r == 0)
-		r = run3(c, "DELETE FROM object WHERE loc=(SELECT loc FROM snapshot WHERE seq=?)",
+		r = run3(c, "INSERT OR REPLACE INTO dropped SELECT seq, loc, id FROM snapshot WHERE seq=?",
 			(int64_t)seq, 0, 0);
+	/* Nobody finds the commit any more. By its key: there are very many objects. */
 	if (r == 0)
-		r = run3(c, "DELETE FROM recent WHERE loc=(SELECT loc FROM snapshot WHERE seq=?)",
-			(int64_t)seq, 0, 0);
+		r = run3(c, "DELETE FROM object WHERE key=? AND loc=?", oid_key(&sn.id), (int64_t)loc, 0);
 	if (r == 0)
-		r = run3(c, "DELETE FROM collide WHERE loc=(SELECT loc FROM snapshot WHERE seq=?)",
-			(int64_t)seq, 0, 0);
+		r = run3(c, "DELETE FROM recent WHERE key=? AND loc=?", oid_key(&sn.id), (int64_t)loc, 0);
+	if (r == 0)
+		r = run3(c, "DELETE FROM collide WHERE loc=?", (int64_t)loc, 0, 0);
 	if (r == 0)
 		r = run3(c, "DELETE FROM snapshot WHERE seq=?", (int64_t)seq, 0, 0);
 	c->n_recent = -1;

@@ -6,7 +6,7 @@
 #define RECENT_MAX 2048
 
 /* Big-endian, with the sign turned so that SQLite's order is the ids' order. */
-static int64_t oid_key(const struct oid *id)
+int64_t oid_key(const struct oid *id)
 {
 	uint64_t v = 0;
 

@@ -49,6 +49,8 @@ int cat_prepare(struct catalogue *c, const char *sql, unsigned flags, sqlite3_st
 /* Run a statement of cat_stmt that gives no rows, and reset it. NULL: why there was none. */
 int cat_run(struct catalogue *c, sqlite3_stmt *st);
 int cat_exec(struct catalogue *c, const char *sql);
+/* The key of an object in the tables object and recent. */
+int64_t oid_key(const struct oid *id);
 /* cat_path_id looks everything up again. */
 void cat_forget_steps(struct catalogue *c);
 int64_t cat_sum_state(struct log_pos pos, int64_t next, uint64_t seq, int lossy);
