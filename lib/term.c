@@ -136,6 +136,37 @@ void term_put(int y, int x, int width, const char *text)
 		(void)addch(' ');
 }
 
+/* Columns that s takes as term_put writes it. */
+static int width_of(const char *s)
+{
+	mbstate_t st = { 0 };
+	int col = 0;
+
+	while (*s) {
+		wchar_t wc;
+		size_t n = mbrtowc(&wc, s, strlen(s), &st);
+		int w = n == (size_t)-1 || n == (size_t)-2 ? 1 : wcwidth(wc);
+
+		if (n == (size_t)-1 || n == (size_t)-2) {
+			memset(&st, 0, sizeof(st));
+			n = 1;
+		}
+		col += w < 0 ? 1 : w;
+		s += n;
+	}
+	return col;
+}
+
+/* Its end, where all of it is too wide: what is typed now is to be seen. */
+static const char *tail(const char *s, int width)
+{
+	while (*s && width_of(s) > width)
+		do
+			s++;
+		while (((unsigned char)*s & 0xc0) == 0x80);
+	return s;
+}
+
 /* A whole character goes. */
 static size_t rub_out(const char *s, size_t n)
 {
@@ -153,12 +184,13 @@ bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *
 	*ret = '\0';
 	(void)curs_set(1);
 	for (;;) {
-		char line[512];
+		char line[2048];
+		const char *shown = line;
 
 		(void)snprintf(line, sizeof(line), "%s%s", what, ret);
-		term_put(LINES - 1, 0, COLS - 1, line);
-		(void)move(LINES - 1,
-			(int)(strlen(line) < (size_t)COLS - 1 ? strlen(line) : (size_t)COLS - 1));
+		shown = tail(line, COLS - 2);
+		term_put(LINES - 1, 0, COLS - 1, shown);
+		(void)move(LINES - 1, width_of(shown));
 		(void)refresh();
 		(void)timeout(-1);
 		c = getch();
@@ -170,6 +202,8 @@ bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *
 			break;
 		if ((c == KEY_BACKSPACE || c == 127 || c == 8) && n)
 			n = rub_out(ret, n);
+		else if (c == 21) /* Ctrl-U, as in a shell */
+			n = 0;
 		else if (c >= 32 && c < 256 && n + 1 < size)
 			ret[n++] = (char)c;
 		else if (c == KEY_RESIZE && redraw)

@@ -180,6 +180,59 @@ def _():
     left(130)
 
 
+@check("Ctrl-Z gives the terminal back, fg the screen; SIGHUP ends it in order")
+def _():
+    start_at(80, 24, "cd %s/src; sh -c 'set -m; %s/recover; echo stopped with $?; stty -a | grep -o \".echo \"; sleep 1; fg'" % (w, build))
+    shows("step 8")
+    keys("C-z")
+    text = shows("stopped with ", "\n echo")
+    shows("Holdfast: snapshots", "step 8")
+    keys("j")
+    shows("2/")
+    keys("q")
+    left(0)
+    start_at(80, 24, "cd %s/src; sh -c 'echo $$ >%s/pid; exec %s/recover'" % (w, d, build))
+    shows("step 8")
+    os.kill(int(open(d + "/pid").read()), 1)
+    left(129)
+
+
+@check("a prompt of wide characters: the cursor stands behind them, the end is seen")
+def _():
+    start()
+    shows("step 8")
+    keys("/")
+    keys("-l", "\u4e2d\u6587")
+    shows("/\u4e2d\u6587")
+    assert tmux("display-message", "-p", "-t", "t", "#{cursor_x}").strip() == "5", tmux("display-message", "-p", "-t", "t", "#{cursor_x}")
+    keys("-l", "x" * 100 + "END")
+    shows("xxEND")
+    keys("C-u", "Escape")
+    shows("Enter open")
+    keys("q")
+    left(0)
+
+
+@check("the mouse, where it is wanted: a click chooses, another opens")
+def _():
+    start()
+    shows("step 8")
+    keys("M")
+    shows("a click chooses")
+
+    def click(row):
+        for button in 32, 35:       # pressed, let go
+            tmux("send-keys", "-t", "t", "-l", "\x1b[M" + chr(button) + chr(32 + 10) + chr(32 + row))
+    lines = screen().split("\n")
+    row = next(i for i, x in enumerate(lines) if "step 6" in x) + 1
+    click(row)
+    shows(" %d/" % (row - lines.index("", 2) - 1) if "" in lines[2:] else "step 6")
+    click(row)
+    shows("what changed in it")
+    keys("Q")
+    left(0)
+
+
 @check("no colours with NO_COLOR")
 def _():
     start(NO_COLOR="1")
@@ -246,7 +299,7 @@ def random_keys(n):
     seed = int(os.environ.get("SEED", str(random.randrange(1 << 32))))
     rng = random.Random(seed)
     print("# seed", seed, flush=True)
-    names = list("jjjjkkggGG qdwtvhDfRS/nN:L?c\t%") + ["Enter", "Escape", "Left", "Right", "NPage", "PPage", "Home", "End", "Space", "BSpace", "C-l", "F5",
+    names = list("jjjjkkggGG qdwtvhDfFURSpM|/nN:L?c\t%") + ["Enter", "Escape", "Left", "Right", "NPage", "PPage", "Home", "End", "Space", "BSpace", "C-l", "F5",
                                                     "\u00e4", "C-z"]
     start()
     shows("step 8")
