@@ -128,8 +128,8 @@ static bool epoch_at(const char *p, int64_t *ret)
 	size_t n = strspn(p, "0123456789");
 	long long v = n == 10 || n == 13 ? strtoll(p, NULL, 10) : 0;
 
-	*ret = n == 10 ? v * SECOND : v * (SECOND / 1000);
-	return v > 0 && *ret >= 315532800 * SECOND;
+	return v > 0 && !__builtin_mul_overflow(v, n == 10 ? SECOND : SECOND / 1000, ret) &&
+	       *ret >= 315532800 * SECOND;
 }
 
 int backup_name_time(const char *name, int64_t now_ns, int64_t *ret)
