@@ -4,7 +4,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 bin=${BUILD_DIR:-$here/../build}
 d=$(mktemp -d) || exit 1
 trap 'chmod -R u+rwx "$d" 2>/dev/null; rm -rf "$d"' EXIT
-export HOME="$d/home" XDG_DATA_HOME="$d/data" HOLDFAST_STORE="$d/store" LC_ALL=C.UTF-8
+export HOME="$d/home" XDG_DATA_HOME="$d/data" HOLDFAST_STORE="$d/store" LC_ALL=C.UTF-8 HOLDFAST_AUTOSTART="${HOLDFAST_AUTOSTART-0}"
 unset XDG_CONFIG_HOME GIT_PAGER PAGER 2>/dev/null
 mkdir -p "$HOME"
 w=$d/w s=$d/store

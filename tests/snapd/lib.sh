@@ -2,6 +2,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${BUILD_DIR:-$PWD/build}
+export HOLDFAST_AUTOSTART="${HOLDFAST_AUTOSTART-0}"
 snapd=$build/snapd
 d=$(mktemp -d) || exit 1
 w=$d/w s=$d/s
