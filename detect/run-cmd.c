@@ -455,6 +455,7 @@ static int start(struct options *o, const struct detect_settings *set)
 	fill_record(&s, &answer);
 	launch_note(&answer, "started", NULL, NULL);
 	r = launch(&s, o->quiet);
+	run_release(&s.run);
 	if (r < 0)
 		(void)log_error_errno(r, "run");
 	return r < 0 ? EXIT_ENV : r;

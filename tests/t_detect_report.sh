@@ -44,7 +44,7 @@ check "it leaves no folder" [ ! -e "$d/state" ]
 
 # A static program names no loader and nothing to load; where the compiler cannot link one, libc alone.
 loads() { readelf -d "$detect" | grep NEEDED | grep -v 'libc\.so\|ld-linux\|libasan\|libubsan\|libtsan\|libm\.\|libgcc\|libstdc\|libdl\|libpthread\|librt'; }
-nothing_loaded() { [ -z "$(loads)" ]; }
+nothing_loaded() { [ -n "${SAN-}" ] || [ -z "$(loads)" ]; }	# linked otherwise for the sanitizers
 check "the small program loads libc at most" nothing_loaded
 
 # A terminal, by script(1), where there is one.

@@ -310,6 +310,8 @@ END_TEST
 
 START_TEST(learned__the_file_stays_small_and_damage_is_passed_over)
 {
+	static const char rubbish[] =
+		"\0\0rubbish\n0123456789abcdef\t1\t2\n0123456789abcdef\t1\t-2\t3\t4\tok\n";
 	autoclose int fd = -1;
 	struct learned l;
 	struct stat st;
@@ -317,11 +319,7 @@ START_TEST(learned__the_file_stays_small_and_damage_is_passed_over)
 
 	(void)check_dir(&dir);
 	fd = openat(dir, "learned", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	ck_assert_int_eq(
-		io_write_all(fd,
-			"\0\0rubbish\n0123456789abcdef\t1\t2\n0123456789abcdef\t1\t-2\t3\t4\tok\n",
-			62),
-		0);
+	ck_assert_int_eq(io_write_all(fd, rubbish, sizeof(rubbish) - 1), 0);
 	ck_assert_int_eq(learned_find(dir, "0123456789abcdef", &l), -ENOENT);
 	for (uint64_t i = 0; i < 2000; i++) {
 		char key[17];

@@ -48,6 +48,7 @@ START_TEST(parse__says_where)
 
 	ck_assert_int_eq(jsonc_parse(s, strlen(s), &j), -EINVAL);
 	ck_assert_str_eq(j.error, "line 3, column 3: a comma is missing");
+	jsonc_release(&j);
 	ck_assert_int_eq(jsonc_parse("[\0]", 3, &j), -EINVAL);
 	ck_assert(strstr(j.error, "NUL") != NULL);
 }

@@ -123,6 +123,7 @@ int main(int argc, char **argv)
 		} else if (strcmp(word, "exit") == 0) {
 			_exit(atoi(value));
 		} else if (strcmp(word, "raise") == 0) {
+			(void)signal(atoi(value), SIG_DFL);	/* a sanitizer has its own */
 			(void)raise(atoi(value));
 		} else if (strcmp(word, "catch") == 0) {
 			(void)signal(atoi(value), on_signal);
