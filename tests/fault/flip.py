@@ -93,7 +93,8 @@ class Flip:
                 os.unlink(os.path.join(log, "headers"))
                 self.where += ", no copy of the header"
         if self.o.hit == "eio":
-            self.h.env.update(LD_PRELOAD=os.path.join(hf.BUILD, "tests", "preload_fault.so"), FAULT_CALLS="pread",
+            self.h.env.update(LD_PRELOAD=os.environ.get("FAULT_PRELOAD") or os.path.join(hf.BUILD, "tests", "preload_fault.so"),
+                              FAULT_CALLS="pread",
                               FAULT_AT="1", FAULT_COUNT="-1", FAULT_PATH=os.path.basename(f), FAULT_SECTOR=str(at),
                               FAULT_LOG=os.path.join(self.d, "hits"))
             return True
