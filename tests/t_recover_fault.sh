@@ -36,7 +36,7 @@ check '... changes nothing' test "$(cat "$w/new")" = unsaved -a "$(cat "$w/a/f1"
 rm "$w/new"
 
 # ---- diff says what it could not read, with 3 even where --exit-code would say 1
-unread() { env LD_PRELOAD="$bin/tests/preload_fault.so" FAULT_CALLS=read,pread FAULT_PATH="$w/a/f1" FAULT_ERR=EIO FAULT_AT="$1" FAULT_COUNT=-1 \
+unread() { env LD_PRELOAD="$fault" FAULT_CALLS=read,pread FAULT_PATH="$w/a/f1" FAULT_ERR=EIO FAULT_AT="$1" FAULT_COUNT=-1 \
 	"$bin/recover" --workspace "$w" diff "$first" --exit-code "$2"; }
 for at in 1 3; do	# while the workspace is looked at; when its lines are wanted
 	gives 3 "a file that cannot be read (call $at)" unread $at -p
