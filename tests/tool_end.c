@@ -38,11 +38,16 @@ static void rest(long ms)
 /* The arguments that are still to be read move out of the way; the rest of the place is NULs. */
 static void title(int argc, char **argv, const char *word)
 {
-	char *from = argv[0], *end = argv[argc - 1] + strlen(argv[argc - 1]) + 1, text[4096];
+	static char *from, *end;
+	char text[4096];
 	int n = snprintf(text, sizeof(text), "%s %s", argv[0], word);
 
-	for (int i = 0; i < argc; i++)
-		argv[i] = strdup(argv[i]);
+	if (from == NULL) { /* once: argv points elsewhere from then on */
+		from = argv[0];
+		end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
+		for (int i = 0; i < argc; i++)
+			argv[i] = strdup(argv[i]);
+	}
 	memset(from, 0, (size_t)(end - from));
 	memcpy(from, text, n < end - from ? (size_t)n : (size_t)(end - from));
 }
