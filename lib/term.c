@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "term-guard.h"
+
 static volatile sig_atomic_t ended;
 static bool started, color;
 
@@ -55,10 +57,12 @@ void term_start(void)
 {
 	struct sigaction end = { .sa_handler = on_signal };
 
+	term_guard_start();
 	(void)sigaction(SIGTERM, &end, NULL);
 	(void)sigaction(SIGHUP, &end, NULL);
 	(void)sigaction(SIGINT, &end, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	term_guard_taken(true);
 	(void)initscr();
 	(void)cbreak();
 	(void)noecho();
@@ -68,15 +72,19 @@ void term_start(void)
 	(void)timeout(0);
 	(void)curs_set(0);
 	start_color_();
+	term_guard_taken(true); /* with the modes that are ours now */
 	started = true;
 	(void)atexit(term_end);
 }
 
 void term_end(void)
 {
-	if (started)
-		(void)endwin();
+	if (!started)
+		return;
 	started = false;
+	(void)endwin();
+	term_guard_taken(false);
+	term_guard_end();
 }
 
 int term_ended(void)
@@ -88,6 +96,13 @@ void term_die(void)
 {
 	(void)signal(ended, SIG_DFL);
 	(void)raise(ended);
+}
+
+void term_mouse(bool on)
+{
+	(void)mousemask(on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+	(void)mouseinterval(0);
+	term_guard_mouse(on);
 }
 
 void term_style(enum term_style style, bool bold, bool reverse)
@@ -253,6 +268,7 @@ int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
 
 	def_prog_mode();
 	(void)endwin();
+	term_guard_taken(false);
 	/* What stood there is of another time. */
 	printf("\033[H\033[2J$ %s\n", shown);
 	(void)fflush(stdout);
@@ -272,7 +288,9 @@ int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
 	(void)sigaction(SIGINT, &was, NULL);
 	if (pause)
 		wait_for_enter();
+	term_guard_taken(true);
 	reset_prog_mode();
+	term_guard_taken(true);
 	(void)clearok(curscr, TRUE);
 	(void)refresh();
 	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 128;

@@ -1,9 +1,9 @@
 /* lib/term.h - what the screens share: the terminal taken and given back, text put into a row, a
- * question at the bottom,
- * another program run in between. Over ncursesw; programs without a screen do not link it.
+ * question at the bottom, another program run in between. Over ncursesw; programs without a screen
+ * do not link it.
  *
- * term_start once, then the rest; the terminal is given back by term_end, by exit() and, through
- * term_ended, after a signal.
+ * term_start once, then the rest; the terminal is given back by term_end, by exit(), through
+ * term_ended after a signal, and after kill -9 or a crash by a process that waits (term-guard.h).
  * One thread, one terminal. */
 #ifndef LIB_TERM_H
 #define LIB_TERM_H
@@ -20,13 +20,18 @@ enum term_style {
 bool term_is_dumb(void);
 bool term_is_utf8(void);	/* after setlocale */
 
-/* SIGTERM, SIGHUP and SIGINT are noted from here on, for term_ended. */
+/* Goes on in a child: before threads and children of the caller. SIGTERM, SIGHUP and SIGINT are
+ * noted from here on, for term_ended. */
 void term_start(void);
 void term_end(void);
 /* The signal that asked us to end; 0: none. */
 int term_ended(void);
 /* Last call of a program whose term_ended said so: ends it by that signal. */
 void term_die(void);
+
+/* Presses of the first button and the wheel come as KEY_MOUSE; the terminal's own selection is
+ * gone meanwhile. */
+void term_mouse(bool on);
 
 /* Of what is put from now on. */
 void term_style(enum term_style style, bool bold, bool reverse);

@@ -510,8 +510,7 @@ static void peek(struct screen *s)
 static void mouse(struct screen *s)
 {
 	s->mouse = !s->mouse;
-	(void)mousemask(s->mouse ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
-	(void)mouseinterval(0);
+	term_mouse(s->mouse);
 	say(s, s->mouse ? "a click chooses, another opens, the wheel moves; M: the terminal's own again" : "the mouse is the terminal's");
 }
 

@@ -62,6 +62,57 @@ def left(code):
     return text
 
 
+def below(pid):
+    """The processes that pid started, and those they did."""
+    try:
+        with open("/proc/%s/task/%s/children" % (pid, pid)) as f:
+            children = f.read().split()
+    except OSError:
+        return []
+    return [x for c in children for x in [int(c)] + below(c)]
+
+
+def process(name, seconds=60):
+    """The pid of the one so called (its comm) in the session."""
+    end = time.time() + seconds
+    while True:
+        found = []
+        for pid in below(tmux("display-message", "-p", "-t", "t", "#{pane_pid}").strip()):
+            try:
+                with open("/proc/%d/comm" % pid) as f:
+                    if f.read().strip() == name:
+                        found.append(pid)
+            except OSError:
+                pass
+        if len(found) == 1:
+            return found[0]
+        assert time.time() < end, "processes called %s: %r" % (name, found)
+        time.sleep(0.03)
+
+
+def given_back():
+    """Until the terminal is as a shell wants it: the other screen gone, the cursor seen, no mouse reports."""
+    end = time.time() + 60
+    while True:
+        is_ = tmux("display-message", "-p", "-t", "t", "#{alternate_on} #{cursor_flag} #{mouse_any_flag} #{keypad_cursor_flag}").strip()
+        if is_ == "0 1 0 0":
+            return
+        assert time.time() < end, "alternate screen, cursor, mouse, keypad: " + is_
+        time.sleep(0.03)
+
+
+def killed(program, word, began):
+    """Whatever is sent to the screen, or to the process that waits beside it, the terminal is right afterwards. began starts it."""
+    for name, signo, code in ((program, 9, 137), (program, 11, 139), (program, 6, 134), ("holdfast-tty", 15, 143), ("holdfast-tty", 1, 129),
+                              ("holdfast-tty", 9, 137), ("holdfast-tty", 10, 138), (program, 3, 131)):
+        began()
+        shows(word)
+        process(program)
+        os.kill(process(name), signo)
+        left(code)
+        given_back()
+
+
 def resize(columns, rows):
     tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from terminal import begin, check, finish, fits, keys, left, resize, screen, shows, start_at, tmux
+from terminal import begin, check, finish, fits, keys, killed, left, resize, screen, shows, start_at, tmux
 
 build = os.environ.get("BUILD_DIR", os.path.abspath("build"))
 d = tempfile.mkdtemp()
@@ -134,6 +134,7 @@ def _():
     shows("EDITORS AND TRAININGS")
     os.kill(int(open(d + "/pid").read()), 15)
     left(143)
+    killed("detect-top", "EDITORS AND TRAININGS", start)
 
 
 @check("no terminal: a page and out; a dumb one: numbers; NO_COLOR: none")

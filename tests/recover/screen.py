@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from terminal import begin, check, finish, fits, keys, left, resize, screen, shows, start_at, tmux
+from terminal import begin, check, finish, fits, given_back, keys, killed, left, process, resize, screen, shows, start_at, tmux
 
 build = os.environ.get("BUILD_DIR", os.path.abspath("build"))
 d = tempfile.mkdtemp()
@@ -171,8 +171,7 @@ def _():
     left(0)
     start()
     shows("step 8")
-    pid = subprocess.run(["pgrep", "-f", "recover-screen --recover %s/recover --workspace %s" % (build, w)], stdout=subprocess.PIPE, text=True).stdout.split()
-    os.kill(int(pid[0]), 15)
+    os.kill(process("recover-screen"), 15)
     left(143)
     start()
     shows("step 8")
@@ -195,6 +194,24 @@ def _():
     shows("step 8")
     os.kill(int(open(d + "/pid").read()), 1)
     left(129)
+
+
+@check("kill -9 and crashes leave the terminal right, with the mouse on too; so does a kill while it is suspended")
+def _():
+    def with_mouse():
+        start()
+        shows("step 8")
+        keys("M")
+    killed("recover-screen", "a click chooses", with_mouse)
+    start_at(80, 24, "cd %s/src; sh -c 'set -m; %s/recover; echo stopped; cat; fg'" % (w, build))
+    shows("step 8")
+    keys("C-z")
+    shows("stopped")
+    given_back()
+    os.kill(process("recover-screen"), 9)
+    keys("C-d")
+    left(137)
+    given_back()
 
 
 @check("a prompt of wide characters: the cursor stands behind them, the end is seen")
