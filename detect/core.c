@@ -17,6 +17,7 @@
 #include "detect/report.h"
 #include "detect/run.h"
 #include "detect/settings.h"
+#include "detect/settings_kept.h"
 #include "detect/stop.h"
 #include "detect/tiers_cmd.h"
 #include "detect/top.h"
@@ -162,6 +163,23 @@ static int no_such_command(const char *typed)
 	return EXIT_USAGE;
 }
 
+/* And leaves them for the small program, which cannot read them itself. */
+static int load(struct detect_settings *set)
+{
+	struct settings_origin o;
+	bool known = settings_origin(&o) == 0;
+	int r = detect_settings_load(set), e;
+
+	if (r == 0 && known) {
+		e = settings_keep(&o, version, version_commit, set);
+		if (e < 0)
+			log_debug("settings: not kept for the next time: %s", err_str(e));
+	}
+	if (known)
+		settings_origin_release(&o);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 && argv[1][0] != '-' ? argv[1] : "report";
@@ -177,7 +195,7 @@ int main(int argc, char **argv)
 	}
 	if (commands[i].short_help && argc > skip && strcmp(argv[skip], "--help") == 0)
 		return help_command((size_t)i, NULL);
-	if (detect_settings_load(&set) < 0) {
+	if (load(&set) < 0) {
 		detect_settings_release(&set);
 		return EXIT_USAGE;	/* said where it was found */
 	}

@@ -1,7 +1,8 @@
-/* detect/detect.c - what the user starts. Reports, answers as the gate, ends training, all with the default
- * settings, by itself; everything else is detect-core's, which this becomes. It links only lib/ and its own
- * room, statically where the compiler can: nothing that takes time to load. What must load a library stands here
- * instead of in its own file (gpu.c, place-user.c), which the linker then leaves out. */
+/* detect/detect.c - what the user starts. Reports, answers as the gate, ends training, all
+ * with the default settings or those that detect-core has kept, by itself; everything else is
+ * detect-core's, which this becomes. It links only lib/ and its own room, statically where the
+ * compiler can: nothing that takes time to load. What must load a library stands here instead
+ * of in its own file (gpu.c, place-user.c), which the linker then leaves out. */
 #include <string.h>
 #include <unistd.h>
 
@@ -10,10 +11,12 @@
 #include "detect/gpu.h"
 #include "detect/report.h"
 #include "detect/settings.h"
+#include "detect/settings_kept.h"
 #include "detect/stop.h"
 #include "lib/become.h"
 #include "lib/log.h"
 #include "lib/names.h"
+#include "lib/version.h"
 
 static char **our_argv;
 
@@ -38,14 +41,20 @@ static bool is_report(int argc, char **argv)
 	return argc < 2 || strcmp(argv[1], "report") == 0 || strcmp(argv[1], "--json") == 0;
 }
 
+/* The default ones, or those that detect-core has left for us. */
+static bool settings(struct detect_settings *set)
+{
+	detect_settings_defaults(set);
+	return detect_settings_are_default() || settings_kept(version, version_commit, set);
+}
+
 /* In a process of its own, that detect-core may take over. */
 static int check(int argc, char **argv)
 {
 	struct detect_settings set;
 
-	if (!detect_settings_are_default())
+	if (!settings(&set))
 		return become("detect-core", argv);
-	detect_settings_defaults(&set);
 	return cmd_gate(argc - 2, argv + 2, &set);
 }
 
@@ -62,9 +71,8 @@ int main(int argc, char **argv)
 	stop = argc > 1 && strcmp(argv[1], "stop") == 0;
 	if (argc > 1 && strcmp(argv[1], "top") == 0)
 		return become("detect-top", argv);
-	if ((!stop && !is_report(argc, argv)) || !detect_settings_are_default())
+	if ((!stop && !is_report(argc, argv)) || !settings(&set))
 		return become("detect-core", argv);
-	detect_settings_defaults(&set);
 	if (stop)
 		return cmd_stop(argc - 2, argv + 2, &set);
 	skip = argc > 1 && argv[1][0] != '-' ? 2 : 1;

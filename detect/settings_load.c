@@ -55,6 +55,7 @@ int detect_settings_load(struct detect_settings *s)
 	l->mem_critical = percent(c->memory_critical);
 	if (l->mem_critical < l->mem_medium) {
 		log_warn("detect.memoryCritical: below detect.memoryMedium, which counts for both");
+		s->cfg.n_problems++;
 		l->mem_critical = l->mem_medium;
 	}
 	l->swap = percent(c->swap_medium);

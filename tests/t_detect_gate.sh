@@ -65,6 +65,17 @@ check "a refusal too, with its reasons" until_true noted '"kind":"launch".*1.0 P
 printf '[gate]\n\tforce = true\n\treserve = 0\n' >"$HOME/.config/holdfast/config"
 gives 0 "gate.force" "$detect" gate --need 1P --json
 check "it is named" json 'r["forced_by"] == "gate.force" and r["reserve"] == 0 or r["reserve"] > 0'
+# What detect-core has read the small program may take: here it has nothing to become.
+mkdir alone && cp "$detect" alone/
+kept() { "$bin/detect-core" report >/dev/null 2>&1; grep -q '^gate_force.1' "$HOLDFAST_STATE/settings" 2>/dev/null; }
+check "settings that stand for a while are kept" until_true kept
+gives 0 "the small program knows them" alone/detect gate --need 1P --json
+check "as they are" json 'r["forced_by"] == "gate.force"'
+gives 0 "the report, too" alone/detect report
+printf '[gate]\n\treserve = 1\n' >"$HOME/.config/holdfast/config"
+gives 4 "other ones are not: without detect-core nothing is allowed" alone/detect gate --need 1M
+says "and said" "$d/err" 'detect-core: cannot be started'
+rm -r alone
 printf '[gate]\n\tfree = 1000T\n' >"$HOME/.config/holdfast/config"
 gives 1 "an unknown need goes by gate.free" "$detect" gate
 rm "$HOME/.config/holdfast/config"
