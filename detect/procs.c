@@ -283,6 +283,80 @@ int procs_each(int procfd, int (*fn)(pid_t pid, void *arg), void *arg)
 	return n < 0 ? -errno : 0;
 }
 
+enum { KTHREADS = 4096 };
+
+struct kthreads {
+	pid_t pid[KTHREADS]; /* ascending */
+	unsigned n;
+	int (*fn)(pid_t pid, void *arg);
+	void *arg;
+};
+
+static int by_pid(const void *a, const void *b)
+{
+	const pid_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* All threads of the kernel are children of its process 2, which is one in no container: there that number is
+ * somebody's, or nobody's. The flags are the kernel's word, a name is not. */
+static bool is_kthreadd(int procfd)
+{
+	enum { PF_KTHREAD = 0x00200000 };
+	char text[1024];
+	ssize_t n = read_file(procfd, 2, "stat", text, sizeof(text));
+	const char *p = n > 0 ? memrchr(text, ')', (size_t)n) : NULL, *end = text + n;
+	uint64_t flags = 0;
+
+	if (!p || end - p < 4)
+		return false;
+	p += 3;
+	for (unsigned i = 4; i <= 9; i++)
+		flags = next_number(&p, end);
+	return flags & PF_KTHREAD;
+}
+
+static void read_kthreads(int procfd, struct kthreads *k)
+{
+	char text[32768];
+	ssize_t n = is_kthreadd(procfd)
+			    ? read_file(procfd, 2, "task/2/children", text, sizeof(text))
+			    : 0;
+	const char *p = text, *end = text + (n > 0 ? n : 0);
+
+	/* "3 4 5 ": one that was cut has no blank behind it. */
+	while (p < end && k->n < KTHREADS) {
+		uint64_t v = fields_number(&p, end);
+
+		if (p == end || *p != ' ' || v > INT_MAX)
+			break;
+		p++;
+		k->pid[k->n++] = (pid_t)v;
+	}
+	qsort(k->pid, k->n, sizeof(*k->pid), by_pid);
+}
+
+static int unless_kthread(pid_t pid, void *arg)
+{
+	const struct kthreads *k = arg;
+
+	if (k->n && (pid == 2 || bsearch(&pid, k->pid, k->n, sizeof(pid), by_pid)))
+		return 0;
+	return k->fn(pid, k->arg);
+}
+
+int procs_each_user(int procfd, int (*fn)(pid_t pid, void *arg), void *arg)
+{
+	struct kthreads k;
+
+	k.n = 0;
+	k.fn = fn;
+	k.arg = arg;
+	read_kthreads(procfd, &k);
+	return procs_each(procfd, unless_kthread, &k);
+}
+
 bool proc_handles(int procfd, pid_t pid, int signo)
 {
 	char path[32], text[4096], *at;

@@ -57,5 +57,8 @@ const char *proc_arg(const struct proc *p, unsigned i);
 
 /* Calls fn for every pid of the list; stops when it does not return 0 and returns that. */
 int procs_each(int procfd, int (*fn)(pid_t pid, void *arg), void *arg);
+/* The same but for threads of the kernel, where their list can be had: of a desktop's processes they are the half, and
+ * two reads instead of a look at each. */
+int procs_each_user(int procfd, int (*fn)(pid_t pid, void *arg), void *arg);
 
 #endif

@@ -16,7 +16,7 @@
 #include "lib/log.h"
 #include "lib/names.h"
 
-enum { PSS_MS = 1, GROWTH_MS = 60000 };
+enum { PSS_US = 500, GROWTH_MS = 60000 };
 
 /* Where stores usually are; a folder above it will do, it is for the disk. */
 static void read_disks(struct report *r)
@@ -118,7 +118,7 @@ int report_take(const struct roots *roots, const struct detect_settings *set, st
 		.n_disk = ret->n_disk };
 	/* Walking page tables holds locks that whoever is short of memory waits for. */
 	risk_judge(&set->limits, &ret->in, &(struct risk_state){ 0 }, &ret->verdict);
-	if (survey_take(roots, &set->patterns, ret->verdict.risk == RISK_CRITICAL ? 0 : PSS_MS,
+	if (survey_take(roots, &set->patterns, ret->verdict.risk == RISK_CRITICAL ? 0 : PSS_US,
 		    &ret->survey) == 0) {
 		ret->surveyed = true;
 		survey_gpus(&ret->survey, &ret->gpus);

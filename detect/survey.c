@@ -23,6 +23,7 @@ struct walk {
 	const struct role_patterns *pat;
 	int procfd;
 	unsigned room;
+	bool owners;            /* look at whose it is first */
 	struct proc proc;	/* one at a time */
 };
 
@@ -125,10 +126,15 @@ static int look(pid_t pid, void *arg)
 	struct proc *p = &w->proc;
 	const struct survey_proc *parent;
 	struct role_of role;
-	int r = proc_exe(w->procfd, pid, p->exe);
+	int r;
 
 	w->s->seen++;
-	if (r == -EACCES ? !is_ours(w->procfd, pid) : r < 0 || !survey_may_be(p->exe, w->pat))
+	/* Who is not root sees no exe but his own processes', and whose they are is told sooner. */
+	if (w->owners && !is_ours(w->procfd, pid))
+		return 0;
+	r = proc_exe(w->procfd, pid, p->exe);
+	if (r == -EACCES ? !w->owners && !is_ours(w->procfd, pid)
+			 : r < 0 || !survey_may_be(p->exe, w->pat))
 		return 0;
 	if (proc_read(w->procfd, pid, PROC_STAT | PROC_EXE_ARGV, p) < 0)
 		return 0;
@@ -212,11 +218,11 @@ static int by_rss(const void *a, const void *b)
 }
 
 /* The small ones first: most of what an editor's many processes share is told by them. */
-static void read_pss(struct walk *w, unsigned ms)
+static void read_pss(struct walk *w, unsigned us)
 {
 	struct survey *s = w->s;
 	autofree struct survey_proc **order = calloc(s->n ? s->n : 1, sizeof(struct survey_proc *));
-	uint64_t end = now_ns() + ms * UINT64_C(1000000);
+	uint64_t end = now_ns() + us * UINT64_C(1000);
 
 	s->exact = true;
 	if (!order) {
@@ -229,7 +235,7 @@ static void read_pss(struct walk *w, unsigned ms)
 	for (unsigned i = 0; i < s->n; i++) {
 		struct survey_proc *p = order[i];
 
-		if (ms && now_ns() + p->rss / 4096 * NS_A_PAGE <= end &&
+		if (us && now_ns() + p->rss / 4096 * NS_A_PAGE <= end &&
 			proc_pss(w->procfd, p->id.pid, &p->pss) == 0)
 			continue;
 		s->exact = false;
@@ -237,24 +243,24 @@ static void read_pss(struct walk *w, unsigned ms)
 	}
 }
 
-int survey_take(const struct roots *roots, const struct role_patterns *pat, unsigned pss_ms,
+int survey_take(const struct roots *roots, const struct role_patterns *pat, unsigned pss_us,
 	struct survey *ret)
 {
 	autoclose int procfd = open(roots->proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct walk w = { .s = ret, .pat = pat, .procfd = procfd };
+	struct walk w = { .s = ret, .pat = pat, .procfd = procfd, .owners = geteuid() != 0 };
 	int r;
 
 	*ret = (struct survey){ 0 };
 	if (procfd < 0)
 		return -errno;
-	r = procs_each(procfd, look, &w);
+	r = procs_each_user(procfd, look, &w);
 	if (r < 0) {
 		survey_release(ret);
 		return r;
 	}
 	look_again(&w);
 	find_heads(ret);
-	read_pss(&w, pss_ms);
+	read_pss(&w, pss_us);
 	return 0;
 }
 

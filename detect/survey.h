@@ -39,10 +39,11 @@ struct survey {
 	struct survey_proc overlooked;	/* the largest Python of ours that is none of them, from 1 GiB; rss 0: none */
 };
 
-/* pss_ms: how long reading Pss may take (the kernel walks every page, 5 ms a GiB); 0: not at
+/* pss_us: how long reading Pss may take (the kernel walks every page, 5 ms a GiB); 0: not at
  * all. What there is no time for counts with its anonymous and shared memory, which is what cannot
  * be dropped: libraries are mapped by each of an editor's twenty processes, and are there once. */
-int survey_take(const struct roots *roots, const struct role_patterns *pat, unsigned pss_ms, struct survey *ret);
+int survey_take(const struct roots *roots, const struct role_patterns *pat, unsigned pss_us,
+	struct survey *ret);
 void survey_release(struct survey *s);
 /* What the GPUs say of these processes. */
 void survey_gpus(struct survey *s, const struct gpu_list *gpus);

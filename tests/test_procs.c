@@ -204,6 +204,55 @@ START_TEST(procs__each_is_met_once)
 }
 END_TEST
 
+static void put(int at, const char *name, const char *text)
+{
+	autoclose int fd = openat(at, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(io_write_all(fd, text, strlen(text)), 0);
+}
+
+static int sum(pid_t pid, void *arg)
+{
+	*(int *)arg += pid;
+	return 0;
+}
+
+static int sum_of(int at, const char *children)
+{
+	int all = 0;
+
+	put(at, "2/task/2/children", children);
+	ck_assert_int_eq(procs_each_user(at, sum, &all), 0);
+	return all;
+}
+
+START_TEST(procs__the_kernels_threads_are_passed_over)
+{
+	static const char *const dirs[] = { "1", "2", "2/task", "2/task/2", "3", "10", "20",
+		"300" };
+	autoclose int fd = proc_dir();
+	int seen = 0, at;
+
+	ck_assert_int_eq(procs_each_user(fd, count, &seen), 0);
+	ck_assert_int_eq(seen, 2);
+	(void)check_dir(&at);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
+		ck_assert_int_eq(mkdirat(at, dirs[i], 0700), 0);
+	put(at, "2/stat", "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0\n"); /* PF_KTHREAD */
+	ck_assert_int_eq(sum_of(at, "300 3 10 "), 1 + 20);
+	ck_assert_int_eq(sum_of(at, "3 10"), 1 + 10 + 20 + 300); /* cut: it may be 100 */
+	ck_assert_int_eq(sum_of(at, "3 x 10 "), 1 + 10 + 20 + 300);
+	ck_assert_int_eq(sum_of(at, "3 99999999999999999999 10 "), 1 + 10 + 20 + 300);
+	ck_assert_int_eq(sum_of(at, ""), 336);
+	/* In a container it is a process as any, whatever it calls itself. */
+	put(at, "2/stat", "2 (kthreadd) S 1 2 2 0 -1 4194560 0 0\n");
+	ck_assert_int_eq(sum_of(at, "3 10 "), 336);
+	put(at, "2/stat", "2 (kthreadd");
+	ck_assert_int_eq(sum_of(at, "3 10 "), 336);
+}
+END_TEST
+
 START_TEST(proc__pss_is_at_most_what_is_resident)
 {
 	autoclose int fd = proc_dir();
@@ -313,6 +362,6 @@ END_TEST
 CHECK_MAIN("procs", proc__we_are_who_we_are, proc__a_name_may_hold_anything,
 	proc__long_arguments_are_cut, proc__a_replaced_program_keeps_its_name,
 	proc__stat_of_any_bytes_is_refused_or_bounded, procs__each_is_met_once,
-	proc__pss_is_at_most_what_is_resident, place__follows_the_environment,
-	place__our_own_link_is_followed, place__anothers_link_or_folder_is_not,
-	place__a_file_in_the_way_is_said)
+	procs__the_kernels_threads_are_passed_over, proc__pss_is_at_most_what_is_resident,
+	place__follows_the_environment, place__our_own_link_is_followed,
+	place__anothers_link_or_folder_is_not, place__a_file_in_the_way_is_said)
