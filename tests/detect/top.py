@@ -27,15 +27,35 @@ def start(columns=80, rows=24, command="detect top --interval 200ms", **more):
     start_at(columns, rows, "cd %s; %s/%s" % (d, build, command), **more)
 
 
+def chosen():
+    """Is the cursor on our training? Others may run here too."""
+    lines = tmux("capture-pane", "-e", "-p", "-t", "t").split("\n")
+    return any("\x1b[" in x and "7m" in x and name in x for x in lines)
+
+
 def choose():
-    """The cursor on our training: others may run here too."""
+    """Keys are taken in their own time: it counts when it has stayed there for a while."""
     keys("Home")
     for _ in range(200):
-        text = tmux("capture-pane", "-e", "-p", "-t", "t")
-        if any("\x1b[" in x and "7m" in x and name in x for x in text.split("\n")):
-            return
-        keys("j")
         time.sleep(0.05)
+        if chosen():
+            time.sleep(0.5)
+            if chosen():
+                return
+        keys("j")
+    raise AssertionError(screen())
+
+
+def order(key, question):
+    """Asked of ours, and only then answered."""
+    for _ in range(20):
+        choose()
+        keys(key)
+        if (name + ", process") in shows("[y/N]"):
+            shows("%s %s, process %d" % (question, name, training.pid))
+            keys("y")
+            return
+        keys("n")
     raise AssertionError(screen())
 
 
@@ -66,16 +86,16 @@ def _():
     keys("n")
     shows("nothing was done")
     assert "T" not in states()
-    keys("f", "y")
+    order("f", "freeze")
     until(lambda: states() == ["T", "T"], "both are stopped")
     shows("FROZEN", "frozen; r lets it go on")
-    keys("r", "y")
+    order("r", "let go on")
     until(lambda: "T" not in states(), "both go on")
 
 
 @check("asked: only the process that listens")
 def _():
-    keys("a", "y")
+    order("a", "ask for a checkpoint and less memory:")
     until(lambda: os.path.exists(d + "/asked"), "the handler ran")
     assert len(states()) == 2
 
@@ -114,8 +134,7 @@ def _():
 
 @check("ended, with a line in the ledger; what is gone leaves the list")
 def _():
-    choose()
-    keys("x", "y")
+    order("x", "end")
     assert training.wait(60) == -15
     text = open(d + "/state/ledger").read()
     assert "\t%d\t" % training.pid in text and "\tterm\tdetect top\n" in text, text
