@@ -337,11 +337,13 @@ int journal_complete(struct journal *j, const struct journal_event *ev)
 	return journal_check(j, sqlite3_step(st));
 }
 
-int journal_told_since(struct journal *j, uint64_t since_ms, unsigned *ret)
+int journal_told_since(struct journal *j, uint64_t since_ms, bool warnings, unsigned *ret)
 {
 	autostmt st = NULL;
-	int r = journal_prepare(
-		j, "SELECT count(*) FROM event WHERE time>=?2 AND told>=?1", &st);
+	int r = journal_prepare(j,
+		warnings ? "SELECT count(*) FROM event WHERE time>=?2 AND -told>=?1"
+			 : "SELECT count(*) FROM event WHERE time>=?2 AND told>=?1",
+		&st);
 
 	if (r < 0)
 		return r;
@@ -352,7 +354,7 @@ int journal_told_since(struct journal *j, uint64_t since_ms, unsigned *ret)
 	return r;
 }
 
-int journal_tell(struct journal *j, const char *id, uint64_t at_ms)
+int journal_tell(struct journal *j, const char *id, int64_t at_ms)
 {
 	autostmt st = NULL;
 	int r = journal_prepare(j, "UPDATE event SET told=?2 WHERE id=?1 AND told IS NULL", &st);
@@ -360,7 +362,7 @@ int journal_tell(struct journal *j, const char *id, uint64_t at_ms)
 	if (r < 0)
 		return r;
 	bind_text(st, 1, id);
-	(void)sqlite3_bind_int64(st, 2, (int64_t)at_ms);
+	(void)sqlite3_bind_int64(st, 2, at_ms);
 	r = journal_check(j, sqlite3_step(st));
 	return r < 0 ? r : sqlite3_changes(j->db) > 0;
 }

@@ -74,11 +74,12 @@ int journal_add(struct journal *j, struct journal_event *ev);
 /* The verdict of the row ev->id: cause, confidence, text, unwanted, evidence, note, fact, due_ms. A
  * final row stays as it is. */
 int journal_complete(struct journal *j, const struct journal_event *ev);
-/* 1: nobody was told of this event, and now it is the caller who tells, at at_ms; 0: somebody was.
- */
-int journal_tell(struct journal *j, const char *id, uint64_t at_ms);
-/* Of how many somebody was told since then. Only events of the hour before are looked at. */
-int journal_told_since(struct journal *j, uint64_t since_ms, unsigned *ret);
+/* 1: nobody was told of this event, and now it is the caller who tells, at at_ms (of a warning that
+ * with a minus); 0: somebody was. */
+int journal_tell(struct journal *j, const char *id, int64_t at_ms);
+/* Of how many, or of how many warnings, somebody was told since then. Only events of the hour before
+ * are looked at. */
+int journal_told_since(struct journal *j, uint64_t since_ms, bool warnings, unsigned *ret);
 int journal_add_link(struct journal *j, const char *id, const struct journal_link *l);
 
 struct journal_filter {

@@ -19,6 +19,7 @@
 #include "detect/roles.h"
 #include "detect/samples.h"
 #include "detect/spool.h"
+#include "detect/starve.h"
 #include "lib/ctl.h"
 #include "lib/loop.h"
 
@@ -77,7 +78,8 @@ struct watched {
 	uint64_t switches; /* at the last look in state D */
 	int wait_status;
 	uint64_t stuck_since_ms; /* mono; 0: it moves */
-	uint64_t rss, peak, ticks, faults, guard_faults;
+	struct starve starve;
+	uint64_t rss, peak, guard_faults;
 	uint64_t died_real_ms, died_mono_ms, patience_ms;
 	/* OOM kills of its group: at the last count, before that moved, and when that was */
 	uint64_t cg_oom, cg_oom_was, cg_moved_ms;

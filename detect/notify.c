@@ -21,12 +21,21 @@
 
 enum {
 	APART_MS = 10000, /* between two notifications */
+	WARN_APART_MS =
+		10 * 60 * 1000, /* between two warnings: a training may come near again and again */
 	NOTIFY_MS = 5000,
 	ANSWER_MS = 10 * 60 * 1000, /* a notification with a button waits for it */
 	TELLINGS = 64,
 	TTYS = 64,
 	HOOK_MS = 10000,
 };
+
+/* Not critical yet, and soon: the one moment when there is time to do something. */
+static bool is_warning(const struct journal_event *ev)
+{
+	return ev->kind == J_RISK && ev->text && strstr(ev->text, "to MEDIUM") && ev->evidence &&
+	       strstr(ev->evidence, "memory will be critical in");
+}
 
 /* A worker's end shows at its run, a helper's at its window. */
 bool judge_is_news(const struct journal_event *ev)
@@ -38,7 +47,7 @@ bool judge_is_news(const struct journal_event *ev)
 	if (ev->kind == J_GUARD)
 		return ev->text && (strstr(ev->text, "guard froze") || strstr(ev->text, "guard let"));
 	if (ev->kind == J_RISK)
-		return ev->text && strstr(ev->text, "to CRITICAL") != NULL;
+		return is_warning(ev) || (ev->text && strstr(ev->text, "to CRITICAL"));
 	return ev->unwanted && !(ev->role && strcmp(ev->role, "worker") == 0);
 }
 
@@ -70,7 +79,8 @@ static int add_escaped(struct buf *b, const char *s)
 static const char *title(const struct journal_event *ev)
 {
 	if (ev->kind == J_RISK)
-		return "Holdfast: memory is running out";
+		return is_warning(ev) ? "Holdfast: memory will soon run out"
+				      : "Holdfast: memory is running out";
 	if (ev->kind == J_GUARD)
 		return strstr(ev->text, "guard froze") ? "Holdfast: training is frozen"
 						       : "Holdfast: training goes on";
@@ -105,20 +115,32 @@ static void open_terminal(const struct journal_event *ev)
 	log_warn("no terminal program was found to open");
 }
 
+/* The sentence; of risk its reasons too. */
+static int add_words(struct buf *b, const struct journal_event *ev)
+{
+	int r = buf_addstr(b, ev->text ? ev->text : "");
+
+	if (r == 0 && ev->kind == J_RISK && ev->evidence)
+		r = buf_printf(b, ": %s", ev->evidence);
+	return r;
+}
+
 static void notify(const struct journal_event *ev)
 {
-	autoput(buf_release) struct buf body = BUF_INIT, pressed = BUF_INIT;
+	autoput(buf_release) struct buf body = BUF_INIT, pressed = BUF_INIT, words = BUF_INIT;
 	bool lost = ev->kind != J_RISK && ev->kind != J_HANG && ev->kind != J_GUARD;
 	bool button = lost || ev->kind == J_RISK;
-	const char *argv[] = { "notify-send", "--app-name=Holdfast", "--urgency=critical",
-		lost ? "--action=open=Recover" : "--action=open=What to do", "--", title(ev), NULL, NULL };
+	const char *argv[] = { "notify-send", "--app-name=Holdfast",
+		is_warning(ev) ? "--urgency=normal" : "--urgency=critical",
+		lost ? "--action=open=Recover" : "--action=open=What to do", "--", title(ev), NULL,
+		NULL };
 	const char *plain[] = { argv[0], argv[1], argv[2], "--", argv[5], NULL, NULL };
 	struct command_run c = {
 		.argv = button ? argv : plain, .timeout_ms = ANSWER_MS, .max = 64, .out = &pressed
 	};
 	int r;
 
-	if (add_escaped(&body, ev->text ? ev->text : "") < 0 ||
+	if (add_words(&words, ev) < 0 || add_escaped(&body, words.data) < 0 ||
 		buf_addstr(&body, !lost ? ".\n`" DETECT "` shows how the machine is and what to do."
 					: ".\n`" RECOVER
 					  " report` shows what happened and what is safe.") < 0)
@@ -158,13 +180,17 @@ static void write_to(int dirfd, const char *name, int tty, const char *line)
 static void tell_terminals(const struct telling *t)
 {
 	const char *where = getenv("HOLDFAST_TTYS");
-	autoput(buf_release) struct buf b = BUF_INIT;
+	autoput(buf_release) struct buf b = BUF_INIT, words = BUF_INIT;
 	autoclosedir DIR *d = opendir(where && *where ? where : "/dev/pts");
-	const char *s = t->ev.text ? t->ev.text : "";
-	size_t left = strlen(s);
 	struct dirent *de;
-	int r = buf_addstr(&b, "\r\n" DETECT ": ");
+	const char *s;
+	size_t left;
+	int r = add_words(&words, &t->ev);
 
+	s = r == 0 ? words.data : "";
+	left = strlen(s);
+	if (r == 0)
+		r = buf_addstr(&b, "\r\n" DETECT ": ");
 	while (r == 0 && left) {
 		size_t n = text_print_len(s, left);
 
@@ -215,22 +241,33 @@ static int load(struct judge *g, const struct journal_event *ev, struct journal_
 	return r == 1 || (r == 0 && ret->text) ? 0 : journal_event_copy(ev, ret);
 }
 
+/* As the journal keeps it. */
+static int64_t told_at(bool counts, bool warning, uint64_t now)
+{
+	return !counts ? 1 : warning ? -(int64_t)now : (int64_t)now;
+}
+
 void judge_tell(struct judge *g, const struct fact *f, const struct journal_event *ev)
 {
 	uint64_t now = g->now();
-	unsigned recent = 0;
+	unsigned recent = 0, warned = 0;
+	bool warning = is_warning(ev);
 	struct telling t = { .tty = f->role.kind == KIND_TRAINING ? f->tty : 0,
 		.hook = g->cfg->hook && *g->cfg->hook };
 	bool head = f->kind == FACT_EXIT && f->role.kind == KIND_EDITOR &&
 		    (f->role.role == ROLE_MAIN || f->role.role == ROLE_SERVER);
 
 	if (!judge_is_news(ev) || g->n_telling == TELLINGS ||
-		journal_told_since(g->j, now > APART_MS ? now - APART_MS : 0, &recent) < 0)
+		journal_told_since(g->j, now > APART_MS ? now - APART_MS : 0, false, &recent) < 0 ||
+		(warning && journal_told_since(g->j, now > WARN_APART_MS ? now - WARN_APART_MS : 0,
+				    true, &warned) < 0))
 		return;
-	t.show = g->cfg->notify && (!recent || head) && has_session();
-	t.terminal = g->cfg->terminal && !has_session();
-	/* What was only recorded holds no later notification back. */
-	if (journal_tell(g->j, ev->id, t.show ? now : 1) != 1 || !(t.show || t.hook || t.terminal))
+	t.show = g->cfg->notify && (!recent || head) && !warned && has_session();
+	t.terminal = g->cfg->terminal && !warned && !has_session();
+	/* What was only recorded, or a warning, holds no later notification back. */
+	if (journal_tell(g->j, ev->id, told_at(t.show || (warning && t.terminal), warning, now)) !=
+			1 ||
+		!(t.show || t.hook || t.terminal))
 		return;
 	if (!g->telling)
 		g->telling = calloc(TELLINGS, sizeof(*g->telling));

@@ -145,9 +145,7 @@ static struct watched *make(struct monitor *m, const struct proc *p, struct role
 		.role = role,
 		.state = p->state,
 		.rss = p->rss,
-		.peak = p->rss,
-		.ticks = p->utime + p->stime,
-		.faults = p->major_faults };
+		.peak = p->rss };
 	memcpy(w->comm, p->comm, sizeof(w->comm));
 	memcpy(argv, p->argv, argv_n);
 	while (argv_n && !argv[argv_n - 1])
@@ -294,8 +292,8 @@ static uint64_t of_status(struct monitor *m, pid_t pid, const char *name)
 	return v;
 }
 
-/* In state D at this look and the last one: waiting for the same thing? Who reads from a slow disk is
- * mostly found so, and gets on all the same. */
+/* In state D at this look and the last one: waiting for the same thing? Who reads from a slow
+ * disk is mostly found so, and gets on all the same. */
 static bool has_waited(struct monitor *m, struct watched *w)
 {
 	uint64_t was = w->switches;
@@ -304,19 +302,25 @@ static bool has_waited(struct monitor *m, struct watched *w)
 	return !w->stuck_since_ms || w->switches == was;
 }
 
+/* Does everything wait for memory, here or in our group? */
+static bool is_pressed(const struct monitor *m)
+{
+	uint64_t all = m->now.mem_psi.full10,
+		 group = m->now.cg.version ? m->now.cg.psi.full10 : MACHINE_NONE;
+
+	return (all != MACHINE_NONE && all >= m->set.limits.psi_medium) ||
+	       (group != MACHINE_NONE && group >= m->set.limits.psi_medium);
+}
+
 /* Stuck: stopped, in an uninterruptible sleep, or faulting pages in without getting anywhere. */
 static bool is_stuck(struct monitor *m, struct watched *w, const struct proc *p)
 {
-	uint64_t full = m->now.mem_psi.full10;
+	bool starves = starve_look(&w->starve, m->now.mono_ms, p->utime,
+		(uint64_t)sysconf(_SC_CLK_TCK), p->major_faults, is_pressed(m));
 
 	if (w->frozen)
 		return false; /* that is told already */
-	if (p->state == 'D')
-		return has_waited(m, w);
-	if (p->state == 'T')
-		return true;
-	return full != MACHINE_NONE && full >= m->set.limits.psi_medium &&
-	       p->major_faults > w->faults && p->utime + p->stime <= w->ticks + 1;
+	return p->state == 'T' || (p->state == 'D' && has_waited(m, w)) || starves;
 }
 
 static void look_at(struct monitor *m, struct watched *w)
@@ -345,8 +349,6 @@ static void look_at(struct monitor *m, struct watched *w)
 	}
 	m->look_soon |= w->stuck_since_ms && !w->hanging;
 	w->rss = p->rss;
-	w->ticks = p->utime + p->stime;
-	w->faults = p->major_faults;
 	if (w->rss > w->peak)
 		w->peak = w->rss;
 	if (w->role.kind == KIND_EDITOR)

@@ -182,6 +182,22 @@ judge
 n=0
 until [ -e "$d/plain" ] || [ $n = 1500 ]; do n=$((n + 1)); sleep 0.02; done
 says "without buttons it is told too" "$d/plain" 'memory is running out'
+# Before that there is a warning, once in a while; it does not stand in the way of what follows.
+HOLDFAST_STATE=$d/state4
+mkdir -m 700 "$d/state4"
+printf '#!/bin/sh\nfor a; do printf "%%s|" "$a"; done >>"%s/soon"; echo >>"%s/soon"\n' "$d" "$d" >"$d/bin/notify-send"
+fact kind=risk id=other real=$((t + 41000)) was=0 risk=1 reasons="swap 60 % used"
+fact kind=risk id=soon real=$((t + 42000)) was=0 risk=1 reasons="memory will be critical in 40 s at this growth (medium under 60 s)"
+fact kind=risk id=again real=$((t + 43000)) was=0 risk=1 reasons="memory will be critical in 30 s at this growth (medium under 60 s)"
+judge
+fact kind=risk id=now real=$((t + 44000)) was=1 risk=2 reasons="memory 88 % used"
+judge
+told() { [ "$(grep -c . "$d/soon" 2>/dev/null)" -ge 2 ]; }
+n=0
+until told || [ $n = 1500 ]; do n=$((n + 1)); sleep 0.02; done
+says "a warning that it will be short" "$d/soon" 'urgency=normal.*will soon run out.*critical in 40 s at this growth'
+check "once, and what asks for care alone is none" [ "$(grep -c 'will soon run out' "$d/soon")" = 1 ]
+says "what comes after it is told all the same, with its reasons" "$d/soon" 'urgency=critical.*is running out.*memory 88 % used'
 HOLDFAST_STATE=$was
 
 # Without a desktop: the user's own terminals, where messages are let through.

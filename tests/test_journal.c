@@ -341,12 +341,16 @@ START_TEST(told__once)
 
 	add_as(j, "one", 1000, "main", J_EXIT);
 	add_as(j, "two", 1000, "main", J_EXIT);
-	ck_assert_int_eq(journal_told_since(j, 4000, &recent), 0);
+	ck_assert_int_eq(journal_told_since(j, 4000, false, &recent), 0);
 	ck_assert_uint_eq(recent, 0);
 	ck_assert_int_eq(journal_tell(j, "one", 5000), 1);
 	ck_assert_int_eq(journal_tell(j, "one", 5001), 0);
-	ck_assert_int_eq(journal_tell(j, "two", 3000), 1);
-	ck_assert_int_eq(journal_told_since(j, 4000, &recent), 0);
+	ck_assert_int_eq(journal_tell(j, "two", -4500), 1);
+	ck_assert_int_eq(journal_told_since(j, 4000, true, &recent), 0);
+	ck_assert_uint_eq(recent, 1);
+	ck_assert_int_eq(journal_told_since(j, 4501, true, &recent), 0);
+	ck_assert_uint_eq(recent, 0);
+	ck_assert_int_eq(journal_told_since(j, 4000, false, &recent), 0);
 	ck_assert_uint_eq(recent, 1);
 	journal_close(j);
 }
