@@ -62,7 +62,7 @@ static void copy_id(char *to, size_t n, const char *from)
 
 static void free_links(struct journal_event *ev)
 {
-	for (unsigned i = 0; i < ev->n_link; i++) {
+	for (unsigned i = 0; ev->link && i < ev->n_link; i++) {
 		free(ev->link[i].workspace);
 		free(ev->link[i].store);
 	}
@@ -299,20 +299,23 @@ int journal_crash(struct journal *j, const char *id,
 
 /* ---- a copy ---- */
 
+#define N_STRINGS 12
+
 static const char **strings(struct journal_event *ev, unsigned i)
 {
-	const char **const all[] = { &ev->role, &ev->name, &ev->cause, &ev->confidence, &ev->family,
-		&ev->command, &ev->place, &ev->run, &ev->text, &ev->evidence, &ev->note,
-		&ev->fact };
+	const char **const all[N_STRINGS] = { &ev->role, &ev->name, &ev->cause, &ev->confidence,
+		&ev->family, &ev->command, &ev->place, &ev->run, &ev->text, &ev->evidence,
+		&ev->note, &ev->fact };
 
-	return i < sizeof(all) / sizeof(*all) ? all[i] : NULL;
+	return all[i];
 }
 
 void journal_event_release(struct journal_event *ev)
 {
 	const char **s;
 
-	for (unsigned i = 0; (s = strings(ev, i)); i++) {
+	for (unsigned i = 0; i < N_STRINGS; i++) {
+		s = strings(ev, i);
 		free((char *)(uintptr_t)*s);
 		*s = NULL;
 	}
@@ -355,9 +358,11 @@ int journal_event_copy(const struct journal_event *ev, struct journal_event *ret
 	c.link = NULL;
 	c.sample = NULL;
 	c.n_link = c.n_sample = 0;
-	for (unsigned i = 0; (s = strings(&c, i)); i++) {
-		const char *from = *s;
+	for (unsigned i = 0; i < N_STRINGS; i++) {
+		const char *from;
 
+		s = strings(&c, i);
+		from = *s;
 		*s = from ? strdup(from) : NULL;
 		if (from && !*s)
 			r = -ENOMEM;

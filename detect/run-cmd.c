@@ -1,4 +1,5 @@
 /* detect/run-cmd.c - `detect run`: options, mode, gate, plan; see run.h. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -271,6 +272,7 @@ static int take_tier_of_mode(struct options *o, const struct room *room)
 		const struct tier *t = tier_find(room->gpu == MACHINE_NONE ? "cpu" : m->tier),
 				  *less;
 
+		assert(t); /* each mode names one of config/memory_optimized */
 		less = automatic ? fitting(t, room, o->plan.configs) : t;
 		o->gate.need.tier = (less ? less : t)->name;
 	}
@@ -434,7 +436,7 @@ static int start(struct options *o, const struct detect_settings *set)
 	static struct gate_answer answer;
 	struct run_start s = { .plan = o->plan, .roots = &roots_real, .gate = &answer };
 	autoclose int state = detect_state_dir();
-	char **argv;
+	char **argv = NULL;
 	int r;
 
 	gate_limits(&set->cfg, &s.lim);

@@ -313,7 +313,7 @@ static int run(struct stop *s, const struct role_patterns *pat)
 		}
 		after = available(s);
 	}
-	if (report(s, before, after, &b) < 0 || fwrite(b.data, 1, b.len, stdout) != b.len ||
+	if (report(s, before, after, &b) < 0 || (b.len && fwrite(b.data, 1, b.len, stdout) != b.len) ||
 		fflush(stdout))
 		return EXIT_ENV;
 	return left ? EXIT_PART : EXIT_DONE;

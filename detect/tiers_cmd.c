@@ -117,7 +117,7 @@ static int show(bool as_json, const struct detect_settings *set)
 		(void)log_error_errno(r, "tiers");
 		return EXIT_ENV;
 	}
-	return fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout) ? EXIT_ENV : EXIT_DONE;
+	return (b.len && fwrite(b.data, 1, b.len, stdout) != b.len) || fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
 
 /* Somebody's own figures are not written over. */

@@ -24,22 +24,35 @@ static struct top_past *past_new(struct top *t, const struct proc_id *id)
 {
 	if (t->n_of == t->room_of) {
 		unsigned room = t->room_of ? t->room_of * 2 : 64;
-		struct top_past *more = reallocarray(t->of, room, sizeof(*more));
+		struct top_past *more = calloc(room, sizeof(*more)), *old = t->of;
 
 		if (!more)
 			return NULL;
+		if (old)
+			memcpy(more, old, t->n_of * sizeof(*more));
 		t->of = more;
+		free(old);
 		t->room_of = room;
 	}
 	t->of[t->n_of] = (struct top_past){ .id = *id };
 	return &t->of[t->n_of++];
 }
 
-/* The sizes of now; who is gone is forgotten. */
-static void note_sizes(struct top *t)
+static void forget_unseen(struct top *t)
 {
 	unsigned kept = 0;
 
+	for (unsigned i = 0; i < t->n_of; i++)
+		if (t->of[i].seen) {
+			t->of[i].seen = false;
+			t->of[kept++] = t->of[i];
+		}
+	t->n_of = kept;
+}
+
+/* The sizes of now; who is gone is forgotten. */
+static void note_sizes(struct top *t)
+{
 	for (unsigned i = 0; i < t->survey.n; i++) {
 		const struct survey_proc *p = &t->survey.proc[i];
 		struct top_past *x = past_of(t, &p->id);
@@ -55,12 +68,7 @@ static void note_sizes(struct top *t)
 		x->next = (x->next + 1) % TOP_GROWTH;
 		x->n += x->n < TOP_GROWTH;
 	}
-	for (unsigned i = 0; i < t->n_of; i++)
-		if (t->of[i].seen) {
-			t->of[i].seen = false;
-			t->of[kept++] = t->of[i];
-		}
-	t->n_of = kept;
+	forget_unseen(t);
 }
 
 int64_t top_growth(const struct top *t, const struct proc_id *id)

@@ -200,7 +200,7 @@ bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *
 	(void)curs_set(1);
 	for (;;) {
 		char line[2048];
-		const char *shown = line;
+		const char *shown;
 
 		(void)snprintf(line, sizeof(line), "%s%s", what, ret);
 		shown = tail(line, COLS - 2);

@@ -139,12 +139,12 @@ void solid_cache_trim(struct store *s, size_t max)
 			if (c->r && (!old || c->used < old->used))
 				old = c;
 		}
-		if (n > max) {
+		if (old && n > max) {
 			rbuf_unref(old->r);
 			*old = (struct solid_slot){ 0 };
 			memset(s->touched, 0, sizeof(s->touched));
 		}
-	} while (n > max);
+	} while (old && n > max);
 }
 
 /* ---- all of it ---- */

@@ -128,7 +128,7 @@ struct folding {
  * says that it is gone, and stands again. */
 static int undo_path(struct folding *g, const char *path, int64_t id)
 {
-	struct store_entry was;
+	struct store_entry was = { .kind = KIND_GONE };
 	int r = version_before(g->s, id, g->after, &was);
 
 	if (r == -ENOENT)

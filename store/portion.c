@@ -82,7 +82,7 @@ static int look(struct store *s, uint32_t seg, uint64_t off, uint64_t *ret_next)
 		*ret_next = e == 0 ? next->off : UINT64_MAX;
 		return e < 0 && e != -ENOENT && e != -EBADMSG ? e : 1;
 	}
-	if (r < 0)
+	if (r != 0)
 		return r;
 	*ret_next = h->end;
 	r = head_check_frames(s, h);
@@ -148,7 +148,7 @@ int store_check_portion(struct store *s, struct checked *c, uint64_t bytes, int6
 
 	left = bytes < left ? bytes : left;
 	while (r >= 0 && left && end.seg) {
-		uint64_t size, next;
+		uint64_t size = 0, next = UINT64_MAX;
 
 		if (!c->seg || c->seg > end.seg || c->off < SEG_HEADER) {
 			c->seg = c->seg > end.seg || !c->seg ? 1 : c->seg;
@@ -158,7 +158,7 @@ int store_check_portion(struct store *s, struct checked *c, uint64_t bytes, int6
 		if (r == -ENOENT) {	/* a segment that is not there is damage, told once a round */
 			found(c, c->seg, SEG_HEADER, now_ns);
 			size = 0;
-		} else if (r < 0) {
+		} else if (r != 0) {
 			break;
 		}
 		if (c->off >= size) {

@@ -642,7 +642,7 @@ static int begin(struct store *s, const struct rewrite *as, bool tight, struct r
 		w->tight_from = seg_tidied(g);
 		r = out_open(w);
 	}
-	if (r < 0) {
+	if (r != 0) {
 		rewrite_drop(w);
 		return r;
 	}
@@ -806,7 +806,7 @@ static int complete(struct rewrite *w, struct segment **ret)
 		w->tidied = w->out->end.off;
 	if (r == 0 && w->tidied)
 		r = seg_set_tidied(*ret, w->tidied);
-	return r < 0 || w->s->opt.no_sync ? r : io_sync((*ret)->fd);
+	return r != 0 || w->s->opt.no_sync ? r : io_sync((*ret)->fd);
 }
 
 static int put_in_place(struct rewrite *w, struct segment *g)

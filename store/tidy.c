@@ -115,7 +115,7 @@ int store_tidy_make(struct store *s, uint32_t no, int (*rest)(void *arg), void *
 		r = name_of(s, no, &d, name);
 	if (r == 0)
 		r = rewrite_tight(s, no, &d, &w);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if ((r = run(w, rest, arg)) < 0) {
 		rewrite_drop(w);
