@@ -100,7 +100,8 @@ void term_die(void)
 
 void term_mouse(bool on)
 {
-	(void)mousemask(on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+	/* Letting go is asked for because curses forgets a press with a release it was not to tell. */
+	(void)mousemask(on ? BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
 	(void)mouseinterval(0);
 	term_guard_mouse(on);
 }
@@ -255,9 +256,12 @@ static void wait_for_enter(void)
 
 	printf("\nEnter: back to the screen ");
 	(void)fflush(stdout);
-	while ((c = getchar()) != '\n' && c != EOF)
-		;
-	clearerr(stdin);
+	/* Another size of the terminal is no answer. */
+	do {
+		errno = 0;
+		c = getchar();
+		clearerr(stdin);
+	} while (c != '\n' && (c != EOF || (errno == EINTR && !ended)));
 }
 
 int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
