@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "../lib/auto.h"
+#include "../lib/err.h"
+#include "../lib/term.h"
 #include "../lib/text.h"
 #include "screen.h"
 #include "xalloc.h"
@@ -23,7 +25,8 @@ static struct row *here(struct screen *s)
 {
 	struct view *v = s->view;
 
-	return v->at < v->n ? &v->row[v->at] : NULL;
+	/* What is shown before the row that the user was at has come is not what he means. */
+	return v->at < v->n && !v->keep.on ? &v->row[v->at] : NULL;
 }
 
 /* The snapshot a row speaks of: its own, or the view's. */
@@ -328,6 +331,8 @@ static void previous(struct screen *s)
 
 /* ---- what writes: recover itself, with its plan and its question ------------- */
 
+static const char restored[] = "restored; u takes it back";
+
 void keys_title(struct screen *s)
 {
 	(void)view_push(s, VIEW_SNAPSHOTS, NULL, NULL, " Holdfast: snapshots", NULL);
@@ -335,19 +340,26 @@ void keys_title(struct screen *s)
 
 void keys_snapshots(struct screen *s)
 {
-	while (s->view) {
-		struct view *v = s->view;
+	static const char *const words[] = { "list", "--json", "--events", NULL };
 
-		s->view = v->below;
-		view_free(v);
-	}
-	keys_title(s);
-	view_start(s, s->view, (const char *[]){ "list", "--json", "--events", NULL });
-	for (size_t i = 0; i < s->n_head; i++)
-		free(s->head[i].text);
-	s->n_head = 0;
+	if (s->view->words)
+		view_again(s, s->view);
+	else
+		view_start(s, s->view, words);
 	feed_stop(&s->head_feed);
+	s->head_stale = true;
 	(void)feed_start(s, &s->head_feed, NULL);
+}
+
+/* recover has run on the terminal. Where it said no, or could not, all is as it was. */
+static void ran(struct screen *s, int rc, const char *done)
+{
+	if (rc == EXIT_NO || rc == EXIT_USAGE || rc == EXIT_ENV) {
+		say(s, "nothing was changed");
+		return;
+	}
+	view_changed(s);
+	say(s, rc == EXIT_DONE ? done : "done in part, or interrupted: R and S say how things are");
 }
 
 /* The change the cursor stands in, then on to the next. */
@@ -398,16 +410,18 @@ static void restore_hunks(struct screen *s)
 		say(s, "there is no change to take back");
 		return;
 	}
-	(void)feed_run(s, true,
-		(const char *[]){ "restore", s->view->id, "--hunk", numbers, "--", s->view->path,
-			NULL });
-	keys_snapshots(s);
+	ran(s, feed_run(s, true,
+		       (const char *[]){ "restore", s->view->id, "--hunk", numbers, "--",
+			       s->view->path, NULL }),
+		restored);
 }
 
 static void choose(struct screen *s)
 {
 	struct row *row = here(s);
 
+	if (s->view->keep.on)
+		return;
 	if (s->view->kind == VIEW_DIFF) {
 		choose_hunk(s);
 		return;
@@ -438,13 +452,16 @@ static void restore(struct screen *s)
 	const char *id = id_of(s);
 	size_t n = 0;
 
+	if (s->view->keep.on)
+		return;
 	if (s->view->kind == VIEW_DIFF) {
 		restore_hunks(s);
 		return;
 	}
 	if (here(s) && here(s)->buffer) {
-		(void)feed_run(s, true, (const char *[]){ "unsaved", "restore", here(s)->buffer, NULL });
-		keys_snapshots(s);
+		ran(s, feed_run(s, true,
+			       (const char *[]){ "unsaved", "restore", here(s)->buffer, NULL }),
+			restored);
 		return;
 	}
 	if (!id)
@@ -455,14 +472,13 @@ static void restore(struct screen *s)
 		words[n++] = "--";
 		n += chosen(s, words + n, MOST_CHOSEN);
 	}
-	(void)feed_run(s, true, words);
-	keys_snapshots(s);
+	ran(s, feed_run(s, true, words), restored);
 }
 
 static void undo(struct screen *s)
 {
-	(void)feed_run(s, true, (const char *[]){ "undo", NULL });
-	keys_snapshots(s);
+	ran(s, feed_run(s, true, (const char *[]){ "undo", NULL }),
+		"taken back; u again restores it again");
 }
 
 static void mark(struct screen *s)
@@ -472,15 +488,19 @@ static void mark(struct screen *s)
 
 	if (!id || !view_prompt(s, "a name for this snapshot (it is then never thinned out): ", name, sizeof(name)))
 		return;
-	if (feed_run(s, false, (const char *[]){ "mark", id, name, NULL }) == 0)
-		keys_snapshots(s);
+	if (feed_run(s, false, (const char *[]){ "mark", id, name, NULL }) == EXIT_DONE)
+		view_again(s, s->view);
 	else
 		say(s, "not marked");
 }
 
 static void again(struct screen *s)
 {
-	keys_snapshots(s);
+	if (s->view->kind == VIEW_SNAPSHOTS)
+		keys_snapshots(s);
+	else if (s->view->words)
+		view_again(s, s->view);
+	peek_stop(s);
 }
 
 static void redraw(struct screen *s)
@@ -514,27 +534,37 @@ static void mouse(struct screen *s)
 	say(s, s->mouse ? "a click chooses, another opens, the wheel moves; M: the terminal's own again" : "the mouse is the terminal's");
 }
 
-static void clicked(struct screen *s)
+static void click(struct screen *s, const MEVENT *e)
 {
 	struct view *v = s->view;
-	MEVENT e;
 	size_t at;
 
-	if (getmouse(&e) != OK)
-		return;
-	if (e.bstate & (BUTTON4_PRESSED | BUTTON5_PRESSED)) {
-		view_move(s, e.bstate & BUTTON4_PRESSED ? -3 : 3);
+	if (e->bstate & (BUTTON4_PRESSED | BUTTON5_PRESSED)) {
+		view_move(s, e->bstate & BUTTON4_PRESSED ? -3 : 3);
 		return;
 	}
-	if (e.y < view_head_rows(s) || e.x >= peek_split(s).columns || e.y - view_head_rows(s) >= peek_split(s).rows)
+	if (!(e->bstate & BUTTON1_PRESSED) || e->y < view_head_rows(s) ||
+		e->x >= peek_split(s).columns || e->y - view_head_rows(s) >= peek_split(s).rows)
 		return;
-	at = v->top + (size_t)(e.y - view_head_rows(s));
+	at = v->top + (size_t)(e->y - view_head_rows(s));
 	if (at >= v->n)
 		return;
 	if (at == v->at)
 		open_row(s);
 	else
 		view_to(s, at);
+}
+
+/* Of several that came together curses gives the last first. */
+static void clicked(struct screen *s)
+{
+	MEVENT e[8];
+	size_t n = 0;
+
+	while (n < sizeof(e) / sizeof(*e) && getmouse(&e[n]) == OK)
+		n++;
+	while (n)
+		click(s, &e[--n]);
 }
 
 static void what_command(struct screen *s)
@@ -582,7 +612,7 @@ static const struct binding {
 	{ { '|' }, ANYWHERE, halves, "|", "a diff in two halves or in one (120 columns)", NULL },
 	{ { 'p' }, ANYWHERE, peek, "p", "what a row is about, beside or below the list", NULL },
 	{ { 'M' }, ANYWHERE, mouse, "M", "the mouse: a click chooses, another opens", NULL },
-	{ { 'L' }, ANYWHERE, again, "L", "look again: the list anew", NULL },
+	{ { 'L' }, ANYWHERE, again, "L", "look again: what is shown anew", NULL },
 	{ { 12 }, ANYWHERE, redraw, "Ctrl-L", "draw anew", NULL },
 	{ { 'Q' }, ANYWHERE, quit, "Q", "leave", NULL },
 };

@@ -46,6 +46,7 @@ static void keep_in_sight(struct screen *s)
 
 void view_to(struct screen *s, size_t row)
 {
+	s->view->keep.on = false;
 	s->view->at = row;
 	keep_in_sight(s);
 }
@@ -143,10 +144,8 @@ static void fit_halves(struct screen *s)
 	if ((v->kind != VIEW_DIFF && v->kind != VIEW_TEXT) || v->halves == halves)
 		return;
 	v->halves = halves;
-	if (v->words && v->n) {
-		v->at = v->top = 0;
-		view_start(s, v, NULL);
-	}
+	if (v->words && v->n)
+		view_again(s, v);
 }
 
 void view_draw(struct screen *s)
@@ -235,9 +234,41 @@ struct view *view_push(struct screen *s, enum view_kind kind, const char *id, co
 	return v;
 }
 
+void view_again(struct screen *s, struct view *v)
+{
+	keep_note(v);
+	view_start(s, v, NULL);
+}
+
+/* What is on top anew. */
+static void anew(struct screen *s)
+{
+	struct view *v = s->view;
+
+	v->stale = false;
+	if (!v->words)
+		return;
+	if (v->kind == VIEW_SNAPSHOTS)
+		keys_snapshots(s);
+	else
+		view_again(s, v);
+}
+
+void view_changed(struct screen *s)
+{
+	for (struct view *v = s->view; v; v = v->below) {
+		v->stale = true;
+		for (size_t i = 0; i < v->n; i++)
+			v->row[i].chosen = false;
+	}
+	peek_stop(s);
+	anew(s);
+}
+
 void view_free(struct view *v)
 {
 	feed_stop(&v->feed);
+	keep_drop(v);
 	rows_release(v);
 	free(v->title);
 	free(v->command);
@@ -258,6 +289,8 @@ void view_pop(struct screen *s)
 		return;
 	s->view = v->below;
 	view_free(v);
+	if (s->view->stale)
+		anew(s);
 }
 
 static void redraw(void *arg)

@@ -11,6 +11,7 @@
  * itself stands in two halves, before and after, from 120 columns on.
  *
  * screen_main.c: the terminal, the loop. screen-view.c: rows on the screen, moving, searching.
+ * screen-keep.c: the cursor where it was, when rows come anew.
  * screen-peek.c: the peek. screen-feed.c: the child and its lines. screen-rows.c: a line of JSON or
  * of text into a row. screen-keys.c: what each key does. screen-dialogue.c: where the terminal is
  * dumb. */
@@ -63,6 +64,17 @@ struct feed {
 	struct buf line;	/* not whole yet */
 };
 
+/* The place in a view before its rows came anew (screen-keep.c). */
+struct keep {
+	bool on;		/* still looked for */
+	char *key;		/* of the row at the cursor; NULL: a text's */
+	size_t at, offset;	/* its number; how far below the top of the page */
+	size_t hunk, after;	/* of a text: changes up to there, lines in the last of them */
+	char **chosen;		/* keys, sorted */
+	size_t n_chosen, cap;
+	size_t looked, seen, left; /* rows that came since, changes among them; lines to the place */
+};
+
 struct view {
 	struct view *below;	/* the one it came from */
 	unsigned serial;	/* of no other */
@@ -80,6 +92,8 @@ struct view {
 	bool halves;		/* a diff's rows are made so */
 	unsigned left, right;	/* lines of the hunk that are still to come */
 	size_t pair;		/* the first row whose right half is to come */
+	struct keep keep;
+	bool stale;		/* something was written since: anew when it is on top again */
 };
 
 struct screen {
@@ -88,6 +102,7 @@ struct screen {
 	struct view *view;	/* on top */
 	struct row head[8];	/* what happened: lines of the summary */
 	size_t n_head;
+	bool head_stale;	/* the next line replaces them */
 	struct feed head_feed;
 	char *word;		/* searched for; NULL */
 	char *compare;		/* id of the first of two snapshots; NULL */
@@ -130,6 +145,11 @@ struct view *view_new(struct screen *s, enum view_kind kind, const char *id, con
 void view_start(struct screen *s, struct view *v, const char *const *words);
 struct view *view_push(struct screen *s, enum view_kind kind, const char *id, const char *path, const char *title,
 	const char *const *words);
+/* Its rows anew, the cursor and what is chosen kept. */
+void view_again(struct screen *s, struct view *v);
+/* The workspace or the store has changed: the view on top anew, those below when they are on top
+ * again. What was chosen is done with. */
+void view_changed(struct screen *s);
 void view_pop(struct screen *s);
 void view_free(struct view *v);
 void view_draw(struct screen *s);
@@ -141,6 +161,13 @@ int view_head_rows(const struct screen *s);	/* above the rows */
 void view_draw_row(int y, int x, int width, const struct row *row, bool at);
 /* A line at the bottom; false: Esc or empty. */
 bool view_prompt(struct screen *s, const char *what, char *ret, size_t size);
+
+/* screen-keep.c */
+/* Before the rows go. */
+void keep_note(struct view *v);
+/* When rows have come, or the last has. */
+void keep_seek(struct screen *s, struct view *v);
+void keep_drop(struct view *v);		/* the user has gone elsewhere */
 
 /* screen-peek.c */
 /* Where the list ends; what is left is the peek's. Without one: the whole screen. */
@@ -160,7 +187,7 @@ void keys_do(struct screen *s, int key);
 void keys_help(struct screen *s);
 const char *keys_hint(enum view_kind kind, int width);
 void keys_title(struct screen *s);			/* the first view, empty */
-void keys_snapshots(struct screen *s);			/* the first view, or anew */
+void keys_snapshots(struct screen *s);			/* its rows, and what happened */
 
 /* screen-dialogue.c: numbered questions instead. An exit code. */
 int dialogue(struct screen *s);

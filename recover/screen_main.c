@@ -17,10 +17,20 @@
 
 enum { MOST_PEEK = 500 };
 
+static void head_release(struct screen *s)
+{
+	for (size_t i = 0; i < s->n_head; i++)
+		free(s->head[i].text);
+	s->n_head = 0;
+	s->head_stale = false;
+}
+
 static void head_line(char *line, void *arg)
 {
 	struct screen *s = arg;
 
+	if (s->head_stale)
+		head_release(s);
 	/* The summary; what follows its empty line is for those who have no screen. */
 	if (s->n_head == sizeof(s->head) / sizeof(*s->head) || !*line || strncmp(line, "  ", 2) == 0)
 		return;
@@ -60,6 +70,7 @@ static bool take_rows(struct screen *s)
 		if (feed_read(&v->feed, view_line, v, &v->exit_code))
 			any = true;
 		any |= v->n != n;
+		keep_seek(s, v);
 	}
 	return any;
 }
@@ -118,8 +129,7 @@ static void release(struct screen *s)
 	}
 	peek_stop(s);
 	feed_stop(&s->head_feed);
-	for (size_t i = 0; i < s->n_head; i++)
-		free(s->head[i].text);
+	head_release(s);
 	free(s->word);
 	free(s->compare);
 }

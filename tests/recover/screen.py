@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from terminal import begin, check, finish, fits, given_back, keys, killed, left, process, resize, screen, shows, start_at, tmux
@@ -34,6 +35,11 @@ def read(path):
         return f.read()
 
 
+def marked():
+    """The row at the cursor."""
+    return next((x for x in tmux("capture-pane", "-e", "-p", "-t", "t").split("\n")[1:] if re.match("(\x1b\\[[0-9;]*m)*\x1b\\[([0-9;]*;)?7m", x)), "")
+
+
 def start(columns=80, rows=24, command="recover", **more):
     start_at(columns, rows, "cd %s/src; %s/%s" % (w, build, command), **more)
 
@@ -48,6 +54,13 @@ for i in range(1, 9):
     if i == 6:
         write("src/train.py", "")
     snap("step %d" % i)
+
+
+def until(what, seconds=60):
+    end = time.time() + seconds
+    while not what():
+        assert time.time() < end, "at %s of\n%s" % (marked(), screen())
+        time.sleep(0.03)
 
 
 @check("it opens on the snapshots, the newest first, below what happened")
@@ -118,14 +131,18 @@ def _():
     shows("done; ", "Enter: back")
     assert read("src/train.py") == "line 7\nline 8\n"
     keys("Enter")
-    shows("before the restore", "1/10")
+    shows("what changed in it", "M  src/train.py", "4/4", "restored; u takes it back")
+    keys("q")
+    text = shows("before the restore", "3/10")
+    assert "step 8" in marked(), text
     keys("u")
     shows("take back the restore", "[y/N]")
     keys("y", "Enter")
     shows("undo again")
     assert read("src/train.py") == "broken\n"
     keys("Enter")
-    shows("after the undo", "step 1\n")
+    shows("after the undo", "step 1\n", "taken back")
+    assert "step 8" in marked()
 
 
 @check("several paths are chosen with the space bar")
@@ -142,7 +159,61 @@ def _():
     shows("Enter: back")
     assert read("docs/note 8.md") == "x"
     keys("Enter")
-    shows("1 changed since", "step 1\n")
+    text = shows("what changed in it", "nothing was changed")
+    assert sum(x.startswith("*") for x in text.split("\n")) == 2, text
+    keys("q")
+    shows("step 1\n")
+
+
+@check("the place is kept when rows come anew: a mark, L, another width with changes chosen")
+def _():
+    keys("/")
+    keys("step 5", "Enter", "m")
+    shows("a name for this snapshot")
+    keys("five", "Enter")
+    shows("@five")
+    until(lambda: "step 5" in marked() and "@five" in marked())
+    keys("L")
+    until(lambda: "step 5" in marked())
+    keys("Enter")
+    shows("what changed in it", "D  docs/note 2.md")
+    keys("/")
+    keys("note 2", "Enter", "Space", "L")
+    until(lambda: re.search("^[*].*note 2.md", screen(), re.M))
+    keys("q")
+    write("docs/much.md", "".join("line %d\n" % i for i in range(1, 400)))
+    snap("much")
+    write("docs/much.md", "".join("line %d%s\n" % (i, ", changed" if i % 40 == 0 else "") for i in range(1, 400)))
+    keys("g", "L")
+    shows("much")
+    keys("g", "Enter")
+    shows("what changed in it", "docs/much.md")
+    keys("/")
+    keys("much.md", "Enter", "w")
+    shows("against the workspace now", "line 40, changed")
+    keys("/")
+    keys("line 200, changed", "Enter", "Space", "k")
+    at = marked()
+    assert "line 203" in at, at
+    for x, y in ((130, 40), (80, 24), (200, 60), (80, 24)):
+        resize(x, y)
+        fits(x, y, "against the workspace now")
+        until(lambda: "line 203" in marked())
+    keys("r")
+    shows("--hunk 5 ", "restore 1 of 9 changes", "[y/N]")
+    keys("n", "Enter")
+    shows("Enter: back")
+    resize(90, 24)          # is no answer
+    end = time.time() + 60
+    while tmux("display-message", "-p", "-t", "t", "#{pane_width}").strip() != "90" and time.time() < end:
+        time.sleep(0.03)
+    time.sleep(0.3)
+    assert "Enter: back" in screen()
+    resize(80, 24)
+    keys("Enter")
+    shows("nothing was changed")
+    keys("q", "q")
+    os.unlink(w + "/docs/much.md")
 
 
 @check("two snapshots are compared, one gets a name")
@@ -233,7 +304,7 @@ def _():
 @check("the mouse, where it is wanted: a click chooses, another opens")
 def _():
     start()
-    shows("step 8")
+    shows("step 8", "\nnow ")      # rows stand where they will
     keys("M")
     shows("a click chooses")
 
@@ -290,6 +361,9 @@ def _():
     after.insert(34, "line 35\n")
     assert read("docs/long.md") == "".join(after)
     keys("Enter")
+    shows("against the workspace now", "+line 3, changed", "restored; u takes it back")
+    assert "line 35" not in screen()
+    keys("q", "q")
     shows("before the restore of s")
     keys("Q")
     left(0)
