@@ -13,7 +13,7 @@ enum { CLEAN_ITEMS = 4096 };
 
 struct clean_item {
 	char *path;       /* for people */
-	const char *what; /* "bytecode", "cache", "shared memory", "temporary", "run" */
+	const char *what; /* "bytecode", "cache", "log", "shared memory", "temporary", "run" */
 	uint64_t bytes;
 	int error; /* negative errno: it stays */
 };
@@ -33,6 +33,9 @@ int clean_note(struct clean *c, const char *what, const char *path, uint64_t byt
  * stays, the rest goes on. */
 int clean_tree(int dirfd, const char *name, dev_t dev, bool dry, unsigned depth, uint64_t *ret);
 void clean_workspace(struct clean *c, const char *path);
+/* clean-logs.c */
+void clean_logs(struct clean *c, const char *workspace);
+void clean_state(struct clean *c);
 /* clean-temp.c */
 void clean_temp(struct clean *c, const struct roots *roots, const char *folder);
 

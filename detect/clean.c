@@ -176,6 +176,7 @@ void clean_workspace(struct clean *c, const char *path)
 	}
 	if (buf_addstr(&at, path) == 0)
 		walk(c, AT_FDCWD, path, st.st_dev, 0, &at);
+	clean_logs(c, path);
 }
 
 static void clean_here(struct clean *c, const struct config *cfg)
@@ -296,8 +297,8 @@ static int help(void)
 	(void)puts("usage: " DETECT " clean [--dry-run] [--keep-caches] [--json]\n\n"
 		   "Frees what comes back by itself: bytecode and tool caches inside the\n"
 		   "workspace, what killed Python and PyTorch processes left in /dev/shm and the\n"
-		   "temporary folder, old runs; as root the kernel's caches. Shows what, and the\n"
-		   "memory before and after.\n\n"
+		   "temporary folder, old runs and logs of our own; as root the kernel's caches.\n"
+		   "Shows what, and the memory before and after.\n\n"
 		   "  --dry-run      change nothing, say what would go\n"
 		   "  --keep-caches  leave the kernel's caches\n"
 		   "  --json         one object\n\n"
@@ -359,6 +360,7 @@ int cmd_clean(int argc, char **argv, const struct detect_settings *set)
 	clean_temp(&c, &roots_real, roots_real.shm);
 	clean_temp(&c, &roots_real, tmp && *tmp == '/' ? tmp : "/tmp");
 	clean_runs(&c, (unsigned)set->cfg.run_keep);
+	clean_state(&c);
 	if (!c.dry && !c.keep_caches && geteuid() == 0)
 		c.caches = drop_caches();
 	c.after = available();

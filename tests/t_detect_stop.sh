@@ -109,6 +109,23 @@ echo x >"$TMPDIR/pymp-old/listener"
 ctime_is_now() { gives 0 "what has changed lately" clean; check "stays" [ -e "$TMPDIR/pymp-old" ]; }
 old "$TMPDIR/pymp-old"; ctime_is_now
 gives 2 "clean: a word too many" "$detect" clean all
+# Our own old logs.
+mkdir -p logs/monitoring "$d/outside/monitoring"
+for f in logs/monitoring/samples.jsonl logs/monitoring/samples.jsonl.1 logs/monitoring/events.jsonl.1 logs/monitoring/mine.jsonl.1 \
+	"$HOLDFAST_STATE/ledger.old" "$HOLDFAST_STATE/journal.db.bad-1" "$HOLDFAST_STATE/.learned.tmp-0123abcd" "$HOLDFAST_STATE/keep"; do
+	echo x >"$f"; touch -d '8 days ago' "$f"
+done
+touch logs/monitoring/events.jsonl.1
+gives 0 "old logs" clean
+says "go" "$d/out" '^log  .*logs/monitoring/samples.jsonl.1$'
+check "only those, and what is of today stays" [ "$(ls logs/monitoring | tr '\n' ' ')" = 'events.jsonl.1 mine.jsonl.1 samples.jsonl ' ]
+check "and what lies useless in the state folder" sh -c 'cd "$1" && [ -e keep ] && [ ! -e ledger.old ] && [ ! -e journal.db.bad-1 ] && [ ! -e .learned.tmp-0123abcd ]' - "$HOLDFAST_STATE"
+rm -r logs
+echo x >"$d/outside/monitoring/samples.jsonl.1"; touch -d '8 days ago' "$d/outside/monitoring/samples.jsonl.1"
+ln -s "$d/outside" logs
+gives 0 "logs that lead elsewhere" clean
+check "are left" [ -e "$d/outside/monitoring/samples.jsonl.1" ]
+rm logs
 # Old runs.
 printf '[run]\n\tkeep = 1\n' >"$HOME/.config/holdfast/config"
 n=$(ls "$HOLDFAST_STATE/runs" | wc -l)
