@@ -290,6 +290,7 @@ static int take_tier_of_mode(struct options *o, const struct room *room)
 			tier_find(o->gate.need.tier) ? tier_find(o->gate.need.tier) : &tiers[0],
 			o->plan.configs, &n);
 		o->plan.limit = n.ram;
+		o->plan.limit_of_tier = true;
 	}
 	return 0;
 }
@@ -434,7 +435,9 @@ static int launch(struct run_start *s, bool quiet)
 static int start(struct options *o, const struct detect_settings *set)
 {
 	static struct gate_answer answer;
-	struct run_start s = { .plan = o->plan, .roots = &roots_real, .gate = &answer };
+	struct run_start s = {
+		.plan = o->plan, .roots = &roots_real, .patterns = &set->patterns, .gate = &answer
+	};
 	autoclose int state = detect_state_dir();
 	char **argv = NULL;
 	int r;

@@ -450,6 +450,19 @@ static void learn(struct super *u, bool want, const char *cause)
 	(void)learned_add(u->s->state, key, r->ended_ms, &l);
 }
 
+/* As the gate does it: a no is looked at closely. */
+static bool fits(struct super *u, const struct need *n, struct room *room)
+{
+	struct holders h;
+
+	if (gate_fits(n, room))
+		return true;
+	if (holders_take(u->s->roots, u->s->patterns, room->m.total, &h) < 0)
+		return false;
+	room_reserve(room, &u->s->lim, h.editor);
+	return gate_fits(n, room);
+}
+
 static bool step_down(struct super *u)
 {
 	struct run_plan *p = &u->s->plan;
@@ -466,9 +479,11 @@ static bool step_down(struct super *u)
 		/* Without a GPU the tiers differ in memory alone. */
 		if (room.gpu == MACHINE_NONE)
 			n.gpu = 0;
-		if (!gate_fits(&n, &room))
+		if (!fits(u, &n, &room))
 			continue;
 		p->tier = t;
+		if (p->limit_of_tier)
+			u->s->run.limit = p->limit = n.ram;
 		p->retries--;
 		u->s->run.attempt++;
 		(void)snprintf(text, sizeof(text), "once more with tier %s", t->name);

@@ -120,6 +120,7 @@ struct run_plan {
 	int epochs, val_batches;     /* -1: as the tier says */
 	const char *configs;
 	uint64_t limit;
+	bool limit_of_tier; /* and of the next smaller one when it comes to that */
 	unsigned nice, threads, retries;
 	int oom_score_adj;
 	bool idle_io;
@@ -144,6 +145,7 @@ struct run_start {
 	struct run_plan plan;
 	struct gate_limits lim; /* what a further attempt must fit into, too */
 	const struct roots *roots;
+	const struct role_patterns *patterns;
 	struct run run;
 	int state, folder;
 	char folder_path[1200];

@@ -184,6 +184,13 @@ gives 1 "no more often than told" run --tier standard --retry 1 -- sh -c 'echo M
 newest_is "two attempts" 'r["attempt"]' 2
 gives 1 "without a placeholder nothing gets smaller" run --tier standard --retry 4 -- sh -c 'echo MemoryError >&2; exit 1'
 newest_is "one attempt" 'r["attempt"]' 1
+echo '{"requirements": {"ram": "40M"}}' >config/memory_optimized/low_memory_unetr.json
+echo '{"requirements": {"ram": "30M"}}' >config/memory_optimized/ultra_light.json
+gives 1 "a limit that is the tier's" run --mode safe --tier low --retry 1 -- sh -c 'echo MemoryError >&2; exit 1' - '{tier}'
+newest_is "is the smaller tier's then" '(r["tier"], r["limit"])' "('ultra-light', $((30 << 20)))"
+gives 1 "one that was told" run --mode safe --tier low --limit 50M --retry 1 -- sh -c 'echo MemoryError >&2; exit 1' - '{tier}'
+newest_is "stays" 'r["limit"]' $((50 << 20))
+for t in ultra_light low_memory_unetr; do echo '{"requirements": {"ram": "20M"}}' >config/memory_optimized/$t.json; done
 rooms() { "$detect" gate --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["room"]["ram"])'; }
 wide=$(printf '[gate]\n\treserve = 0\n\tfree = 1M\n' >"$HOME/.config/holdfast/config"; rooms)
 rm "$HOME/.config/holdfast/config"

@@ -64,7 +64,7 @@ async function start(s) {
 
 async function typed(s, port, what, kill, line) {
   await s.type('train.py', line);
-  await sleep(2500);
+  await until(() => unsaved().some(v => v.path === 'train.py' && text(v.id).toString().includes(line.trim())), 60000);
   const before = fs.readFileSync(path.join(ws, 'train.py'));
   kill();
   await sleep(500);
