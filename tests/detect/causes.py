@@ -89,7 +89,8 @@ class Box:
 
     def __init__(self):
         self.started = []
-        self.d = tempfile.mkdtemp(prefix="holdfast-causes-")
+        # Of an ordinary user, where the folder of the tests is root's alone.
+        self.d = tempfile.mkdtemp(prefix="holdfast-causes-", dir="/tmp" if ROOT else None)
         self.bin = os.path.join(self.d, "bin")
         self.home = os.path.join(self.d, "home")
         self.state = os.path.join(self.d, "state")
