@@ -117,6 +117,26 @@ bool changes_any(const struct changes *l)
 	return false;
 }
 
+/* What stands in the files may have come with somebody's repository: a terminal is not to obey it. */
+static int put(const char *p, size_t n)
+{
+	static int terminal = -1;
+
+	if (terminal < 0)
+		terminal = isatty(STDOUT_FILENO);
+	if (!terminal)
+		return fwrite(p, 1, n, stdout) == n ? 0 : -1;
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)p[i];
+		bool end = c == '\r' && i + 1 < n && p[i + 1] == '\n';
+
+		if (fputc((c < ' ' && c != '\t' && c != '\n' && !end) || c == 0x7f ? '?' : c,
+			    stdout) == EOF)
+			return -1;
+	}
+	return 0;
+}
+
 static int print_line(
 	const git_diff_delta *d, const git_diff_hunk *h, const git_diff_line *line, void *arg)
 {
@@ -125,26 +145,52 @@ static int print_line(
 		fputc(line->origin, stdout);
 	else if (line->origin == GIT_DIFF_LINE_FILE_HDR)
 		return 0;
-	return fwrite(line->content, 1, line->content_len, stdout) == line->content_len ? 0 : -1;
+	return put(line->content, line->content_len);
 }
 
-static void show(const struct change *c)
+static git_patch *patch_of(const struct change *c)
 {
 	git_diff_options opt;
-	const char *from = c->had ? c->path : "/dev/null", *to = c->gone ? "/dev/null" : c->path;
 	git_patch *p = NULL;
 
 	(void)git_diff_options_init(&opt, GIT_DIFF_OPTIONS_VERSION);
 	opt.context_lines = 2;
-	printf("--- %s\n+++ %s", from, to);
-	if (strcmp(c->real, c->path) != 0 && c->had)
-		printf("  (a link to %s)", c->real);
-	fputc('\n', stdout);
-	if (git_patch_from_buffers(&p, c->old.data, c->had ? c->old.len : 0, NULL, c->now.data,
-		    c->gone ? 0 : c->now.len, NULL, &opt) < 0 ||
-		git_patch_print(p, print_line, NULL) < 0)
+	return git_patch_from_buffers(&p, c->old.data, c->had ? c->old.len : 0, NULL, c->now.data,
+		       c->gone ? 0 : c->now.len, NULL, &opt) < 0
+		       ? NULL
+		       : p;
+}
+
+static void show(const struct change *c)
+{
+	bool link = c->had && strcmp(c->real, c->path) != 0;
+	autofree char *head = text_of("--- %s\n+++ %s%s%s%s\n", c->had ? c->path : "/dev/null",
+		c->gone ? "/dev/null" : c->path, link ? "  (a link to " : "", link ? c->real : "",
+		link ? ")" : "");
+	git_patch *p = patch_of(c);
+
+	(void)put(head, strlen(head));
+	if (!p || git_patch_print(p, print_line, NULL) < 0)
 		log_warn("%s: its change cannot be shown", c->path);
 	git_patch_free(p);
+}
+
+/* The whole does not fit a screen: what one is asked about stands in some lines under it. */
+static void sum_up(const struct change *c)
+{
+	size_t context = 0, more = 0, less = 0;
+	git_patch *p = patch_of(c);
+	autofree char *line = NULL;
+
+	if (p)
+		(void)git_patch_line_stats(&context, &more, &less, p);
+	git_patch_free(p);
+	line = text_of("%8s %5zu lines more, %zu less: %s\n",
+		c->gone  ? "removed"
+		: c->had ? "changed"
+			 : "new",
+		more, less, c->path);
+	(void)put(line, strlen(line));
 }
 
 void changes_show(const struct changes *l)
@@ -153,8 +199,21 @@ void changes_show(const struct changes *l)
 	for (size_t i = 0; i < l->n; i++)
 		if (change_differs(&l->c[i]))
 			show(&l->c[i]);
+	(void)puts("");
+	for (size_t i = 0; i < l->n; i++)
+		if (change_differs(&l->c[i]))
+			sum_up(&l->c[i]);
 	(void)fflush(stdout);
 	git_libgit2_shutdown();
+}
+
+/* Between the question and the answer somebody may have saved it. */
+static bool is_as_it_was(int dirfd, const char *name, const struct change *c)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	return io_read_file(dirfd, name, c->old.len + 1, &b) == 0 && b.len == c->old.len &&
+	       (!b.len || memcmp(b.data, c->old.data, b.len) == 0);
 }
 
 static int write_one(const struct change *c)
@@ -162,9 +221,10 @@ static int write_one(const struct change *c)
 	autofree char *dir = text_of("%.*s", (int)(strrchr(c->real, '/') - c->real), c->real);
 	const char *name = strrchr(c->real, '/') + 1;
 	autoclose int fd = -1;
-	struct stat st;
 	int r;
 
+	if (c->gone && c->had && access(c->path, F_OK) == 0 && !is_as_it_was(AT_FDCWD, c->path, c))
+		return -ESTALE;
 	if (c->gone)
 		return unlink(c->path) < 0 && errno != ENOENT ? -errno : 0;
 	r = io_mkdir_p(AT_FDCWD, *dir ? dir : "/", 0777);
@@ -173,8 +233,7 @@ static int write_one(const struct change *c)
 	fd = open(*dir ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	/* Between the question and the answer somebody may have saved it. */
-	if (c->had && (fstatat(fd, name, &st, 0) < 0 || (size_t)st.st_size != c->old.len))
+	if (c->had && !is_as_it_was(fd, name, c))
 		return -ESTALE;
 	return io_replace_file(fd, name, c->now.data, c->now.len, c->mode);
 }

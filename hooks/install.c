@@ -13,6 +13,8 @@
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
+#include "../lib/text.h"
 
 static const struct {
 	const char *name;
@@ -110,6 +112,18 @@ static void mark_told(void)
 		(void)futimens(fd, NULL);
 }
 
+static void tell_done(const struct hooks *h)
+{
+	autoput(buf_release) struct buf name = BUF_INIT;
+
+	must(text_quote_name(&name, h->o->workspace, strlen(h->o->workspace)));
+	printf("%s is set up%s\n", name.data,
+		h->o->parts & HOOK_LOGIN ? ": snapshots are on, and from each login on" : "");
+	if (h->o->parts & HOOK_VSCODE)
+		(void)puts("in VSCode: F5, or Tasks: Run Task, and what begins with " LABEL);
+	(void)puts(SNAPD " --workspace DIR --uninstall takes it away");
+}
+
 int hooks_install(const struct hooks_options *o)
 {
 	autoput(hooks_release) struct hooks h = { .o = o };
@@ -138,6 +152,8 @@ int hooks_install(const struct hooks_options *o)
 	if (o->parts & HOOK_SHELL)
 		mark_told();
 	rc = login_start(&h);
+	if (!rc && !failed && !h.skipped)
+		tell_done(&h);
 	return failed || h.skipped ? EXIT_PART : rc;
 }
 

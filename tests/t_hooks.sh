@@ -31,6 +31,7 @@ tree "$HOME" >"$d/home.0"; tree "$w" >"$d/w.0"
 sn --install </dev/null >"$d/out" 2>"$d/err"
 check 'nobody to ask: refused' [ $? -eq 2 ]
 check 'the way out is named' grep -q -- '--yes goes ahead' "$d/err"
+check 'what one is asked about stands in a few lines at its end' sh -c 'tail -n 20 "$1" | grep -q "^ *new .*lines more, 0 less: .*/.vscode/tasks.json"' - "$d/out"
 check 'the change is shown' grep -q '^+.*"label": "holdfast: gate"' "$d/out"
 answer() { python3 -B -c '
 import os, pty, sys
@@ -50,6 +51,7 @@ check 'nothing was changed' sh -c 'cmp "$1/home.0" "$1/home.1" && cmp "$1/w.0" "
 answer 'y
 ' "$snapd" -w "$w" --install
 check 'asked, and yes: 0' [ $? -eq 0 ]
+check 'what is on now, and how it goes, is said' sh -c 'grep -q "is set up: snapshots are on" "$1" && grep -q -- "--uninstall takes it away" "$1"' - "$d/out"
 check 'it runs at once' runs
 check 'an autostart entry is there' grep -q "^Exec=\"$build/snapd\" --workspace \"$w\" --start" "$HOME"/.config/autostart/holdfast-w-*.desktop
 check '.env keeps what it sets' grep -q '^OMP_NUM_THREADS=7' "$w/.env"
@@ -68,6 +70,27 @@ check 'uninstall: 0' [ $? -eq 0 ]
 tree "$HOME" >"$d/home.1"; tree "$w" >"$d/w.1"
 check 'every byte and mode is as before, and no folder is left' sh -c 'diff "$1/w.0" "$1/w.1" && diff "$1/home.0" "$1/home.1"' - "$d"
 check 'and the daemon is gone' until_true dead "$pid"
+
+# ---- an escape sequence that came with a repository; a file that is saved while we ask
+mkdir "$d/w3" "$d/w3/.vscode"
+printf '{\n\t// \033[2J\033]0;title\007\n\t"a": 1\n}\n' >"$d/w3/.vscode/settings.json"
+cat >"$d/save.py" <<'X'
+import os, pty, sys
+path = sys.argv[1]
+def read(fd):
+    data = os.read(fd, 65536)
+    if b"[y/N]" in data:
+        text = open(path).read()
+        open(path, "w").write(text.replace('"a": 1', '"a": 2'))
+        os.write(fd, b"y\n")
+    return data
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[2:], read)))
+X
+python3 -B "$d/save.py" "$d/w3/.vscode/settings.json" "$snapd" -w "$d/w3" --install=vscode >"$d/out"
+check 'a file that was saved meanwhile: 3' [ $? -eq 3 ]
+check 'it stays as it was saved' sh -c 'grep -q "\"a\": 2" "$1" && ! grep -q holdfast "$1"' - "$d/w3/.vscode/settings.json"
+check 'no terminal obeys what stands in a file' not grep -q "$(printf '\033')\(\[2J\|\]0\)" "$d/out"
+"$snapd" -w "$d/w3" --uninstall --yes >/dev/null 2>&1
 
 # ---- two workspaces share the shells
 mkdir "$d/w2"
