@@ -7,6 +7,7 @@
  * 	KIND TAB FIELD...	hooks-internal.h */
 #include "hooks-internal.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +51,7 @@ static struct row *new_row(struct record *r, const char *kind)
 		r->cap = r->cap ? 2 * r->cap : 32;
 		r->row = realloc(r->row, r->cap * sizeof(*r->row));
 		must(r->row ? 0 : -ENOMEM);
+		assert(r->row);
 	}
 	row = &r->row[r->n++];
 	row->kind = text_of("%s", kind);

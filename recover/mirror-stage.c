@@ -246,8 +246,8 @@ static int commit_text(struct stage *st, const git_oid *id, const git_oid *tree,
 int stage_add(struct stage *st, const struct oid *id, const struct oid *tree)
 {
 	autoput(buf_release) struct buf text = BUF_INIT;
-	git_oid commit, was, is;
-	uint64_t left;
+	git_oid commit, was, is = { 0 };
+	uint64_t left = 0;
 	int r;
 
 	memcpy(commit.id, id->b, 20);

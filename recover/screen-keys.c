@@ -433,7 +433,7 @@ static void choose(struct screen *s)
 }
 
 /* The chosen rows, else the one here. */
-static size_t chosen(struct screen *s, const char **words, size_t most)
+static void add_chosen(struct screen *s, const char **words, size_t most)
 {
 	const struct view *v = s->view;
 	size_t n = 0;
@@ -442,8 +442,7 @@ static size_t chosen(struct screen *s, const char **words, size_t most)
 		if (v->row[i].chosen && v->row[i].path)
 			words[n++] = v->row[i].path;
 	if (!n && here(s) && here(s)->path)
-		words[n++] = here(s)->path;
-	return n;
+		words[n] = here(s)->path;
 }
 
 static void restore(struct screen *s)
@@ -470,7 +469,7 @@ static void restore(struct screen *s)
 	words[n++] = id;
 	if (s->view->kind != VIEW_SNAPSHOTS) {
 		words[n++] = "--";
-		n += chosen(s, words + n, MOST_CHOSEN);
+		add_chosen(s, words + n, MOST_CHOSEN);
 	}
 	ran(s, feed_run(s, true, words), restored);
 }

@@ -101,7 +101,6 @@ static void loop(struct screen *s)
 
 		if (draw)
 			view_draw(s);
-		draw = false;
 		if (wait_for(s) < 0)
 			break;
 		draw = take_rows(s);

@@ -324,7 +324,7 @@ static void find_names(struct finding *f)
 		struct file *b = only_one(dst, f->n_dst, &j, like);
 		int score = a && b ? alike(f, a, b, least) : 0;
 
-		if (score >= least)
+		if (a && b && score >= least)
 			settle(f, a, b, score);
 	}
 }

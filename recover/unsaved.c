@@ -85,7 +85,7 @@ int unsaved_text(const struct unsaved_list *l, const struct unsaved_item *it, si
 	struct buf *ret)
 {
 	autoput(buf_release) struct buf whole = BUF_INIT;
-	struct backup b;
+	struct backup b = { 0 };
 	int r = read_version(l, &it->v[version], &whole);
 
 	if (r == 0)
@@ -313,6 +313,7 @@ static bool learn(const struct finding *x, struct unsaved_item *it)
 static void compare(const struct finding *x, struct unsaved_item *it)
 {
 	autoput(buf_release) struct buf text = BUF_INIT, disk = BUF_INIT, whole = BUF_INIT;
+	const char *here;
 	struct backup b;
 	struct stat st;
 	bool bom;
@@ -325,9 +326,9 @@ static void compare(const struct finding *x, struct unsaved_item *it)
 		it->disk = DISK_NONE;
 		return;
 	}
-	it->disk_utf8 = text_is_utf8(disk.data ? disk.data : "", disk.len) &&
-			!(disk.len && memchr(disk.data, '\0', disk.len));
-	if (disk.len == text.len && (!text.len || !memcmp(disk.data, text.data, text.len)))
+	here = disk.data ? disk.data : "";
+	it->disk_utf8 = text_is_utf8(here, disk.len) && !memchr(here, '\0', disk.len);
+	if (disk.len == text.len && !memcmp(here, text.data ? text.data : "", text.len))
 		it->disk = DISK_SAME;
 	else
 		it->disk = ns_of(&st.st_mtim) > it->v[it->best].time_ns ? DISK_NEWER : DISK_OLDER;
