@@ -103,6 +103,7 @@ static void on_wait(struct monitor *m, struct ctl_conn *c, char **req)
 	char *end = NULL;
 	uint64_t seq = text ? strtoull(text, &end, 10) : 0;
 
+	daemon_waits(m, ctl_peer(c));
 	if (!text || !*text || *end) {
 		answer_error(c, "wait: a number, please");
 	} else if (seq &&

@@ -392,6 +392,8 @@ int monitor_open(struct monitor *m)
 		r = told_open(m);
 	if (r == 0)
 		r = guard_open(m);
+	if (r == 0)
+		r = daemon_open(m);
 	if (r < 0)
 		return r;
 	machine_clear(m->reader, &m->now);
@@ -415,6 +417,7 @@ int monitor_run(struct monitor *m)
 void monitor_close(struct monitor *m, bool in_order)
 {
 	guard_close(m);
+	daemon_close(m);
 	samples_close(m->samples, in_order);
 	told_close(m);
 	monitor_gpu_close(m);

@@ -98,6 +98,7 @@ struct monitor;
 struct connector;
 struct jsonlog;
 struct hands;
+struct daemons;
 
 struct monitor {
 	struct loop *loop;
@@ -156,6 +157,7 @@ struct monitor {
 	bool again; /* SIGHUP: exec after the loop */
 
 	struct hands *hands; /* monitor-guard.c; NULL: no guard */
+	struct daemons *daemons; /* monitor-daemon.c */
 
 	/* monitor-told.c */
 	int spool_fd;
@@ -218,6 +220,11 @@ void guard_close(struct monitor *m);		/* before the others: what is frozen goes 
 void guard_turn(struct monitor *m);		/* after a reading of MACHINE_MEMORY */
 uint64_t guard_due_ms(const struct monitor *m);	/* mono, of the next turn; UINT64_MAX: none is wanted */
 void guard_found(struct monitor *m, struct watched *w);
+
+/* monitor-daemon.c: snapd's own end. */
+int daemon_open(struct monitor *m);
+void daemon_close(struct monitor *m);
+void daemon_waits(struct monitor *m, pid_t pid); /* this one has asked for news */
 
 /* monitor-end.c: an exit, from the readable pidfd to the told fact. */
 void end_seen(struct monitor *m, struct watched *w);   /* POLLIN */

@@ -101,6 +101,14 @@ static void conn_send(struct ctl_conn *c)
 	conn_free(c);
 }
 
+pid_t ctl_peer(const struct ctl_conn *c)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.pid : 0;
+}
+
 void ctl_answer(struct ctl_conn *c, const void *p, size_t n)
 {
 	assert(c->state != SENDING);

@@ -11,6 +11,8 @@
 #ifndef LIB_CTL_H
 #define LIB_CTL_H
 
+#include <sys/types.h>
+
 #include "buf.h"
 #include "loop.h"
 
@@ -34,6 +36,7 @@ void ctl_close(struct ctl_server *s);		/* unlinks the socket; NULL is fine */
  * then. Calls fn. */
 void ctl_poll(struct ctl_server *s);
 void ctl_answer(struct ctl_conn *c, const void *p, size_t n);	/* closes when sent */
+pid_t ctl_peer(const struct ctl_conn *c); /* who had it opened; 0 not known. It may have ended */
 
 /* Client: send one request (a line without its newline) and append the whole
  * answer to ret. -ECONNREFUSED / -ENOENT: nobody there. -ECONNRESET: it went away
@@ -54,16 +57,6 @@ int ctl_call_wait(
  * away without a word); answer is its to cut up, during the call. Not called after a cancel, nor
  * when ctl_ask itself fails. The ask is over when fn is called: fn may ask again. A question may
  * stay open for days: nothing wakes us until it is answered. */
-struct ctl_ask;
-typedef void (*ctl_answer_fn)(int r, char *answer, void *arg);
-int ctl_ask(struct loop *l, int dirfd, const char *name, const char *req, ctl_answer_fn fn,
-	void *arg, struct ctl_ask **ret);
-void ctl_ask_cancel(struct ctl_ask *a);		/* NULL is fine */
-
-/* The same inside a loop: fn gets the answer when it is whole, or r < 0 (-ECONNRESET: the peer
- * went away without a word); answer is its to cut up, during the call. Not called after a
- * cancel, nor when ctl_ask itself fails. The ask is over when fn is called: fn may ask again. A
- * question may stay open for days: nothing wakes us until it is answered. */
 struct ctl_ask;
 typedef void (*ctl_answer_fn)(int r, char *answer, void *arg);
 int ctl_ask(struct loop *l, int dirfd, const char *name, const char *req, ctl_answer_fn fn,

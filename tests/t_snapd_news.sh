@@ -90,6 +90,12 @@ start
 listens() { ask status | grep -q '"waiting":1'; }
 check "another snapd uses the one that runs" until_true listens
 check "still the same" [ "$(monitor)" = "$second" ]
+ended() { grep -aq "kind=exit.*pid=$1	.*comm=snapd	.*signal=9" "$HOLDFAST_STATE/spool"; }
+check "who stopped snapd need not be told of its end" sh -c '! grep -aq "kind=exit.*comm=snapd	" "$1"' - "$HOLDFAST_STATE/spool"
+kill -9 "$pid"
+check "snapd that is killed is told of" until_true ended "$pid"
+start
+check "and the next one is heard" until_true listens
 check "detect watch --stop" "$detect" watch --stop
 check "ends it" until_true dead "$second"
 sleep 1
