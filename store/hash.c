@@ -11,14 +11,34 @@
  * collision-detecting one. A hit on a known id is confirmed by bytes (put.c),
  * which is what a collision would need to fool. */
 static EVP_MD *sha1_md;
+static _Thread_local EVP_MD_CTX *shared_ctx;
+
+/* What a digest takes of memory it takes at its first beginning: later ones cannot fail. */
+static int make_shared(void)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (!ctx || !EVP_DigestInit_ex2(ctx, sha1_md, NULL)) {
+		EVP_MD_CTX_free(ctx);
+		return -ENOMEM;
+	}
+	shared_ctx = ctx;
+	return 0;
+}
 
 int store_hash_init(void)
 {
+	static OSSL_LIB_CTX *own;
+
 	/* The machine's settings for TLS are not ours: not read, and SHA-1 is not theirs to
-	 * forbid. */
-	if (!sha1_md && OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
-		sha1_md = EVP_MD_fetch(NULL, "SHA1", NULL);
-	return sha1_md ? 0 : -ENOTSUP;
+	 * forbid. A context of our own: the library does not look whether it has memory for its. */
+	if (!sha1_md && !OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
+		return -ENOTSUP;
+	if (!sha1_md && !own && !(own = OSSL_LIB_CTX_new()))
+		return -ENOMEM;
+	if (!sha1_md && !(sha1_md = EVP_MD_fetch(own, "SHA1", NULL)))
+		return -ENOTSUP;
+	return shared_ctx ? 0 : make_shared();
 }
 
 int hash_begin(struct hash *h, const char *type, uint64_t size)
@@ -55,20 +75,17 @@ void hash_end(struct hash *h, struct oid *ret)
 	h->ctx = NULL;
 }
 
-static EVP_MD_CTX *shared_ctx(void)
+/* Of this thread: who opened a store in it has it. */
+static EVP_MD_CTX *shared(void)
 {
-	static _Thread_local EVP_MD_CTX *ctx;
-
-	if (!ctx) {
-		ctx = EVP_MD_CTX_new();
-		assert(ctx && store_hash_init() == 0);
-	}
-	return ctx;
+	if (!shared_ctx)
+		assert(store_hash_init() == 0);
+	return shared_ctx;
 }
 
 void hash_bytes(const void *p, size_t n, struct oid *ret)
 {
-	EVP_MD_CTX *ctx = shared_ctx();
+	EVP_MD_CTX *ctx = shared();
 	unsigned len = 20;
 
 	EVP_DigestInit_ex2(ctx, sha1_md, NULL);
@@ -78,7 +95,7 @@ void hash_bytes(const void *p, size_t n, struct oid *ret)
 
 void store_hash(const char *type, const void *p, size_t n, struct oid *ret)
 {
-	EVP_MD_CTX *ctx = shared_ctx();
+	EVP_MD_CTX *ctx = shared();
 	char head[64];
 	unsigned len = 20;
 	int hn = snprintf(head, sizeof(head), "%s %zu", type, n);
