@@ -14,6 +14,7 @@
 enum {
 	LEAST = 64 << 10,	/* bytes: with less a snapshot is not begun */
 	STEP_MS = 20,		/* of work, */
+	ENOUGH = 20,		/* with so much of the quota free nothing goes */
 	PAUSE_MS = 60,		/* then of rest */
 	IDLE_MS = 1500,		/* after a snapshot, before the first step */
 	FIRST_MS = 60000,	/* after the start */
@@ -87,6 +88,10 @@ int room_make(const struct config *cfg, struct store *s, bool more, struct room 
 	uint64_t target;
 	int r;
 
+	/* No snapshot is to go for what comes back without. */
+	if (store_compact(s) >= 0 && !more && store_room(s, cfg, &m) == 0 && left_of(&m, ret) == 0 &&
+	    ret->left >= m.quota / ENOUGH)
+		return 0;
 	(void)store_reserve_release(s);
 	if ((r = store_room(s, cfg, &m)) < 0)
 		return r;

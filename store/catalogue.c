@@ -329,8 +329,9 @@ bool cat_is_there(struct store *s, const struct catalogue *c)
 }
 
 enum {
+	BUSY_MS = 5000,
 	WAL_PAGES = 200,	/* after so many what is in the WAL goes to its place */
-	WAL_MAX = 4096,		/* 16 MiB */
+	WAL_MAX = 1024,		/* 4 MiB */
 };
 
 /* As SQLite's own autocheckpoint, but what is left is known: a reader that stays holds it there. */
@@ -350,6 +351,24 @@ bool cat_is_held(struct catalogue *c)
 
 	return c->wal_pages > WAL_MAX && c->wal_pages > c->wal_most &&
 	       number(c, "PRAGMA page_count", &pages) == 0 && c->wal_pages > pages;
+}
+
+int cat_empty_wal(struct catalogue *c)
+{
+	int64_t pages = 0;
+	int rc, r;
+
+	if (!c->wal_pages)
+		return 0;
+	(void)sqlite3_busy_timeout(c->db, 0);	/* readers are not waited for */
+	rc = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	(void)sqlite3_busy_timeout(c->db, BUSY_MS);
+	if (rc == SQLITE_OK)
+		c->wal_pages = 0;
+	if (rc != SQLITE_BUSY || c->wal_pages < WAL_MAX / 4)
+		return 0;
+	r = number(c, "PRAGMA page_count", &pages);
+	return r < 0 ? r : c->wal_pages > pages / 4;
 }
 
 int cat_is_sparse(struct catalogue *c)
@@ -399,7 +418,7 @@ static int open_write(struct store *s, struct catalogue *c, const char *path)
 		return err_from_sqlite(rc);
 	if ((r = pagesum_new(c->db)) < 0)
 		return r;
-	sqlite3_busy_timeout(c->db, 5000);
+	sqlite3_busy_timeout(c->db, BUSY_MS);
 	/* The log is the truth: NORMAL may lose the last rows at a power cut, never the file's
 	 * order. */
 	r = cat_exec(c,

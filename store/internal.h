@@ -417,6 +417,9 @@ bool cat_is_bad(const struct catalogue *c);
 bool cat_is_there(struct store *s, const struct catalogue *c);
 /* A reader that stays keeps the WAL from being emptied: it has grown beyond the file. */
 bool cat_is_held(struct catalogue *c);
+/* In no transaction: what is in the WAL goes to its place, and its room comes back. 1: readers keep more there than
+ * a copy of the file is worth. */
+int cat_empty_wal(struct catalogue *c);
 int cat_is_sparse(struct catalogue *c);	/* 1: a fifth of it or more stands empty */
 /* All of it into a new file of the store's folder; in no transaction. If it fails it is not held
  * until the WAL is twice as long. */
@@ -777,6 +780,7 @@ struct store {
 	int broken;			/* writer: look at the log's tail again before going on */
 	int limited; /* not 0: room bytes more may be appended, then this (store_limit) */
 	uint64_t room;
+	bool own_segment_size;		/* nobody has asked for another */
 	bool gave_reserve;		/* up, and it is to be made again as soon as it fits */
 	struct store_options opt;
 	uint8_t id[16];
@@ -819,5 +823,7 @@ int store_hash_init(void);
 int store_writer_ready(struct store *s);	/* open.c */
 /* The writer goes on in a copy of the catalogue, and the old file ends with its last reader. */
 int store_leave_readers(struct store *s);
+/* The same where they make the WAL grow; in no transaction. */
+int store_shed_readers(struct store *s);
 
 #endif

@@ -419,7 +419,7 @@ static int check_empty(int dirfd, bool has_log)
 	static const char *const first[] = { ".", "..", "log", "workspace", "lock", "control",
 		NULL };
 	static const char *const later[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm",
-		"catalogue.db-journal", CATALOGUE_COPY, CATALOGUE_BAD, NULL };
+		"catalogue.db-journal", CATALOGUE_COPY, CATALOGUE_BAD, "reserve", "stopped", NULL };
 	autoclosedir DIR *d = NULL;
 	struct dirent *de;
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -588,6 +588,11 @@ int store_leave_readers(struct store *s)
 	return 0;
 }
 
+int store_shed_readers(struct store *s)
+{
+	return cat_is_held(s->cat) ? store_leave_readers(s) : 0;
+}
+
 int store_compact(struct store *s)
 {
 	struct log_pos was;
@@ -595,7 +600,9 @@ int store_compact(struct store *s)
 
 	if (!s->write || s->txn || s->broken)
 		return 0;
-	if ((r = cat_is_sparse(s->cat)) <= 0)
+	if ((r = cat_empty_wal(s->cat)) == 0)
+		r = cat_is_sparse(s->cat);
+	if (r <= 0)
 		return r;
 	was = cat_pos(s->cat);
 	r = store_leave_readers(s);
@@ -681,6 +688,7 @@ int store_open(
 	s->dirfd = s->logfd = s->lockfd = s->ackfd = -1;
 	if (opt)
 		s->opt = *opt;
+	s->own_segment_size = !s->opt.segment_size;
 	if (!s->opt.segment_size || s->opt.segment_size > SEG_SIZE_MAX)
 		s->opt.segment_size = SEG_SIZE_DEFAULT;
 	s->dir = strdup(dir);

@@ -591,7 +591,9 @@ static int drop_snapshots(struct store_prune *p, uint64_t deadline)
 	if (!p->done.dropped)	/* of those that went before we must know all the same */
 		return p->dropped.seq ? 0 : merge_dropped(p, 0, &p->dropped);
 	while (r == 0 && p->gone < p->n) {
-		if ((r = drop_portion(p, next_portion(p))) == 0 && p->gone < p->n && is_late(deadline))
+		if ((r = drop_portion(p, next_portion(p))) == 0)
+			r = store_shed_readers(p->s);
+		if (r == 0 && p->gone < p->n && is_late(deadline))
 			return 1;
 	}
 	/* Places in segments that are about to go must not come back with a power cut. */
@@ -670,7 +672,7 @@ static int finish_segment(struct store_prune *p)
 	p->done.segments++;
 	p->done.freed += old > size ? old - size : 0;
 	p->done.moved += size;
-	return 0;
+	return store_shed_readers(p->s);
 }
 
 /* One segment, or what of it the deadline allows. 1: not at its end yet. */

@@ -14,9 +14,11 @@
 #define RESERVE_MAX (32u << 20)
 #define QUOTA_MAX (UINT64_C(5) << 30)
 #define MARGIN (1u << 20)
+#define SEGMENT_MIN (256u << 10)
+#define INDEX_MAX (256u << 10)	/* bytes that the catalogue grows by with a snapshot, about */
 
-/* What the files of a folder take. */
-static int add_folder(int at, const char *name, uint64_t *sum)
+/* What the files of a folder take, and the largest of them. */
+static int add_folder(int at, const char *name, uint64_t *sum, uint64_t *largest)
 {
 	autoclosedir DIR *d = NULL;
 	struct dirent *e;
@@ -33,8 +35,11 @@ static int add_folder(int at, const char *name, uint64_t *sum)
 	while ((errno = 0, e = readdir(d))) {
 		struct stat st;
 
-		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-			*sum += (uint64_t)st.st_blocks * 512;
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		*sum += (uint64_t)st.st_blocks * 512;
+		if ((uint64_t)st.st_size > *largest)
+			*largest = (uint64_t)st.st_size;
 	}
 	return -errno;
 }
@@ -43,10 +48,11 @@ static int add_folder(int at, const char *name, uint64_t *sum)
 static int add_mirror(struct store *s, uint64_t *sum)
 {
 	static const char *const in[] = { "mirror", "mirror/git", "mirror/git/objects/pack" };
+	uint64_t largest = 0;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(in) / sizeof(*in); i++)
-		r = add_folder(s->dirfd, in[i], sum);
+		r = add_folder(s->dirfd, in[i], sum, &largest);
 	return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 }
 
@@ -55,9 +61,28 @@ static uint64_t reserve_size(const struct store_room *m)
 	return m->quota / 16 < RESERVE_MAX ? m->quota / 16 : RESERVE_MAX;
 }
 
+/* What prune needs beside the reserve to write a segment anew; of one that is large for its quota not all of it. */
+static uint64_t margin(const struct store_room *m, uint64_t segment)
+{
+	uint64_t reserve = reserve_size(m), rest = segment > reserve ? segment - reserve : 0;
+	uint64_t index = m->quota / 32 < INDEX_MAX ? m->quota / 32 : INDEX_MAX;
+
+	return (rest < m->quota / 16 ? rest : m->quota / 16) + index;
+}
+
+/* A segment is to be small beside the quota: while it is written anew there are two of it. */
+static void size_segments(struct store *s, const struct store_room *m)
+{
+	uint64_t n = m->quota / 8;
+
+	if (s->own_segment_size)
+		s->opt.segment_size = n < SEGMENT_MIN ? SEGMENT_MIN : n > SEG_SIZE_DEFAULT ? SEG_SIZE_DEFAULT : n;
+}
+
 int store_room(struct store *s, const struct config *cfg, struct store_room *ret)
 {
 	struct store_room m = { .floor = cfg->free_floor, .quota = cfg->quota };
+	uint64_t own = 0, segment = 0;
 	struct statvfs v;
 	struct stat st;
 	int r;
@@ -69,9 +94,11 @@ int store_room(struct store *s, const struct config *cfg, struct store_room *ret
 		m.quota = m.quota > QUOTA_MAX || !m.quota ? QUOTA_MAX : m.quota;
 	}
 	m.avail = (uint64_t)v.f_bavail * v.f_frsize;
-	if ((r = add_folder(s->dirfd, ".", &m.size)) < 0 ||
-		(r = add_folder(s->logfd, ".", &m.size)) < 0 || (r = add_mirror(s, &m.size)) < 0)
+	if ((r = add_folder(s->dirfd, ".", &m.size, &own)) < 0 || (r = add_folder(s->logfd, ".", &m.size, &segment)) < 0 ||
+	    (r = add_mirror(s, &m.size)) < 0)
 		return r;
+	size_segments(s, &m);
+	m.margin = margin(&m, segment);
 	if (fstatat(s->dirfd, RESERVE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 		m.reserve = (uint64_t)st.st_blocks * 512;
 	else if (s->gave_reserve)
@@ -82,7 +109,7 @@ int store_room(struct store *s, const struct config *cfg, struct store_room *ret
 
 uint64_t store_room_left(const struct store_room *m, int *ret_err)
 {
-	uint64_t quota = m->quota > m->size ? m->quota - m->size : 0;
+	uint64_t quota = m->quota > m->size + m->margin ? m->quota - m->size - m->margin : 0;
 	uint64_t keep = m->floor + m->due, disk = m->avail > keep ? m->avail - keep : 0;
 
 	*ret_err = quota < disk ? -EDQUOT : -ENOSPC;
@@ -152,7 +179,7 @@ uint64_t store_target(struct store *s, const struct store_room *m)
 	}
 	/* A tenth below the quota, an eighth above the floor, or a little: not at once again. */
 	other = m->size > log + m->reserve ? m->size - log - m->reserve : 0;
-	want = m->quota - m->quota / 10;
+	want = m->quota - m->quota / 10 - m->margin;
 	want = want > other ? want - other : 1;
 	keep = m->floor + m->due + (m->floor / 8 > MARGIN ? m->floor / 8 : MARGIN);
 	if (m->avail < keep) {

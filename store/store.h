@@ -62,7 +62,8 @@ enum store_mode { STORE_READ, STORE_WRITE };
 
 struct store_options {
 	int level;			/* zstd level for new objects; 0 = 3 */
-	uint64_t segment_size;		/* roll after so many bytes; 0 = 64 MiB (tests shrink it) */
+	uint64_t segment_size;		/* roll after so many bytes; 0 = 64 MiB, or an eighth of the quota that store_room
+					 * was told (tests shrink it) */
 	const char *workspace;		/* STORE_WRITE on a new folder: what it keeps; or NULL */
 	bool no_sync;			/* tests only: skip fdatasync */
 };
@@ -346,8 +347,8 @@ int store_prune_open(struct store *s, const struct store_prune_options *o, struc
 int store_prune_step(struct store_prune *p, uint64_t budget_ms);
 void store_prune_end(struct store_prune *p, struct store_pruned *ret);	/* ret may be NULL */
 
-/* The catalogue gives back what stands empty in it (after prune, say), if that is a fifth at least: a writer, in no
- * transaction. It takes as long as to copy it. 1: it did. */
+/* The catalogue gives back what stands empty in it (after prune, say), if that is a fifth at least, and what a reader that stays
+ * makes it keep beside; a writer, in no transaction. It takes as long as to copy it. 1: it did. */
 int store_compact(struct store *s);
 
 /* ---- room ----------------------------------------------------------------------------- */
@@ -360,6 +361,7 @@ struct store_room {		/* bytes */
 	uint64_t avail;		/* free on its file system */
 	uint64_t reserve;	/* in size: a file of nothing, to be given up */
 	uint64_t due;		/* one that was given up: so much is not for snapshots */
+	uint64_t margin;	/* of the quota: for the catalogue, and for a segment while prune writes it anew */
 };
 int store_room(struct store *s, const struct config *cfg, struct store_room *ret);
 /* Bytes that may be written; *ret_err: what there is none of then, -EDQUOT or -ENOSPC. */

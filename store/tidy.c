@@ -176,7 +176,7 @@ static int take_it(struct store *s, const char *name, void *arg)
 	t->done->segments++;
 	t->done->before += before;
 	t->done->after += after;
-	return 1;
+	return (r = store_shed_readers(s)) < 0 ? r : 1;
 }
 
 int store_tidy_take(struct store *s, struct tidied *ret)

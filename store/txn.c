@@ -40,7 +40,7 @@ int store_txn_begin(struct store *s, struct store_txn **ret)
 		return r;
 	if ((s->broken || r == 0) && (r = store_writer_ready(s)) < 0)
 		return r;
-	if (cat_is_held(s->cat) && (r = store_leave_readers(s)) < 0)
+	if ((r = store_shed_readers(s)) < 0)
 		return r;
 	t = calloc(1, sizeof(*t));
 	if (!t)
