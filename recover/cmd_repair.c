@@ -17,7 +17,10 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/progress.h"
+#include "../store/mirrored.h"
 #include "../store/salvage.h"
+#include "carry.h"
+#include "journal.h"
 #include "mirror-stage.h"
 #include "out.h"
 #include "paths.h"
@@ -163,6 +166,7 @@ static int exchange(const char *a, const char *b)
 static int put_in_place(struct recover *r, const char *dir)
 {
 	autofree char *old = NULL, *at = realpath(r->store_path, NULL);
+	autoput(journal_release) struct journal j = { .fd = -1 };
 	struct store *s = NULL;
 	int rc, e;
 
@@ -171,6 +175,15 @@ static int put_in_place(struct recover *r, const char *dir)
 	/* Nobody writes to it meanwhile. */
 	if ((rc = stores_lock(at, &s)))
 		return rc;
+	if (journal_resume(store_dirfd(s), &j) == -EBUSY) {
+		log_error("a restore of this workspace is running; nothing was switched");
+		rc = EXIT_ENV;
+	}
+	/* What is there beside the snapshots goes along before the switch: whoever dies leaves one or the other, and each has it. */
+	if (rc || (rc = carry_all(at, dir))) {
+		store_close(s);
+		return rc;
+	}
 	for (unsigned i = 0; i < 1000 && !old; i++) {
 		old = i ? xasprintf("%s.damaged-%u", at, i) : xasprintf("%s.damaged", at);
 		if (access(old, F_OK) == 0)
@@ -185,9 +198,8 @@ static int put_in_place(struct recover *r, const char *dir)
 		store_close(s);
 		return EXIT_PART;
 	}
-	move_over(old, at, "unsaved");
-	move_over(old, at, "imported");
-	move_over(old, at, "mirror");
+	/* One that is lost is only asked for at the remote again. */
+	move_over(old, at, MIRROR_DIR);
 	store_close(s);
 	log_info("%s is the new store; the old one is %s: remove it when you miss nothing", at, old);
 	return EXIT_DONE;

@@ -3,9 +3,10 @@
 
     nth.py DIR [--each N] [--seed S] [--only WORD]
 
-Commands: snapshot, prune, repair --switch, restore, export, import. After each: no crash; all snapshots there were are
+Commands: snapshot, prune, tidy, repair --switch, restore, export, import. After each: no crash; all snapshots there were are
 listed, the newest comes back byte for byte, verify --all is clean; and the command, given once more as a user would,
-does what it is for, with nothing left over. --each N takes N of the calls of each scene, by chance; 0 all of them.
+does what it is for, with nothing left over. What lies beside the snapshots (what editors never saved, the restore that can be
+taken back) is whole in whatever store has the name. --each N takes N of the calls of each scene, by chance; 0 all of them.
 fault.py and prune.py look closer at what a snapshot and a prune under faults have written.
 """
 import argparse
@@ -78,7 +79,7 @@ class Nth:
         self.build()
 
     def build(self):
-        """Ten snapshots ten minutes apart; a folder of two backups; a workspace that has gone on since."""
+        """Ten snapshots ten minutes apart, and a restore; a folder of two backups; a workspace that has gone on since."""
         rng = random.Random(1)
         os.makedirs(self.w + "/a/b")
         h = hf.Holdfast(self.w, self.store, env=self.own)
@@ -89,7 +90,14 @@ class Nth:
                     f.write(rng.randbytes(3000) + b"text %d\n" % i * 50)
             h.once()
         h.env["HOLDFAST_NOW"] = str(T)
+        h.recover("restore", "@~1", "--yes", "--", "a/f3")
+        h.once()
         self.saved = walk(self.w, OPT)
+        for n in ("unsaved", "unsaved.old"):
+            h.run("tests/tool_put", self.store + "/" + n, self.w + "/a")
+        with open(self.store + "/restore.last", "rb") as f:
+            self.last = f.read()
+        self.beside = walk(self.w + "/a", OPT)
         for i in (1, 2):
             os.makedirs(self.d + "/backups/20200101_12000%d" % i)
             with open(self.d + "/backups/20200101_12000%d/old" % i, "wb") as f:
@@ -116,7 +124,7 @@ class Nth:
         self.now = walk(self.w, OPT)
 
     COMMANDS = {
-        "snapshot": ("snapd", "--once"), "prune": ("recover", "prune"),
+        "snapshot": ("snapd", "--once"), "prune": ("recover", "prune"), "tidy": ("recover", "tidy"),
         "repair": ("recover", "repair", "--switch", "--yes"), "restore": ("recover", "restore", "SAVED", "--yes"),
         "export": ("recover", "export", "OUT"), "import": ("recover", "import", "BACKUPS"),
     }
@@ -187,7 +195,7 @@ class Nth:
         except hf.Failed as e:
             self.fault(str(e))
         left = [n for n in os.listdir(self.d) if n.endswith((".unfinished", ".old"))]
-        left += [n for n in os.listdir(self.store + "/log") if n == "rewrite"]
+        left += [n for n in os.listdir(self.store + "/log") if n == "rewrite" or n.startswith("tidy")]
         if left:
             self.fault("left over: %s" % left)
 
@@ -205,9 +213,25 @@ class Nth:
         if diff:
             self.fault("the newest differs\n    %s" % "\n    ".join(diff[:5]))
         self.h.recover("verify", "--all")
+        if self.name == "repair":
+            self.beside_whole()
+
+    def beside_whole(self):
+        for n in ("unsaved", "unsaved.old"):
+            h = hf.Holdfast(self.w, self.store + "/" + n, env=self.own)
+            h.recover("verify", "--all")
+            h.restore_to("@", self.d + "/back")
+            diff = differences(self.beside, walk(self.d + "/back", OPT))
+            if diff:
+                self.fault("%s differs\n    %s" % (n, "\n    ".join(diff[:5])))
+        with open(self.store + "/restore.last", "rb") as f:
+            if f.read() != self.last:
+                self.fault("restore.last differs")
 
     def done(self):
         rows = self.rows(self.h)
+        if self.name == "tidy" and b"nothing to tidy" not in self.h.recover("tidy", "--dry-run").stdout:
+            self.fault("not tidied")
         if self.name == "restore" and differences(self.saved, walk(self.w, OPT)):
             self.fault("not restored\n    %s" % "\n    ".join(differences(self.saved, walk(self.w, OPT))[:5]))
         if self.name == "import" and sum(r["reason"] == "import" for r in rows) != 2:

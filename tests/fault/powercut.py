@@ -4,7 +4,7 @@
     powercut.py DIR [--fs ext4|xfs|btrfs] [--states N] [--rounds N] [--seed S] [--jobs N] [--break] [--keep]
 
 A store on a file system of its own, on a disk that notes every write and flush (fusedisk.py), is worked with: snapd alone
-and as a daemon, small segments, marks, prune, a lost catalogue, repair; another program syncs beside it. Then the power
+and as a daemon, small segments, marks, prune, tidy, a lost catalogue, repair; another program syncs beside it. Then the power
 is cut at N moments: what was written before the last finished flush is on the disk; of what came after it nothing, all, all but
 one, one alone, some writes, some of their pages or sectors, or a torn beginning. Each state is mounted as it is, and the
 programs are used as their user would:
@@ -88,6 +88,7 @@ class Promise:
 
     def __init__(self, ids=(), marks=()):
         self.ids, self.marks = set(ids), dict(marks)
+        self.beside = None              # what STORE/unsaved holds, or that was not promised yet
         self.other = {}                 # the same snapshot, as repair numbers them anew: either is right
 
     def has(self, oid, ids):
@@ -102,6 +103,7 @@ class Work:
         self.w, self.m = self.d + "/workspace", self.d + "/mount"
         self.now, self.ids, self.marks, self.want, self.ever = START, set(), {}, {}, set()
         self.names, self.quit = 0, threading.Event()
+        self.beside = None
 
     def run(self):
         for p in (self.w, self.m):
@@ -124,7 +126,22 @@ class Work:
         return self.disk.events
 
     def promise(self):
-        self.disk.events.append(("a", Promise(self.ids, self.marks)))
+        self.promised(Promise(self.ids, self.marks))
+
+    def promised(self, p):
+        p.beside = self.beside
+        self.disk.events.append(("a", p))
+
+    def unsaved(self):
+        """As snapd keeps what editors never saved: a store in the store."""
+        texts = self.d + "/texts"
+        os.mkdir(texts)
+        for i in range(4):
+            with open("%s/%d" % (texts, i), "wb") as f:
+                f.write(self.rng.randbytes(5000))
+        self.h.run("tests/tool_put", self.h.store + "/unsaved", texts)
+        self.beside = walk(texts, OPT)
+        self.promise()
 
     def other(self):
         """Another program, so that the file system's journal is written at moments that the store did not choose."""
@@ -172,6 +189,8 @@ class Work:
         else:
             want = walk(self.w, OPT)
             self.taken(self.h.once(), want)
+        if n == 2:
+            self.unsaved()
         if self.rng.random() < 0.15:
             name = "m%d" % len(self.marks)
             self.h.recover("mark", "@", name)
@@ -179,6 +198,8 @@ class Work:
             self.promise()
         if n % 9 == 8:
             self.thinned(lambda: self.h.recover("prune"))
+        if n % 6 == 5:          # with the daemon, and without
+            self.h.recover("tidy")
         if n % 20 == 15 and not daemon:
             for x in ("catalogue.db", "catalogue.db-wal", "catalogue.db-shm"):
                 if os.path.exists(self.h.store + "/" + x):
@@ -200,7 +221,7 @@ class Work:
         p = Promise((), self.marks)
         left = set(self.marks.values()) | {self.newest}
         p.ids = left                    # known when it is over; nobody looks before
-        self.disk.events.append(("a", p))
+        self.promised(p)
         what()
         left |= self.listed()
         self.ids &= left
@@ -208,7 +229,7 @@ class Work:
     def repaired(self):
         """A commit's parent may have been pruned, and the new store has none for it: ids change, nothing else."""
         before, p = rows(self.h), Promise(self.ids, self.marks)
-        self.disk.events.append(("a", p))
+        self.promised(p)
         self.h.recover("repair", "--switch", "--yes")
         after = rows(self.h)
         if [(r["time"], r["reason"], r["marks"]) for r in before] != [(r["time"], r["reason"], r["marks"]) for r in after]:
@@ -378,7 +399,16 @@ class Check:
         for oid in set(ids) - self.work.ever:
             yield "ghost", oid
         yield from self.come_back(h, rng, promise, ids)
+        if promise.beside:
+            yield from self.come_back_beside(promise)
         yield from self.go_on(h, rng, promise)
+
+    def come_back_beside(self, promise):
+        h = hf.Holdfast(self.w, self.d + "/mount/store/unsaved")
+        r = h.restore_to("@", self.d + "/back", check=False)
+        diff = [] if r.returncode else differences(promise.beside, walk(self.d + "/back", OPT))
+        if r.returncode or diff:
+            yield "silent" if diff else "lost", "what was never saved: %s" % (diff[:5] or os.fsdecode(r.stderr).strip())
 
     def come_back(self, h, rng, promise, ids):
         sure = {promise.has(x, ids) for x in promise.ids}
@@ -404,11 +434,13 @@ class Check:
         if r.returncode:
             yield "by hand", "the next snapshot: exit %d: %s" % (r.returncode, os.fsdecode(r.stderr).strip())
             return
-        what = rng.choice(("", "", "prune", "repair"))
+        what = rng.choice(("", "", "prune", "tidy", "repair"))
         if what:
-            r = h.recover(*(("prune",) if what == "prune" else ("repair", "--switch", "--yes")), check=False)
+            r = h.recover(*(("repair", "--switch", "--yes") if what == "repair" else (what,)), check=False)
             if r.returncode:
                 yield "by hand", "%s: exit %d: %s" % (what, r.returncode, os.fsdecode(r.stderr).strip())
+            elif what == "repair" and promise.beside:
+                yield from self.come_back_beside(promise)
         if rng.random() < 0.5:
             r = h.restore_to("@", self.d + "/back", check=False)
             diff = [] if r.returncode else differences(want, walk(self.d + "/back", OPT))
