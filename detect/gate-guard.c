@@ -1,6 +1,6 @@
 /* detect/gate-guard.c - the process that outlives the check; see gate.h.
  *
- * What can be caught it catches: a Ctrl-C in the task's terminal, a closed terminal, kill -TERM or
+ * What can be caught it waits for: a Ctrl-C in the task's terminal, a closed terminal, kill -TERM or
  * -SEGV are a refusal too. Only SIGKILL of this very process is beyond anybody's reach. It touches
  * little memory and does nothing, so that nothing else kills it. */
 #include "detect/gate.h"
@@ -23,37 +23,19 @@
 
 enum { PATIENCE_S = 900 };
 
-static volatile sig_atomic_t checker;
-
 static void say(const char *text)
 {
 	(void)!write(STDERR_FILENO, text, strlen(text));
 }
 
-static void on_signal(int signo)
+/* All but those that mean no end: they are blocked, and waited for. One that is ignored comes too. */
+static void awaited(sigset_t *ret)
 {
-	if (checker > 0)
-		(void)kill(checker, SIGKILL);
-	say(signo == SIGALRM ? DETECT ": gate: no answer in 15 minutes: refused\n"
-			     : DETECT ": gate: interrupted: refused\n");
-	_exit(EXIT_NO);
-}
+	static const int others[] = { SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGURG };
 
-static bool is_left_alone(int signo)
-{
-	return signo == SIGKILL || signo == SIGSTOP || signo == SIGCHLD || signo == SIGCONT ||
-	       signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU || signo == SIGWINCH ||
-	       signo == SIGURG;
-}
-
-static void catch_all(void (*fn)(int))
-{
-	struct sigaction sa = { .sa_handler = fn };
-
-	(void)sigfillset(&sa.sa_mask);
-	for (int i = 1; i <= SIGRTMAX; i++)
-		if (!is_left_alone(i))
-			(void)sigaction(i, &sa, NULL);
+	(void)sigfillset(ret);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		(void)sigdelset(ret, others[i]);
 }
 
 void gate_says_yes(void)
@@ -67,9 +49,12 @@ void gate_says_yes(void)
 
 static void be_checker(int token, pid_t parent)
 {
+	/* Ignored in what a shell starts behind its back; and a closed terminal ends us. */
+	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM };
 	char text[16];
 
-	catch_all(SIG_DFL);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		(void)signal(ends[i], SIG_DFL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EXIT_NO);
@@ -89,21 +74,42 @@ static int judge(int status, bool yes)
 	return EXIT_NO;
 }
 
+/* 0 and the status; EXIT_NO: it is not waited for any more, and that was said. */
+static int wait_for(pid_t pid, const sigset_t *set, int *ret_status)
+{
+	const struct timespec patience = { PATIENCE_S, 0 };
+
+	for (;;) {
+		int signo = sigtimedwait(set, NULL, &patience);
+
+		if (signo == SIGCHLD && waitpid(pid, ret_status, WNOHANG) == pid)
+			return 0;
+		if (signo == SIGCHLD || (signo < 0 && errno == EINTR))
+			continue;
+		(void)kill(pid, SIGKILL);
+		say(signo < 0 ? DETECT ": gate: no answer in 15 minutes: refused\n"
+			      : DETECT ": gate: interrupted: refused\n");
+		return EXIT_NO;
+	}
+}
+
 int gate_guarded(int (*check)(int argc, char **argv), int argc, char **argv)
 {
 	pid_t parent = getpid(), pid;
-	sigset_t all, old;
+	sigset_t set, old;
 	int p[2], status;
 	char c = 0;
 
+	/* Where it is ignored nobody could be waited for. */
+	(void)signal(SIGCHLD, SIG_DFL);
+	awaited(&set);
+	(void)sigprocmask(SIG_BLOCK, &set, &old);
 	/* Only the write end outlives an exec. */
 	if (pipe2(p, O_CLOEXEC) < 0 || fcntl(p[1], F_SETFD, 0) < 0 ||
 		fcntl(p[0], F_SETFL, O_NONBLOCK) < 0) {
 		(void)log_error_errno(-errno, "gate: refused");
 		return EXIT_NO;
 	}
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, &old);
 	pid = fork();
 	if (pid == 0) {
 		be_checker(p[1], parent);
@@ -114,15 +120,8 @@ int gate_guarded(int (*check)(int argc, char **argv), int argc, char **argv)
 		(void)log_error_errno(-errno, "gate: refused");
 		return EXIT_NO;
 	}
-	checker = pid;
-	catch_all(on_signal);
-	(void)sigemptyset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, NULL);
-	(void)alarm(PATIENCE_S);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return EXIT_NO;
-	checker = 0;
+	if (wait_for(pid, &set, &status))
+		return EXIT_NO;
 	(void)close(p[1]);
 	return judge(status, read(p[0], &c, 1) == 1 && c == 'y');
 }
