@@ -232,12 +232,21 @@ static const char *adj(void)
 	return *text ? text : "null";
 }
 
+/* How often the kernel has told of pressure; null where it does not. */
+static const char *pressed(const struct monitor *m, char p[static 24])
+{
+	if (m->pressure_fd[0] < 0)
+		return "null";
+	(void)snprintf(p, 24, "%" PRIu64, m->n_pressed);
+	return p;
+}
+
 static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
 	unsigned editors = 0;
 	bool tells = !m->set.no_exit_info && end_kernel_tells();
-	char since[40];
+	char since[40], count[24];
 
 	(void)req;
 	for (unsigned i = 0; i < BUCKETS; i++)
@@ -248,7 +257,8 @@ static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
 		    "\"editors\":%u,\"training\":%u,"
 		    "\"not_watched\":%u,\"waiting\":%u,\"newest\":%" PRIu64 ",\"wakeups\":%" PRIu64
 		    ",\"found_by\":\"%s\",\"status_by\":\"%s\","
-		    "\"memory_locked\":%s,\"oom_score_adj\":%s,\"gpu\":%s,\"unknown\":[",
+		    "\"memory_locked\":%s,\"oom_score_adj\":%s,\"gpu\":%s,"
+		    "\"told_of_pressure\":%s,\"unknown\":[",
 		    (int)getpid(), (int)getpid(),
 		    text_rfc3339((int64_t)m->started_real_ms * 1000000, since),
 		    risk_name(m->verdict.risk), m->n_watched, editors, m->n_watched - editors,
@@ -257,7 +267,8 @@ static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
 		    tells          ? "pidfd"
 		    : m->connector ? "connector"
 				   : "stat",
-		    m->locked ? "true" : "false", adj(), m->gpus && m->gpus->n ? "true" : "false") < 0)
+		    m->locked ? "true" : "false", adj(), m->gpus && m->gpus->n ? "true" : "false",
+		    pressed(m, count)) < 0)
 		goto out;
 	if (m->why_no_connector && buf_printf(&b, "\"new processes are found by scanning: %s\",",
 					   m->why_no_connector) < 0)

@@ -249,6 +249,14 @@ static void tick(struct monitor *m)
 	}
 }
 
+void monitor_hurry(struct monitor *m)
+{
+	m->next_look_ms = 0;
+	tick(m);
+	told_judge(m);
+	monitor_arm(m);
+}
+
 static void on_timer(struct loop *l, int fd, uint32_t events, void *arg)
 {
 	struct monitor *m = arg;
@@ -366,6 +374,7 @@ int monitor_open(struct monitor *m)
 	struct samples_last last = { .in_order = true };
 	int r;
 
+	m->pressure_fd[0] = m->pressure_fd[1] = -1;
 	m->timer_fd = m->spool_fd = m->loadavg_fd = m->gpu_fd = -1;
 	m->uid = geteuid();
 	more_files();
@@ -404,6 +413,7 @@ int monitor_open(struct monitor *m)
 	r = watched_scan(m);
 	watched_look(m);
 	monitor_gpu_open(m);
+	pressure_open(m);
 	lock_memory(m);
 	return r;
 }
@@ -417,6 +427,7 @@ int monitor_run(struct monitor *m)
 void monitor_close(struct monitor *m, bool in_order)
 {
 	guard_close(m);
+	pressure_close(m);
 	daemon_close(m);
 	samples_close(m->samples, in_order);
 	told_close(m);

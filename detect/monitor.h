@@ -157,6 +157,8 @@ struct monitor {
 	bool again; /* SIGHUP: exec after the loop */
 
 	struct hands *hands; /* monitor-guard.c; NULL: no guard */
+	int pressure_fd[2];  /* monitor-pressure.c; -1: none */
+	uint64_t n_pressed;
 	struct daemons *daemons; /* monitor-daemon.c */
 
 	/* monitor-told.c */
@@ -183,6 +185,7 @@ int monitor_open(struct monitor *m);
 int monitor_run(struct monitor *m);
 void monitor_close(struct monitor *m, bool in_order);
 void monitor_arm(struct monitor *m);
+void monitor_hurry(struct monitor *m); /* a reading now, and the guard's turn */
 uint64_t monitor_mono_ms(void);
 uint64_t monitor_real_ms(void);
 void monitor_read_now(struct monitor *m, unsigned what);
@@ -220,6 +223,10 @@ void guard_close(struct monitor *m);		/* before the others: what is frozen goes 
 void guard_turn(struct monitor *m);		/* after a reading of MACHINE_MEMORY */
 uint64_t guard_due_ms(const struct monitor *m);	/* mono, of the next turn; UINT64_MAX: none is wanted */
 void guard_found(struct monitor *m, struct watched *w);
+
+/* monitor-pressure.c: the kernel's word that memory is short. */
+void pressure_open(struct monitor *m); /* best effort */
+void pressure_close(struct monitor *m);
 
 /* monitor-daemon.c: snapd's own end. */
 int daemon_open(struct monitor *m);

@@ -551,6 +551,27 @@ def _():
     assert '"code":5' in text.decode()
 
 
+def tells_of_pressure():
+    try:
+        fd = os.open("/proc/pressure/memory", os.O_RDWR | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return os.write(fd, b"some 150000 2000000\0") > 0
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+@check("the kernel is asked to tell of pressure, where it does, for a guard")
+def _():
+    for guard, wanted in ("on", tells_of_pressure()), ("off", False):
+        m = monitor("pressure-" + guard, "guard=" + guard)
+        s = json.loads(m.ask("status").splitlines()[1])
+        assert (s["told_of_pressure"] is not None) == wanted, s
+
+
 @check("the risk is told when it changes, with its reasons")
 def _():
     m = monitor("risk", "mem_medium=1", "mem_critical=1")
