@@ -162,7 +162,13 @@ $(eval $(call PART,recover-tidy,recover,recover/tidy_main))
 $(eval $(call PART,detect-gpu,detect,detect/gpu_main))
 $(eval $(call PART,detect-top,detect,detect/top_main))
 
-$(UNITS) $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(SHARED_SRC)) $(TEST_AR)
+# What the monitor watches in tests ends as any program does, not as a sanitizer's.
+$(BUILD)/tests/tool_end: tests/tool_end.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) -g -O1 -o $@ $<
+
+$(UNITS) $(filter-out %/tool_end,$(TOOLS)): $(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(SHARED_SRC)) $(TEST_AR)
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(CHECK_LIBS) $(LIBS)

@@ -37,7 +37,7 @@ if [ "${1-}" = --one ]; then
 		-u GIT_DIR -u GIT_PAGER -u PAGER -u NO_COLOR -u JOURNAL_STREAM \
 		HOME="$world/home" TMPDIR="$world/tmp" XDG_RUNTIME_DIR="$world/run" HOLDFAST_TTYS="$world/ttys" LC_ALL=C.UTF-8 TZ=UTC \
 		HOLDFAST_AUTOSTART=0 GIT_CONFIG_NOSYSTEM=1 BUILD_DIR="$build" PATH="$build:$PATH" \
-		ASAN_OPTIONS="${ASAN_OPTIONS-detect_leaks=1}" UBSAN_OPTIONS=print_stacktrace=1 \
+		ASAN_OPTIONS="${ASAN_OPTIONS-detect_leaks=1}" UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS="${TSAN_OPTIONS-handle_segv=0}" \
 		timeout -k 10 "${TEST_TIMEOUT:-600}" "$prog" >"$logs/$name.log" 2>&1 </dev/null
 	echo $? >"$logs/$name.rc"
 	chmod -R u+rwx "$world" 2>/dev/null

@@ -30,8 +30,10 @@ gives 4 'a journal that cannot be written' env LD_PRELOAD="$fault" FAULT_CALLS=w
 	FAULT_ERR=ENOSPC FAULT_AT=1 "$bin/recover" --workspace "$w" restore "$first" --yes
 walk "$w" >"$d/x.walk"
 same '... changes nothing' "$d/second.walk" "$d/x.walk"
+echo unsaved >new
 gives 4 'a safety snapshot that cannot be written' env LD_PRELOAD="$fault" FAULT_CALLS=write,pwrite,writev,pwritev \
-	FAULT_PATH="$s/log" FAULT_ERR=ENOSPC FAULT_AT=1 FAULT_COUNT=-1 sh -c 'echo unsaved >"$2/new" && exec "$1" --workspace "$2" restore "$3" --yes' sh "$bin/recover" "$w" "$first"
+	FAULT_PATH="$s/log" FAULT_ERR=ENOSPC FAULT_AT=1 FAULT_COUNT=-1 \
+	"$bin/recover" --workspace "$w" restore "$first" --yes
 check '... changes nothing' test "$(cat "$w/new")" = unsaved -a "$(cat "$w/a/f1")" = 'changed 1'
 rm "$w/new"
 

@@ -205,7 +205,9 @@ START_TEST(store__eight_thousand_folders_deep)
 	ck_assert_int_eq(getrusage(RUSAGE_SELF, &u), 0);
 	cpu = (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6;
 	printf("deep: %.2f s CPU\n", cpu);
+#ifndef __SANITIZE_THREAD__
 	ck_assert_double_lt(cpu, 15);	/* 60 and more when each level walks all above it */
+#endif
 }
 END_TEST
 
