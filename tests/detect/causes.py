@@ -113,7 +113,7 @@ class Box:
             for where, dirs, files in os.walk(self.d):
                 for name in ["."] + files:
                     os.chown(os.path.join(where, name), NOBODY, NOBODY)
-        self.env = dict(os.environ, HOME=self.home, HOLDFAST_STATE=self.state, LC_ALL="C.UTF-8", HOLDFAST_AUTOSTART="0")
+        self.env = dict(os.environ, HOME=self.home, TMPDIR=self.d, HOLDFAST_STATE=self.state, LC_ALL="C.UTF-8", HOLDFAST_AUTOSTART="0")
         for name in ("HOLDFAST_CONFIG", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"):
             self.env.pop(name, None)
         self.python = os.path.realpath("/usr/bin/python3")
