@@ -138,7 +138,7 @@ int holders_take(const struct roots *roots, const struct role_patterns *pat, uin
 		return r;
 	w->procfd = procfd;
 	w->s = &s;
-	r = procs_each(procfd, look, w);
+	r = procs_each_user(procfd, look, w);
 	survey_release(&s);
 	qsort(w->all, w->n, sizeof(*w->all), by_bytes);
 	put(w, total, ret);

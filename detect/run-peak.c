@@ -65,7 +65,7 @@ static void find_tree(struct table *t, struct peak *p, pid_t root)
 	unsigned before;
 
 	t->n = p->n = 0;
-	(void)procs_each(t->procfd, note, t);
+	(void)procs_each_user(t->procfd, note, t);
 	do {
 		before = p->n;
 		for (unsigned i = 0; i < t->n && p->n < sizeof(p->pid) / sizeof(*p->pid); i++)
