@@ -60,7 +60,8 @@ static bool by_record(const struct fact *f, const struct evidence_list *ev, stru
 		e = find(ev, EV_GUARD, f->proc.pid);
 	if (!e)
 		return false;
-	set(v, CAUSE_OOM_GUARD, SURE_CERTAIN);
+	set(v, e->what == EV_LEDGER && e->orderly ? CAUSE_TERMINATED : CAUSE_OOM_GUARD,
+		SURE_CERTAIN);
 	(void)snprintf(v->who, sizeof(v->who), "%s", e->who);
 	return true;
 }
@@ -261,7 +262,10 @@ static void how_it_went(const struct fact *f, const struct verdict *v, char *p, 
 		(void)snprintf(p, n, "was killed (%s); by whom is not known", end);
 		break;
 	case CAUSE_TERMINATED:
-		(void)snprintf(p, n, "was asked to end (%s)", end);
+		if (*v->who)
+			(void)snprintf(p, n, "was ended by hand: %s (%s)", v->who, end);
+		else
+			(void)snprintf(p, n, "was asked to end (%s)", end);
 		break;
 	case CAUSE_LOGOUT:
 		(void)snprintf(p, n, "ended with the session or the machine going down (%s)", end);

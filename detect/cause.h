@@ -37,7 +37,7 @@ enum evidence_what {
 	EV_KERNEL_OOM,   /* "Killed process PID" with its constraint: global or cgroup */
 	EV_KERNEL_FAULT, /* segfault, trap, general protection */
 	EV_GUARD,        /* earlyoom, nohang, systemd-oomd: name in `who` */
-	EV_LEDGER,       /* our own guard */
+	EV_LEDGER,       /* our own: the guard, or a command (orderly: somebody typed it) in `who` */
 	EV_WANT,         /* a run's own output: which allocation was refused is in `cause` */
 	EV_EDITOR_LOG,   /* renderer process gone (reason, code), extension host ended */
 	EV_EDITOR_LOCK,  /* code.lock / vscode.lock left behind, or released in order */
@@ -52,10 +52,10 @@ struct evidence {
 	enum evidence_what what;
 	pid_t pid;        /* 0: names none */
 	bool cgroup;      /* EV_KERNEL_OOM: a cgroup's limit, not the machine's */
-	bool orderly;     /* EV_EDITOR_LOG, EV_EDITOR_LOCK, EV_LOGIND: a wanted end */
+	bool orderly;     /* EV_EDITOR_LOG, EV_EDITOR_LOCK, EV_LOGIND, EV_LEDGER: a wanted end */
 	enum cause cause; /* EV_CHILD, EV_PARENT: that process's own; EV_EDITOR_LOG: what the log
 			     says; EV_WANT; else UNKNOWN */
-	char who[32];     /* the guard's name */
+	char who[32];     /* the guard's name, or the command's */
 	uint64_t real_ms;
 	char text[EVIDENCE_TEXT]; /* quoted, as it stood */
 };
@@ -68,7 +68,7 @@ struct evidence_list {
 struct verdict {
 	enum cause cause;
 	enum confidence sure;
-	char who[32];      /* the guard's name, or "" */
+	char who[32];      /* the guard's name, the command's, or "" */
 	pid_t by_child;    /* the worker whose end took the run along; 0 none */
 	pid_t with_parent; /* the process it went with; 0 none */
 	char text[288];    /* one sentence for people */

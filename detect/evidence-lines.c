@@ -366,6 +366,20 @@ static bool is_end(const char *action, struct evidence *e)
 	return begins(action, "\tterm\t") || begins(action, "\tkill\t");
 }
 
+/* Who asked for it by hand: the command that wrote the line, under the name it has here. */
+static void by_hand(const char *why, struct evidence *e)
+{
+	static const char *const command[] = { " stop", " top" };
+	const char *space = strchr(why, ' ');
+
+	for (size_t i = 0; space && i < sizeof(command) / sizeof(*command); i++)
+		if (strcmp(space, command[i]) == 0 && space - why >= 6 &&
+			strncmp(space - 6, "detect", 6) == 0) {
+			e->orderly = true;
+			(void)snprintf(e->who, sizeof(e->who), "%s", why);
+		}
+}
+
 int evidence_ledger_line(const char *line, uint64_t *ret_start, struct evidence *ret)
 {
 	struct evidence e = { .what = EV_LEDGER, .who = "holdfast" };
@@ -382,6 +396,8 @@ int evidence_ledger_line(const char *line, uint64_t *ret_start, struct evidence 
 	*ret_start = strtoull(end, &end, 10);
 	if (!is_end(end, &e))
 		return 0;
+	if (e.what == EV_LEDGER)
+		by_hand(strchr(end + 1, '\t') + 1, &e);
 	quote(&e, end + 1);
 	*ret = e;
 	return 1;

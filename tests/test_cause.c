@@ -194,6 +194,22 @@ START_TEST(judge__takes_a_run_at_its_word)
 }
 END_TEST
 
+START_TEST(judge__tells_a_command_from_the_guard)
+{
+	const struct evidence e[] = { { .what = EV_LEDGER, .pid = 100, .orderly = true,
+		.who = "detect stop" } };
+	struct fact f = base(FACT_SIGNALED, SIGTERM);
+	struct verdict v = judge(&f, 1, e);
+
+	expect(&v, CAUSE_TERMINATED, SURE_CERTAIN);
+	ck_assert_ptr_nonnull(strstr(v.text, "by hand: detect stop"));
+	ck_assert(!cause_unwanted(v.cause));
+	f = base(FACT_SIGNALED, SIGKILL);
+	v = judge(&f, 1, e);
+	expect(&v, CAUSE_TERMINATED, SURE_CERTAIN);
+}
+END_TEST
+
 START_TEST(judge__names_the_guard)
 {
 	const struct evidence e[] = { { .what = EV_GUARD, .pid = 100, .who = "earlyoom" } };
@@ -305,7 +321,8 @@ CHECK_MAIN("cause", judge__takes_code_and_signal_as_they_are,
 	judge__is_less_sure_of_a_kill_without_counters,
 	judge__believes_the_kernel_log_over_counters,
 	judge__does_not_deny_a_guard_it_may_not_read_of, judge__reads_the_counters,
-	judge__takes_a_run_at_its_word, judge__names_the_guard, judge__lays_a_run_to_its_worker,
+	judge__takes_a_run_at_its_word, judge__tells_a_command_from_the_guard,
+	judge__names_the_guard, judge__lays_a_run_to_its_worker,
 	judge__takes_helpers_of_a_quit_editor_for_quit,
 	judge__without_a_status_asks_the_editors_traces,
 	judge__tells_quit_logout_and_a_lost_machine, names__are_all_there)

@@ -174,6 +174,17 @@ START_TEST(other_lines__are_told_apart)
 	ck_assert(e.pid == 51 && e.what == EV_WANT && e.cause == CAUSE_OOM_GPU);
 	ck_assert_int_eq(evidence_ledger_line("1700000000123\t51\t777\tshm\tx", &start, &e), 1);
 	ck_assert(e.what == EV_WANT && e.cause == CAUSE_OOM_SHM);
+	ck_assert(!e.orderly);
+	/* Typed by somebody: no guard, and no lack of memory. */
+	ck_assert_int_eq(evidence_ledger_line("17\t51\t777\tterm\tdetect stop", &start, &e), 1);
+	ck_assert(e.orderly && e.what == EV_LEDGER);
+	ck_assert_str_eq(e.who, "detect stop");
+	ck_assert_int_eq(evidence_ledger_line("17\t51\t777\tkill\thf-detect top", &start, &e), 1);
+	ck_assert(e.orderly);
+	ck_assert_int_eq(evidence_ledger_line("17\t51\t777\tkill\tmemory stop", &start, &e), 1);
+	ck_assert(!e.orderly);
+	ck_assert_int_eq(evidence_ledger_line("17\t51\t777\tkill\t", &start, &e), 1);
+	ck_assert(!e.orderly);
 	ck_assert_int_eq(evidence_ledger_line("1700000000123\t51\t", &start, &e), 0);
 	ck_assert_int_eq(evidence_ledger_line("17", &start, &e), 0);
 }
