@@ -213,7 +213,10 @@ int cmd_find(struct recover *r, const struct args *a)
 	e = store_paths(r->store, look, &f);
 	if (e < 0)
 		return context_failed(r, e, "cannot read the paths");
-	if (!f.found && !f.json)
+	if (!f.found && !f.json && strpbrk(f.pattern, "*?["))
 		log_error("%s: no path of any snapshot matches", f.pattern);
+	else if (!f.found && !f.json)
+		log_error("%s: no path of any snapshot matches; '*%s*' looks for it inside of names",
+			f.pattern, f.pattern);
 	return f.found ? EXIT_DONE : EXIT_NO;
 }

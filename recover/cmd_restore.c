@@ -85,20 +85,22 @@ static void note_left_out(struct left_out *o, const char *path, const struct sto
 static void say_left_out(const struct left_out *o)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
-	char size[16];
+	char size[16], folders[48] = "";
 
 	if (!o->files && !o->folders)
 		return;
+	if (o->folders)
+		(void)snprintf(folders, sizeof(folders), "; and %llu folder%s",
+			(unsigned long long)o->folders, o->folders == 1 ? "" : "s");
 	for (size_t i = 0; i < LARGEST && o->largest[i].path; i++)
 		if (buf_printf(&b, "%s%s (%s)", i ? ", " : ": ", o->largest[i].path,
 			    text_size(o->largest[i].size, size)) < 0)
 			return;
-	log_info("not stored, so not brought back: %llu file%s, %s%s%s; and %llu folder%s (" RECOVER
+	log_info("not stored, so not brought back: %llu file%s, %s%s%s%s (" RECOVER
 		 " ls -r REV names them). "
 		 ".git is never stored",
 		(unsigned long long)o->files, o->files == 1 ? "" : "s", text_size(o->bytes, size),
-		b.len ? b.data : "", o->files > LARGEST ? ", ..." : "",
-		(unsigned long long)o->folders, o->folders == 1 ? "" : "s");
+		b.len ? b.data : "", o->files > LARGEST ? ", ..." : "", folders);
 }
 
 /* Longer paths are a hostile store's: each folder in a folder costs its whole path again. */

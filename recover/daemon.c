@@ -5,6 +5,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/ctl.h"
+#include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
 
@@ -57,6 +58,8 @@ int daemon_ask(const struct recover *r, const char *const *fields, int timeout_m
 			return (e = buf_addstr(ret, more)) < 0 ? e : 1;
 		return 1;
 	}
+	if (more && !strcmp(more, err_str(-EINVAL)))
+		return -EINVAL;
 	log_error(SNAPD ": %s", more ? more : "gave no answer");
 	return -EPROTO;
 }

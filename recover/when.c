@@ -182,6 +182,8 @@ static int parse_date(const char *s, int64_t *ret)
 	tm.tm_min = c.m;
 	tm.tm_sec = c.s;
 	t = local ? mktime(&tm) : timegm(&tm) - offset;
+	if (tm.tm_mday != day && tm.tm_mon != mon - 1)
+		return -EINVAL;	/* February 30 */
 	*ret = finish(t, &c);
 	return 0;
 }

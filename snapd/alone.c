@@ -134,10 +134,6 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 
 	if (permit_workspace(w->path, dir, opt->force) < 0)
 		return EXIT_ENV;
-	if (opt->reason && store_reason_parse(opt->reason) < 0) {
-		log_error("%s: no such reason", opt->reason);
-		return EXIT_USAGE;
-	}
 	r = open_store(opt, w, dir, &exit_code);
 	if (r != 0)
 		return exit_code;
@@ -166,7 +162,9 @@ static int status(const struct options *opt, struct workspace *w, const char *di
 	int r = store_open(dir, STORE_READ, NULL, &w->store);
 
 	if (r == -ENOENT) {
-		log_error("%s: no store for it yet; " SNAPD " --workspace DIR makes one", w->path);
+		log_error("%s: no store for it yet at %s; " SNAPD
+			  " --workspace DIR makes one, --store DIR names one that is elsewhere",
+			w->path, dir);
 		return EXIT_ENV;
 	}
 	if (r == 0)
@@ -183,6 +181,10 @@ static int run(const struct options *opt, struct workspace *w)
 	autoput(buf_release) struct buf path = BUF_INIT, dir = BUF_INIT;
 	int exit_code, r = store_canonical(opt->workspace[0], &path);
 
+	if (opt->reason && store_reason_parse(opt->reason) < 0) {
+		log_error("%s: no such reason; launch, risk, exit, manual and restore are", opt->reason);
+		return EXIT_USAGE;
+	}
 	if (r < 0) {
 		(void)log_error_errno(r, "%s", opt->workspace[0]);
 		return EXIT_ENV;
@@ -201,7 +203,8 @@ static int run(const struct options *opt, struct workspace *w)
 	case MODE_STATUS:
 		return status(opt, w, dir.data);
 	default:
-		log_error("%s: no " SNAPD " runs for it", w->path);
+		log_error("%s: no " SNAPD " runs for it with the store %s%s", w->path, dir.data,
+			opt->store ? "" : "; one with another is named by --store DIR");
 		return EXIT_NO;
 	}
 }

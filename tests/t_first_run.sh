@@ -44,6 +44,7 @@ row 2 'snapd --help lists the options' snapd --frobnicate
 row 4 'no such file or folder' snapd -w "$d/nowhere"
 row 4 'snapd --workspace DIR makes one' snapd -w . --status
 row 1 'no snapd runs for it' snapd -w . --stop
+row 2 'frob: no such reason; launch, ' snapd -w . --once --reason frob
 row 4 "it is the root of the file system; --force if you mean it" snapd -w / --once
 row 4 "it is your home folder; --force if you mean it" snapd -w "$HOME" --once
 for c in '' list restore undo diff deleted status; do

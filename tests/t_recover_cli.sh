@@ -49,6 +49,8 @@ gives 1 'history of nothing' recover history nosuch
 gives 0 'find' recover find 'to*'
 says '... what is deleted too' "$d/out" 'tool  deleted'
 gives 1 'find nothing' recover find 'zzz*'
+gives 1 'find a part of a name' recover find ool
+says '... says how' "$d/err" "'\*ool\*' looks"
 gives 0 'deleted' recover deleted
 says '... and who holds it' "$d/out" "^$(printf %.8s "$first").*tool"
 gives 0 'status --json' recover status --json
@@ -115,6 +117,8 @@ walk "$w" >"$d/x.walk"
 same '... brings back even what was never snapshotted before' "$d/before.walk" "$d/x.walk"
 gives 0 'mark beside a daemon' recover mark @ now
 gives 0 '... is set' recover show now
+gives 2 'a name that is none beside a daemon' recover mark @ @x
+says '... says why' "$d/err" 'no name for a mark'
 gives 0 'status beside a daemon' recover status --json
 check '... knows it' grep -q "\"pid\":$pid" "$d/out"
 kill $pid && wait $pid

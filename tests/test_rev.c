@@ -39,7 +39,7 @@ START_TEST(when__reads_what_people_write)
 		{ " 5 min ", NOW - 300 * S }, { "9999-01-01", INT64_MAX }, { "0001-01-01T00:00:00Z", INT64_MIN },
 	};
 	static const char *const bad[] = { "", " ", "ago", "10", "minutes ago", "10 parsecs ago", "25:00", "14:60",
-		"2026-13-01", "2026-11-23 14", "2026-11-23 14:30 nonsense", "yesterday noon", "@", "@x", "-5m", "tomorrow",
+		"2026-13-01", "2026-02-30", "2026-04-31 12:00", "2026-11-23 14", "2026-11-23 14:30 nonsense", "yesterday noon", "@", "@x", "-5m", "tomorrow",
 		"99999999999999 days ago", "14:30x", "2026-11-23T14:30:00+1" };
 	int64_t ns;
 
