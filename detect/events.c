@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "detect/detect.h"
 #include "detect/evidence.h"
@@ -140,7 +142,7 @@ int event_json(const struct journal_event *ev, struct buf *b)
 /* ---- for people ---- */
 
 /* What fits, by characters; what must not reach a terminal becomes '?'. */
-static int add_cut(struct buf *b, const char *s, size_t columns)
+int event_add_cut(struct buf *b, const char *s, size_t columns)
 {
 	size_t left = strlen(s), shown = 0;
 	int r = 0;
@@ -162,7 +164,7 @@ static int add_cut(struct buf *b, const char *s, size_t columns)
 }
 
 /* 2026-11-23 14:31:07  !  VSCode renderer (process 4711) was killed by the kernel */
-int event_row(const struct journal_event *ev, struct buf *b)
+int event_row(const struct journal_event *ev, unsigned columns, struct buf *b)
 {
 	const char *text = ev->text ? ev->text : event_kind_name(ev->kind);
 	char when[32];
@@ -170,7 +172,7 @@ int event_row(const struct journal_event *ev, struct buf *b)
 		ev->unwanted ? '!' : ' ');
 
 	if (r == 0)
-		r = add_cut(b, text, COLUMNS - 22);
+		r = event_add_cut(b, text, columns - 22);
 	return r < 0 ? r : buf_addch(b, '\n');
 }
 
@@ -178,9 +180,17 @@ int event_row(const struct journal_event *ev, struct buf *b)
 struct showing {
 	bool json;
 	bool all; /* helpers that went with their whole, too */
-	unsigned shown, limit, helpers;
+	unsigned shown, limit, helpers, columns;
 	struct buf out;
 };
+
+/* Of the terminal, where it is one. */
+static unsigned columns(void)
+{
+	struct winsize w;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col >= COLUMNS ? w.ws_col : COLUMNS;
+}
 
 static int show(const struct journal_event *ev, void *arg)
 {
@@ -194,7 +204,7 @@ static int show(const struct journal_event *ev, void *arg)
 	if (s->limit && s->shown == s->limit)
 		return 1; /* enough */
 	s->shown++;
-	return s->json ? event_json(ev, &s->out) : event_row(ev, &s->out);
+	return s->json ? event_json(ev, &s->out) : event_row(ev, s->columns, &s->out);
 }
 
 static int usage(void)
@@ -278,7 +288,7 @@ static int nothing(const struct showing *s, const struct journal_filter *f)
 int cmd_events(int argc, char **argv, const struct detect_settings *set)
 {
 	struct journal_filter f = { 0 };
-	struct showing s = { 0 };
+	struct showing s = { .columns = columns() };
 	struct journal *j = NULL;
 	autoclose int dirfd = -1;
 	int r;

@@ -23,6 +23,20 @@ const struct roots roots_real = {
 	.proc = "/proc", .sys = "/sys", .shm = "/dev/shm", .cgroup = "/sys/fs/cgroup",
 };
 
+const struct roots *machine_roots(void)
+{
+	static char path[4][4096];
+	static const char *const below[] = { "proc", "sys", "shm", "sys/fs/cgroup" };
+	static const struct roots recorded = { path[0], path[1], path[2], path[3] };
+	const char *dir = getenv("HOLDFAST_MACHINE");
+
+	if (!dir || !*dir)
+		return &roots_real;
+	for (int i = 0; i < 4; i++)
+		(void)snprintf(path[i], sizeof(path[i]), "%s/%s", dir, below[i]);
+	return &recorded;
+}
+
 struct machine_reader {
 	struct roots roots;
 	int fd[SOURCES];	/* -1: this machine has none */

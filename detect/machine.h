@@ -23,6 +23,9 @@ struct roots {
 	const char *cgroup;	/* /sys/fs/cgroup */
 };
 extern const struct roots roots_real;
+/* The real ones, or with HOLDFAST_MACHINE=DIR those of a recorded machine: DIR/proc, DIR/sys, DIR/shm. For what only shows
+ * (report, top, menu); what acts asks the machine it runs on. Not from several threads. */
+const struct roots *machine_roots(void);
 
 struct psi {			/* avg10 of "some" and "full", percent times 100; MACHINE_NONE without CONFIG_PSI */
 	uint64_t some10, full10;

@@ -78,7 +78,7 @@ static int show(const struct detect_settings *set)
 	char left[16], total[16], text[256];
 	unsigned entry;
 	const char *advice;
-	int e = report_take(&roots_real, set, &r);
+	int e = report_take(machine_roots(), set, &r);
 
 	if (e < 0)
 		return e;
@@ -152,22 +152,23 @@ static void clean(void)
 		run_words("clean", NULL);
 }
 
-/* A number, or the given one for an empty line. false: none. */
+/* A number, or the given one for an empty line; asked until it is one. false: the end of the
+ * input, or q. */
 static bool number(const char *what, unsigned otherwise, unsigned *ret)
 {
 	char question[80], line[64], *end;
 	unsigned long v;
 
 	(void)snprintf(question, sizeof(question), "%s [%u]: ", what, otherwise);
-	if (!ask(question, line, sizeof(line)))
-		return false;
-	v = *line ? strtoul(line, &end, 10) : otherwise;
-	if (*line && (*line < '0' || *line > '9' || *end || v < 1 || v > MOST_EPOCHS)) {
-		printf("%s: not a number from 1 to %d\n", line, MOST_EPOCHS);
-		return false;
+	while (ask(question, line, sizeof(line)) && strcmp(line, "q") != 0) {
+		v = *line ? strtoul(line, &end, 10) : otherwise;
+		if (!*line || (*line >= '0' && *line <= '9' && !*end && v >= 1 && v <= MOST_EPOCHS)) {
+			*ret = (unsigned)v;
+			return true;
+		}
+		printf("%s: not a number from 1 to %d; q goes back\n", line, MOST_EPOCHS);
 	}
-	*ret = (unsigned)v;
-	return true;
+	return false;
 }
 
 struct launch {
@@ -214,18 +215,18 @@ static void train(const char *mode, const struct detect_settings *set)
 		return;
 	if (usual)
 		printf("Enter alone: %s\n", usual);
-	if (!ask("command (like python3 train.py): ", line, sizeof(line)))
-		return;
-	if (!*line && !usual) {
-		printf("nothing to run\n");
-		return;
-	}
-	if (*line)
-		r = plan_split(line, &split);
-	if (r < 0) {
-		printf("a quote is not closed\n");
-		return;
-	}
+	do {
+		if (!ask("command (like python3 train.py): ", line, sizeof(line)) ||
+			strcmp(line, "q") == 0)
+			return;
+		if (!*line && !usual) {
+			printf("nothing to run\n");
+			return;
+		}
+		r = *line ? plan_split(line, &split) : 0;
+		if (r < 0)
+			printf("a quote is not closed; again, or q goes back\n");
+	} while (r < 0);
 	if (*line)
 		add(&l, "--");
 	for (unsigned i = 0; split && split[i]; i++)
@@ -291,7 +292,7 @@ int cmd_menu(int argc, char **argv, const struct detect_settings *set)
 	do {
 		e = show(set);
 		if (e < 0) {
-			(void)log_error_errno(e, "%s/meminfo", roots_real.proc);
+			(void)log_error_errno(e, "%s/meminfo", machine_roots()->proc);
 			return EXIT_ENV;
 		}
 	} while (ask("\n> ", line, sizeof(line)) && act(line, set));

@@ -41,7 +41,7 @@ static void note_past(struct report *r, struct risk_state *st, const struct samp
 		uint64_t age = now - s[i].real_ms;
 
 		/* Of another machine or container than ours, or from before the boot. */
-		if (s[i].total != r->m.total || age >= r->m.mono_ms ||
+		if (!sample_is_of(&s[i], r->m.total) || age >= r->m.mono_ms ||
 			(i && s[i].real_ms <= s[i - 1].real_ms))
 			continue;
 		risk_note(st, r->m.mono_ms - age, s[i].available);
@@ -185,10 +185,10 @@ int cmd_report(int argc, char **argv, const struct detect_settings *set)
 			return EXIT_USAGE;
 		}
 	}
-	e = report_take(&roots_real, set, &r);
+	e = report_take(machine_roots(), set, &r);
 	if (e < 0) {
 		(void)log_error_errno(
-			e, "%s/meminfo: cannot be read, is /proc mounted?", roots_real.proc);
+			e, "%s/meminfo: cannot be read, is /proc mounted?", machine_roots()->proc);
 		return EXIT_ENV;
 	}
 	e = show(&r, json);

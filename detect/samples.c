@@ -338,3 +338,8 @@ int samples_between(
 	*ret_n = n;
 	return 0;
 }
+
+bool sample_is_of(const struct sample *x, uint64_t total)
+{
+	return x->total >> UNIT == total >> UNIT;
+}

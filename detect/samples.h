@@ -46,5 +46,7 @@ int samples_last(int state_dirfd, struct samples_last *ret);
  * caller's to free. */
 int samples_between(int state_dirfd, uint64_t from_ms, uint64_t to_ms, struct sample **ret,
 	unsigned *ret_n);
+/* Of the machine, or container, whose memory is so large? The file keeps multiples of 64 KiB. */
+bool sample_is_of(const struct sample *x, uint64_t total);
 
 #endif

@@ -142,19 +142,21 @@ static int send(int procfd, int ledger, const struct proc_id *id, enum top_act a
 void top_do(struct top *t, enum top_act act)
 {
 	autoclose int procfd = open(t->roots->proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* A pid of a recorded machine is somebody else here: its start time tells. */
+	autoclose int herefd = open(roots_real.proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autoclose int ledger = acts[act].ledger ? open_ledger() : -1;
 	const struct survey_proc *h = head_here(t);
 	unsigned sent = 0;
 	int failed = 0;
 
-	if (!h || procfd < 0)
+	if (!h || procfd < 0 || herefd < 0)
 		return;
 	for (unsigned i = 0; i < t->survey.n; i++) {
 		int r;
 
 		if (!is_ours(t, procfd, i, h->head))
 			continue;
-		r = send(procfd, ledger, &t->survey.proc[i].id, act);
+		r = send(herefd, ledger, &t->survey.proc[i].id, act);
 		if (r > 0)
 			sent++;
 		else if (r < 0 && r != -ESRCH)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detect/events.h"
 #include "detect/top.h"
 #include "lib/auto.h"
 #include "lib/names.h"
@@ -328,9 +329,11 @@ static int events(struct top *t, struct top_page *p, unsigned from, unsigned roo
 	p->row[p->n - 1].bold = true;
 	for (unsigned i = 0; i + 1 < room && from + i < t->n_event; i++) {
 		const char *text = t->event[from + i];
+		autoput(buf_release) struct buf b = BUF_INIT;
 
+		OR_FAIL(event_add_cut(&b, text, p->columns));
 		OR_FAIL(line(p, strlen(text) > 20 && text[20] == '!' ? TERM_RED : TERM_PLAIN, "%s",
-			text));
+			b.len ? b.data : ""));
 		p->row[p->n - 1].at = choose && from + i == t->event_at;
 	}
 	return t->n_event ? 0 : line(p, TERM_DIM, "nothing is recorded");

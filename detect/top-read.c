@@ -64,7 +64,7 @@ static void put_samples(struct top *t, const struct sample *s, unsigned n)
 		while (k + 1 < n && s[k + 1].real_ms <= when)
 			k++;
 		if (s[k].real_ms > when || when - s[k].real_ms > SAMPLE_GAP_MS ||
-			s[k].total != t->m.total)
+			!sample_is_of(&s[k], t->m.total))
 			continue;
 		t->past[TOP_MEM][i] = used(s[k].available, s[k].total);
 		t->past[TOP_SWAP][i] =
@@ -75,7 +75,7 @@ static void put_samples(struct top *t, const struct sample *s, unsigned n)
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (now - s[i].real_ms < 60000 && now - s[i].real_ms < t->m.mono_ms &&
-			s[i].total == t->m.total && (!i || s[i].real_ms > s[i - 1].real_ms))
+			sample_is_of(&s[i], t->m.total) && (!i || s[i].real_ms > s[i - 1].real_ms))
 			risk_note(&t->state, t->m.mono_ms - (now - s[i].real_ms), s[i].available);
 }
 
@@ -101,7 +101,7 @@ static int note_event(const struct journal_event *ev, void *arg)
 	/* Helpers that went with their whole say nothing of their own. */
 	if (!ev->unwanted && ev->text && strstr(ev->text, " went with process "))
 		return 0;
-	if (event_row(ev, &b) < 0 || !b.len)
+	if (event_row(ev, TOP_EVENT, &b) < 0 || !b.len)
 		return -ENOMEM;
 	b.data[b.len - 1] = '\0';
 	t->event[t->n_event] = buf_detach(&b, NULL);
@@ -168,6 +168,7 @@ void top_read(struct top *t)
 		t->trouble = "the memory's figures cannot be read";
 		return;
 	}
+	t->m.real_ms = (uint64_t)text_now_ns() / 1000000;
 	(void)gpu_read(&t->gpus);
 	t->in = (struct risk_input){ .m = &t->m,
 		.gpus = &t->gpus,

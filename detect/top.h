@@ -30,6 +30,7 @@
 enum {
 	TOP_PAST = 512,		/* points of a graph: one a tick */
 	TOP_EVENTS = 100,
+	TOP_EVENT = 400,	/* columns kept of one */
 	TOP_FOLDS = 64,
 	TOP_ROWS = 256,		/* of a page */
 	TOP_GROWTH = 16,	/* sizes kept of each process, for its growth */

@@ -266,9 +266,9 @@ int main(int argc, char **argv)
 		detect_settings_release(&set);
 		return EXIT_USAGE; /* said where it was found */
 	}
-	r = top_open(&t, &roots_real, &set, tick_ms);
+	r = top_open(&t, machine_roots(), &set, tick_ms);
 	if (r < 0) {
-		(void)log_error_errno(r, "%s: cannot be read, is it mounted?", roots_real.proc);
+		(void)log_error_errno(r, "%s: cannot be read, is it mounted?", machine_roots()->proc);
 		detect_settings_release(&set);
 		return EXIT_ENV;
 	}

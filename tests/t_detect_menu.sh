@@ -36,16 +36,18 @@ says 'conservative asks for epochs and batches' "$d/out" 'run --mode safe --epoc
 says 'and fills them in' "$d/out" '^7 3$'
 menu '4
 x
-4
 0
 3
 
-3
 sh "x
+q
+3
+
 frob
 '
 says 'no number' "$d/out" 'x: not a number from 1'
 says 'no command' "$d/out" 'nothing to run'
+says 'asked again' "$d/out" 'q goes back'
 says 'an open quote' "$d/out" 'a quote is not closed'
 says 'no entry' "$d/out" 'a number from 1 to 9'
 silent 'and nothing was started' "$d/out" '^\$ '

@@ -402,14 +402,19 @@ START_TEST(report__growth_comes_from_the_monitors_samples)
 	autoput(buf_release) struct buf b = BUF_INIT;
 	autoclose int state = detect_state_dir();
 	uint64_t now = (uint64_t)(text_now_ns() / 1000000);
+	/* As on a real machine no multiple of what the file counts in. */
+	static const char meminfo[] =
+		"MemTotal: 16777228 kB\nMemFree: 1048576 kB\nMemAvailable: 8388608 kB\n"
+		"SwapTotal: 0 kB\nSwapFree: 0 kB\n";
 	struct samples *w;
 
+	write_in("meminfo", meminfo, strlen(meminfo));
 	ck_assert_int_eq(samples_open(state, "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", &w), 0);
 	/* 100 MiB a second on the way from 11 to 9 GiB available; 8 now; critical at 2.4 */
 	for (uint64_t i = 0; i < 20; i++)
 		ck_assert_int_eq(
 			samples_add(w, &(struct sample){ .real_ms = now - 20000 + i * 1000,
-					       .total = 16 * GIB,
+					       .total = 16 * GIB + 12 * 1024,
 					       .available = 8 * GIB + (20 - i) * (100 << 20),
 					       .cpu_busy = 4200 }),
 			0);
