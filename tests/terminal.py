@@ -129,6 +129,30 @@ def fits(columns, rows, word, seconds=60):
         time.sleep(0.05)
 
 
+def is_golden(folder, name, plain, seconds=30):
+    """Until the screen, as plain() gives it, is the one agreed: folder/name. UPDATE=1 writes that when nothing has moved for more than half a second."""
+    path = os.path.join(folder, name)
+    if os.environ.get("UPDATE"):
+        last, same = None, 0
+        while same < 12:
+            text = plain()
+            same = same + 1 if text == last else 0
+            last = text
+            time.sleep(0.05)
+        os.makedirs(folder, exist_ok=True)
+        with open(path, "w") as f:
+            f.write(last)
+        return
+    with open(path) as f:
+        wanted = f.read()
+    end = time.time() + seconds
+    while (text := plain()) != wanted:
+        if time.time() > end:
+            diff = subprocess.run(["diff", "-u", path, "-"], input=text, stdout=subprocess.PIPE, text=True).stdout
+            raise AssertionError("%s is not as agreed:\n%s" % (name, diff))
+        time.sleep(0.03)
+
+
 bad = 0
 
 

@@ -12,11 +12,10 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, ".."))
 sys.path.insert(0, os.path.join(here, "..", "detect"))
 from put_fact import line                                                       # noqa: E402
-from terminal import begin, check, finish, keys, left, screen, start_at, tmux   # noqa: E402
+from terminal import begin, check, finish, is_golden, keys, left, screen, start_at   # noqa: E402
 
 build = os.environ.get("BUILD_DIR", os.path.abspath("build"))
 golden = os.path.join(here, "..", "golden", "screen")
-update = os.environ.get("UPDATE")
 # Of one length everywhere: it stands in titles.
 try:
     d = tempfile.mkdtemp(prefix="hf-", dir="/tmp")
@@ -112,34 +111,6 @@ def loaded(word, seconds=60):
         time.sleep(0.02)
 
 
-def settles():
-    """Only to write them: nothing moves for a second."""
-    last, same = None, 0
-    while same < 20:
-        text = plain()
-        same = same + 1 if text == last else 0
-        last = text
-        time.sleep(0.05)
-    return last
-
-
-def is_golden(name, columns, rows):
-    path = os.path.join(golden, "%s-%dx%d" % (name, columns, rows))
-    if update:
-        os.makedirs(golden, exist_ok=True)
-        with open(path, "w") as f:
-            f.write(settles())
-        return
-    with open(path) as f:
-        wanted = f.read()
-    end = time.time() + 30      # the peek comes when the cursor has rested
-    while (text := plain()) != wanted:
-        if time.time() > end:
-            diff = subprocess.run(["diff", "-u", path, "-"], input=text, stdout=subprocess.PIPE, text=True).stdout
-            raise AssertionError("%s is not as agreed:\n%s" % (name, diff))
-        time.sleep(0.03)
-
-
 FIRST = ["/", "launch\n"]       # to the newest snapshot
 VIEWS = [       # name; keys from the first view, ">word" waits for it in the title; how many q back
     ("snapshots", [], 0),
@@ -184,7 +155,7 @@ for columns, rows in (80, 24), (120, 40), (200, 60):
                 else:
                     keys(k)
             try:
-                is_golden(name, columns, rows)
+                is_golden(golden, "%s-%dx%d" % (name, columns, rows), plain)
             finally:
                 keys(*["q"] * back)
                 loaded("Holdfast: snapshots")
