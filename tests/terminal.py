@@ -101,6 +101,14 @@ def given_back():
         time.sleep(0.03)
 
 
+def echoes():
+    tty = tmux("display-message", "-p", "-t", "t", "#{pane_tty}").strip()
+    end = time.time() + 60
+    while " echo " not in subprocess.run(["stty", "-a", "-F", tty], stdout=subprocess.PIPE, text=True).stdout:
+        assert time.time() < end, "no echo"
+        time.sleep(0.03)
+
+
 def killed(program, word, began):
     """Whatever is sent to the screen, or to the process that waits beside it, the terminal is right afterwards. began starts it."""
     for name, signo, code in ((program, 9, 137), (program, 11, 139), (program, 6, 134), ("holdfast-tty", 15, 143), ("holdfast-tty", 1, 129),
@@ -109,8 +117,11 @@ def killed(program, word, began):
         shows(word)
         process(program)
         os.kill(process(name), signo)
-        left(code)
+        # Nobody makes the shell wait when the one it waits for is killed: what it says may go with the other screen.
+        if (name, signo) != ("holdfast-tty", 9):
+            left(code)
         given_back()
+        echoes()
 
 
 def resize(columns, rows):
