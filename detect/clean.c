@@ -318,8 +318,12 @@ static int parse(int argc, char **argv, struct clean *c)
 			c->json = true;
 		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return 1;
-		else
+		else {
+			log_error("clean: %s: no such option; " DETECT
+				  " clean --help lists what there is",
+				argv[i]);
 			return -EINVAL;
+		}
 	}
 	return 0;
 }
@@ -351,10 +355,8 @@ int cmd_clean(int argc, char **argv, const struct detect_settings *set)
 
 	if (r == 1)
 		return help();
-	if (r < 0) {
-		log_error("usage: " DETECT " clean [--dry-run] [--keep-caches] [--json]");
+	if (r < 0)
 		return EXIT_USAGE;
-	}
 	c.before = available();
 	clean_here(&c, &set->cfg);
 	clean_temp(&c, &roots_real, roots_real.shm);

@@ -207,12 +207,11 @@ static int show(const struct journal_event *ev, void *arg)
 	return s->json ? event_json(ev, &s->out) : event_row(ev, s->columns, &s->out);
 }
 
-static int usage(void)
+static int refuse(const char *word, const char *value, const char *why)
 {
-	log_error("usage: " DETECT
-		  " events [--json] [-v] [-n N] [--since TIME] [--crashes]; TIME is a span "
-		  "(2h, 3d) or YYYY-MM-DD[ HH:MM[:SS]]");
-	return EXIT_USAGE;
+	log_error("events: %s%s%s: %s; " DETECT " events --help lists what there is", word,
+		*value ? " " : "", value, why);
+	return -EINVAL;
 }
 
 /* A span back from now, or a local time. */
@@ -262,13 +261,15 @@ static int parse(int argc, char **argv, struct journal_filter *f, struct showing
 			value = a[2] ? a + 2 : i + 1 < argc ? argv[++i] : "";
 			counted = true;
 			if (parse_count(value, &s->limit) < 0)
-				return -EINVAL;
+				return refuse("-n", value, "not a number");
 		} else if (strncmp(a, "--since", 7) == 0 && (a[7] == '=' || !a[7])) {
 			value = a[7] ? a + 8 : i + 1 < argc ? argv[++i] : "";
 			if (parse_since(value, &f->from_ms) < 0)
-				return -EINVAL;
+				return refuse("--since", value,
+					"not a span (2h, 3d) nor a time (2026-11-23, 2026-11-23 "
+					"14:30)");
 		} else {
-			return -EINVAL;
+			return refuse(a, "", "no such option");
 		}
 	}
 	if (!counted && !s->json && !f->from_ms)
@@ -306,7 +307,7 @@ int cmd_events(int argc, char **argv, const struct detect_settings *set)
 	}
 	log_set_level(LOG_INFO);
 	if (parse(argc, argv, &f, &s) < 0)
-		return usage();
+		return EXIT_USAGE;
 	if (!detect_state_is_known()) {
 		detect_state_complain(-ENOENT);
 		return EXIT_ENV;

@@ -258,6 +258,13 @@ static int help(void)
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
 
+static int refuse(const char *word, const char *value, const char *why)
+{
+	log_error("stop: %s%s%s: %s; " DETECT " stop --help lists what there is", word,
+		*value ? " " : "", value, why);
+	return -EINVAL;
+}
+
 /* 1: help. */
 static int parse(int argc, char **argv, struct stop *s)
 {
@@ -275,8 +282,11 @@ static int parse(int argc, char **argv, struct stop *s)
 			 text_parse_duration_ms(argv[i + 1], &s->grace_ms) == 0 &&
 			 s->grace_ms <= 600000)
 			i++;
+		else if (strcmp(argv[i], "--grace") == 0)
+			return refuse("--grace", argv[i + 1] ? argv[i + 1] : "",
+				"not a time up to 10m such as 2s");
 		else
-			return -EINVAL;
+			return refuse(argv[i], "", "no such option");
 	}
 	return 0;
 }
@@ -326,10 +336,8 @@ int cmd_stop(int argc, char **argv, const struct detect_settings *set)
 
 	if (r == 1)
 		return help();
-	if (r < 0) {
-		log_error("usage: " DETECT " stop [--dry-run] [--grace TIME] [--all] [--json]");
+	if (r < 0)
 		return EXIT_USAGE;
-	}
 	/* The machine may be short of memory: what we need stays. */
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE);
 	s.roots = &roots_real;

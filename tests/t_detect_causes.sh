@@ -121,6 +121,7 @@ check "-n" [ "$(events -n 2 | wc -l)" = 2 ]
 check "--since" [ "$(events --json --since 5s | wc -l)" -lt "$(events --json | wc -l)" ]
 gives 2 "a wrong option" events --no-such
 gives 2 "a wrong time" events --since soon
+says "is named" "$d/err" '^detect: events: --since soon: not a span'
 
 # Told once: the hook and the notification, also by a judge that begins again.
 mkdir "$d/bin"

@@ -63,6 +63,7 @@ cp "$bin/tests/tool_end" "$d/bin/python3.11"
 for a in --nonsense '--grace soon' now '--grace'; do
 	# shellcheck disable=SC2086
 	gives 2 "stop $a" "$detect" stop $a
+	says "names it" "$d/err" "^detect: stop: ${a%% *}.*: .*; detect stop --help"
 done
 
 # clean
@@ -109,6 +110,7 @@ echo x >"$TMPDIR/pymp-old/listener"
 ctime_is_now() { gives 0 "what has changed lately" clean; check "stays" [ -e "$TMPDIR/pymp-old" ]; }
 old "$TMPDIR/pymp-old"; ctime_is_now
 gives 2 "clean: a word too many" "$detect" clean all
+says "which" "$d/err" '^detect: clean: all: no such option'
 # Our own old logs.
 mkdir -p logs/monitoring "$d/outside/monitoring"
 for f in logs/monitoring/samples.jsonl logs/monitoring/samples.jsonl.1 logs/monitoring/events.jsonl.1 logs/monitoring/mine.jsonl.1 \
