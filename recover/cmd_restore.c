@@ -376,6 +376,8 @@ int cmd_restore(struct recover *r, const struct args *a)
 		pending_say(r);
 	else if ((rc = pending_finish(r)) == EXIT_ENV)
 		return rc;
+	else
+		x.finished = rc == EXIT_DONE;
 	if (paths_from_args(r, a->arg + 1, a->n - 1, &paths) < 0 ||
 		paths_from_args(r, a->path, a->n_paths, &paths) < 0)
 		return EXIT_USAGE;

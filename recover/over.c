@@ -85,8 +85,10 @@ int over_write(
 	autoclose int root = -1;
 	int rc, e;
 
-	if ((rc = pending_finish(r)) == EXIT_ENV || (rc = restore_open_root(r->workspace, &root)) ||
-		(rc = safety_take(r, before, &safety)))
+	if ((rc = pending_finish(r)) == EXIT_ENV || (rc = restore_open_root(r->workspace, &root)))
+		return rc;
+	restore_as_owner(r);
+	if ((rc = safety_take(r, before, &safety)))
 		return rc;
 	if (root < 0) {
 		log_error("%s: is gone", r->workspace);

@@ -132,6 +132,7 @@ int pending_finish(struct recover *r)
 	autoput(journal_release) struct journal j = { .fd = -1 };
 	int e = journal_resume(store_dirfd(r->store), &j), rc;
 
+	restore_as_owner(r);
 	if (e == -ENOENT)
 		return EXIT_NO;
 	if (e < 0) {

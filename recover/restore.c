@@ -11,6 +11,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/fsuser.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
@@ -46,6 +47,28 @@ int restore_make_root(const char *workspace, int *root)
 		return EXIT_ENV;
 	}
 	return restore_open_root(workspace, root);
+}
+
+void restore_as_owner(const struct recover *r)
+{
+	struct stat st;
+	int e = 0;
+
+	if (fstat(store_dirfd(r->store), &st) < 0 || (e = fsuser_act_for(st.st_uid, st.st_gid)) < 0)
+		log_warn_errno(e ? e : -errno, "what comes back will be root's");
+}
+
+/* Whose each file was is not stored, and a store that only root reads may hold what is not for
+ * them. */
+static void say_whose(const struct restore *x, int root)
+{
+	struct stat st, store;
+
+	if (root >= 0 && geteuid() == 0 && fstat(root, &st) == 0 && st.st_uid != 0 &&
+		fstat(store_dirfd(x->r->store), &store) == 0 && store.st_uid == 0)
+		log_warn("%s is user %u's, and this store is root's: what comes back is root's too, chown "
+			 "gives it away",
+			x->r->workspace, (unsigned)st.st_uid);
 }
 
 static bool ask(const struct restore *x)
@@ -247,6 +270,11 @@ static int nothing_to_do(const struct restore *x, const struct plan *p)
 {
 	if (plan_complain(p))
 		return EXIT_PART;
+	if (x->finished) {
+		if (!x->r->quiet)
+			log_info("%s: done with that, nothing more differs", x->title);
+		return EXIT_DONE;
+	}
 	log_error("nothing to %s: everything is as it was", x->undo ? "undo" : "restore");
 	if (!x->undo)
 		hint_losses(x);
@@ -277,6 +305,7 @@ int restore_run(struct restore *x)
 	autoclose int root = -1;
 	int rc;
 
+	restore_as_owner(x->r);
 	interrupt_catch();
 	if ((rc = restore_open_root(x->r->workspace, &root)) ||
 		(rc = make_plan(x, root, false, &p)))
@@ -284,6 +313,7 @@ int restore_run(struct restore *x)
 	if (plan_empty(&p) && !x->interrupted)
 		return nothing_to_do(x, &p);
 	show(x, &p);
+	say_whose(x, root);
 	if (x->dry_run) {
 		(void)plan_complain(&p);
 		return EXIT_DONE;
@@ -317,6 +347,7 @@ int restore_elsewhere(struct restore *x, const char *dir)
 
 	if ((rc = check_place(dir, path_place(x->r, dir))))
 		return rc;
+	restore_as_owner(x->r);
 	interrupt_catch();
 	if ((rc = restore_open_root(dir, &root)) || (rc = make_plan(x, root, true, &p)))
 		return rc;

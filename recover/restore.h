@@ -17,6 +17,7 @@ struct restore {
 	/* undo of one that is still pending: ended when this begins */
 	struct journal *interrupted;
 	bool reverted_undo;		/* what is undone was itself an undo */
+	bool finished;			/* one that was interrupted, just now: it may have been this one */
 };
 
 /* An exit code. */
@@ -29,6 +30,10 @@ int restore_elsewhere(struct restore *x, const char *dir);
 /* What one sees now becomes the newest snapshot, @: what is "restore of 3f2a91c4". Never fails what
  * is done; that it could not be taken is said. */
 void restore_keep_result(struct recover *r, const char *what);
+
+/* Run by root in a user's store (sudo): what is made from here on is that user's, until the restore
+ * is told. */
+void restore_as_owner(const struct recover *r);
 
 /* The workspace, open; -1: it does not exist. Negative otherwise is said: EXIT_ENV. */
 int restore_open_root(const char *workspace, int *ret);

@@ -6,6 +6,7 @@
 #include "../detect/detect.h"
 #include "../detect/journal.h"
 #include "../lib/auto.h"
+#include "../lib/fsuser.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/text.h"
@@ -47,8 +48,10 @@ static int add_restore(const char *workspace, const char *store, const char *tit
 void tell_restore(const char *workspace, const char *store, const char *title,
 	const struct oid *rev, const struct oid *safety, bool whole)
 {
-	int r = add_restore(workspace, store, title, rev, safety, whole);
+	int r;
 
+	fsuser_act_as_self();	/* that journal is ours */
+	r = add_restore(workspace, store, title, rev, safety, whole);
 	if (r < 0)
 		(void)log_debug_errno(r, "the restore is not in the journal of events");
 }

@@ -47,6 +47,15 @@ told() {
 	"$bin/detect-core" events --json >"$d/events" && head -n 1 "$d/events" | grep -q "finished after an interruption" &&
 		recover list -n 1 2>/dev/null | grep -q 'after the restore of' && recover diff --exit-code >/dev/null 2>&1
 }
+# The same command again finishes it, and has done what it was asked for.
+reset
+killed $((total / 2))
+check 'killed half way' test -s "$s/restore.journal"
+gives 0 'the same restore again' "$bin/recover" --workspace "$w" restore "$first" --delete --yes -q
+walk "$w" >"$d/x.walk"
+same '... is whole' "$d/first.walk" "$d/x.walk"
+gives 1 '... and once more' "$bin/recover" --workspace "$w" restore "$first" --delete --yes -q
+
 points=${POINTS:-12}
 forward=0 back=0 early=0
 i=1
