@@ -89,7 +89,10 @@ static int wait_for(struct screen *s)
 	for (struct view *v = s->view; v && n < 16; v = v->below)
 		if (v->feed.fd >= 0)
 			p[n++] = (struct pollfd){ .fd = v->feed.fd, .events = POLLIN };
-	return poll(p, n, peek_wait(s)) < 0 && errno != EINTR ? -errno : p[0].revents & (POLLHUP | POLLERR) ? -EIO : 0;
+	/* It fails for a signal alone, and errno may then be another: ncurses' handler of Ctrl-Z does not keep it. */
+	if (poll(p, n, peek_wait(s)) <= 0)
+		return 0;
+	return p[0].revents & (POLLHUP | POLLERR) ? -EIO : 0;
 }
 
 static void loop(struct screen *s)
