@@ -1,5 +1,5 @@
 #!/bin/sh
-# 600 torn tails; SEED=N repeats one.
+# 600 torn tails (CUTS=N for fewer); SEED=N repeats one.
 here=$(dirname "$0")
 d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
