@@ -63,10 +63,11 @@ static int stream_large(struct store *s, const struct rbuf *list, const struct o
 	uint64_t size = cur_varint(&c), done = 0;
 	struct hash h;
 	struct oid got;
-	int r = c.bad ? -EBADMSG : hash_begin(&h, "blob", size);
+	int r = c.bad ? -EBADMSG : 0;
 
 	if (r < 0)
 		return r;
+	hash_begin(&h, "blob", size);
 	while (r == 0 && c.p < c.end) {
 		autorbuf struct rbuf *raw = NULL;
 		uint64_t n = cur_varint(&c);

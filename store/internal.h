@@ -819,7 +819,6 @@ struct store {
 /* txn.c. 1: found, *ret says where; 2: not written yet, *ret is its type and *ret_pending its
  * bytes; 0: not of this transaction. */
 int txn_find(struct store_txn *t, const struct oid *id, loc_t *ret, struct rbuf **ret_pending);
-int store_hash_init(void);
 int store_writer_ready(struct store *s);	/* open.c */
 /* The writer goes on in a copy of the catalogue, and the old file ends with its last reader. */
 int store_leave_readers(struct store *s);

@@ -692,9 +692,7 @@ int store_open(
 	if (!s->opt.segment_size || s->opt.segment_size > SEG_SIZE_MAX)
 		s->opt.segment_size = SEG_SIZE_DEFAULT;
 	s->dir = strdup(dir);
-	r = s->dir ? store_hash_init() : -ENOMEM;
-	if (r == 0)
-		r = store_open_in(s, mode);
+	r = s->dir ? store_open_in(s, mode) : -ENOMEM;
 	s->opt.workspace = NULL;
 	if (r < 0) {
 		store_close(s);
