@@ -32,6 +32,8 @@ struct store_prune {
 	uint64_t marked;	/* snapshots up to this one are in live */
 	uint64_t lost;		/* so much of it is in the spared ones */
 	size_t gone;		/* of x, those before it that are to go are dropped */
+	struct dropped known;	/* log/dropped before it */
+	bool blind;		/* that cannot be read */
 	/* How far the plan is: next is a snapshot in x, or a segment up to last. */
 	enum { PLAN_MARK, PLAN_CHUNKS, PLAN_WEIGH, PLAN_DONE } phase;
 	bool sliced;		/* it is made by the steps; nothing was dropped yet */
@@ -241,15 +243,32 @@ static int mark_some(struct store_prune *p, uint64_t deadline)
 	return 0;
 }
 
-static bool goes(struct store_prune *p, struct store *s, loc_t loc)
+/* What stands in the log is in the catalogue, and the same: what is wanted was found by its word. */
+static bool is_known(struct store_prune *p, const struct snap *sn)
+{
+	autoput(store_snapshot_release) struct store_snapshot row = { 0 };
+
+	return store_by_seq(p->s, sn->info.seq, &row) == 0 && oid_eq(&row.id, &sn->info.id) && oid_eq(&row.tree, &sn->info.tree);
+}
+
+static bool goes(struct store_prune *p, loc_t loc)
 {
 	autoput(snap_release) struct snap sn = { .info = { 0 } };
 	const struct store_kept *x;
 
-	if (snap_read(s, loc, &sn, NULL) < 0)
+	if (snap_read(p->s, loc, &sn, NULL) < 0)
 		return false;
 	x = find_kept(p, sn.info.seq);
-	return x ? !x->keep : true;
+	if (x ? !x->keep : p->blind || dropped_has(&p->known, sn.info.seq))
+		return true;
+	if (x ? is_known(p, &sn) : !p->n || sn.info.seq > p->x[p->n - 1].seq)
+		return false;
+	/* A catalogue that somebody wrote in: nothing is taken away on its word. */
+	if (loc > p->live.spared)
+		log_warn("%s: snapshot %llu is not in the catalogue as it is in the log; what was written before it stays"
+			 " (remove catalogue.db: the log makes it again)", p->s->dir, (unsigned long long)sn.info.seq);
+	live_spare(&p->live, loc);
+	return false;
 }
 
 /* Bytes of a record that stay, about: of a solid frame its share. */
@@ -270,7 +289,7 @@ static uint64_t live_of(struct store_prune *p, const struct head *h)
 			if (!keep)
 				keep = live_has(&p->live, &id, f->type, loc_make(h->seg, h->off, k));
 			else if (f->type == OBJ_SNAPSHOT)
-				keep = !goes(p, p->s, loc_make(h->seg, h->off, k));
+				keep = !goes(p, loc_make(h->seg, h->off, k));
 			raw += h->raw[k] + 1;
 			want += keep ? h->raw[k] + 1 : 0;
 			n += keep;
@@ -484,7 +503,11 @@ static int start(struct store *s, const struct store_prune_options *o, bool slic
 	p->o = *o;
 	if (!p->o.now_ns)
 		p->o.now_ns = text_now_ns();
-	if ((r = plan(p, sliced)) < 0) {
+	r = dropped_read(s, &p->known);
+	p->blind = r == -EBADMSG;
+	if (r == 0 || p->blind)
+		r = plan(p, sliced);
+	if (r < 0) {
 		store_prune_end(p, NULL);
 		return r;
 	}
@@ -510,12 +533,14 @@ int store_prune_plan(struct store *s, const struct store_prune_options *o, struc
 
 /* ---- doing it ---- */
 
-/* What the file says now is still to be said as long as records of theirs stand in the log. Of ours those before upto. */
+/* What the file says now is still to be said as long as records of theirs stand in the log, which the catalogue knows. Of
+ * ours those before upto. */
 static int merge_dropped(struct store_prune *p, size_t upto, struct dropped *ret)
 {
 	autoput(dropped_release) struct dropped old = { 0 };
 	autofree struct dropped_at *at = NULL;
 	size_t n_at = 0, i = 0, k = 0;
+	bool sure;
 	int r = dropped_read(p->s, &old);
 
 	if (r == -EBADMSG)	/* the catalogue knows them too */
@@ -526,6 +551,7 @@ static int merge_dropped(struct store_prune *p, size_t upto, struct dropped *ret
 		r = cat_dropped_between(p->s->cat, 0, ~0ull, &at, &n_at);
 	if (r < 0)
 		return r;
+	sure = old.gen && old.gen == ret->gen;
 	ret->gen = (old.gen > ret->gen ? old.gen : ret->gen) + 1;
 	if (!(ret->seq = calloc(n_at + upto + 1, sizeof(*ret->seq))))
 		return -ENOMEM;
@@ -534,6 +560,10 @@ static int merge_dropped(struct store_prune *p, size_t upto, struct dropped *ret
 
 		if (k < upto && p->x[k].keep) {
 			k++;
+			continue;
+		}
+		if (theirs < mine && sure && !dropped_has(&old, theirs)) {	/* it never went */
+			i++;
 			continue;
 		}
 		ret->seq[ret->n++] = mine < theirs ? mine : theirs;
@@ -800,6 +830,7 @@ void store_prune_end(struct store_prune *p, struct store_pruned *ret)
 		*ret = p->done;
 	live_release(&p->live);
 	dropped_release(&p->dropped);
+	dropped_release(&p->known);
 	free(p->x);
 	free(p->part);
 	free(p);
