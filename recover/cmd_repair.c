@@ -301,8 +301,12 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 	/* What has the name is whole. */
 	if (e == 0 && renameat2(AT_FDCWD, half, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
 		e = -errno;
-	if (e == 0)
-		return sync_above(dir) < 0 ? EXIT_PART : EXIT_DONE;
+	if (e == 0) {
+		if ((e = sync_above(dir)) == 0)
+			return EXIT_DONE;
+		log_error_errno(e, "%s: is whole, but its name may be gone after a power cut; give the command again", dir);
+		return EXIT_PART;
+	}
 	stage_remove(half);	/* half a store is none */
 	if (e == -EINTR)
 		log_error("stopped; nothing was changed, what was made of the new store is gone again");
