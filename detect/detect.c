@@ -48,6 +48,13 @@ static bool settings(struct detect_settings *set)
 	return detect_settings_are_default() || settings_kept(version, version_commit, set);
 }
 
+static int done(int exit_code, struct detect_settings *set)
+{
+	if (set->kept)
+		settings_kept_release(set);
+	return exit_code;
+}
+
 /* In a process of its own, that detect-core may take over. */
 static int check(int argc, char **argv)
 {
@@ -55,7 +62,7 @@ static int check(int argc, char **argv)
 
 	if (!settings(&set))
 		return become("detect-core", argv);
-	return cmd_gate(argc - 2, argv + 2, &set);
+	return done(cmd_gate(argc - 2, argv + 2, &set), &set);
 }
 
 int main(int argc, char **argv)
@@ -74,7 +81,9 @@ int main(int argc, char **argv)
 	if ((!stop && !is_report(argc, argv)) || !settings(&set))
 		return become("detect-core", argv);
 	if (stop)
-		return cmd_stop(argc - 2, argv + 2, &set);
+		return done(cmd_stop(argc - 2, argv + 2, &set), &set);
 	skip = argc > 1 && argv[1][0] != '-' ? 2 : 1;
-	return cmd_report(argc > skip ? argc - skip : 0, argv + (argc < skip ? argc : skip), &set);
+	return done(
+		cmd_report(argc > skip ? argc - skip : 0, argv + (argc < skip ? argc : skip), &set),
+		&set);
 }

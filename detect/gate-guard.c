@@ -49,8 +49,10 @@ void gate_says_yes(void)
 
 static void be_checker(int token, pid_t parent)
 {
-	/* Ignored in what a shell starts behind its back; and a closed terminal ends us. */
-	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM };
+	/* Ignored in what a shell starts behind its back, or taken by a library (sanitizers): what ends
+	 * us is to show in our status. */
+	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGSEGV, SIGBUS,
+		SIGABRT, SIGFPE, SIGILL };
 	char text[16];
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
