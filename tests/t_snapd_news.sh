@@ -79,7 +79,13 @@ train raise 9
 had=$(field snapshots)
 go
 check "and heard" until_true more
+# The number of the newest event counts on from the start's microseconds. What ends while one program becomes the
+# other is not told; so the training waits for that.
+at() { ask status | sed -n 's/.*"newest":\([0-9]*\).*/\1/p'; }
+before=$(at)
 kill -HUP "$second"
+begun_again() { [ "$(at)" -gt $((before + 1000)) ] 2>/dev/null; }
+check "SIGHUP begins again" until_true begun_again
 train exit 3
 go
 check "SIGHUP: the same process with new settings" [ "$(monitor)" = "$second" ]
