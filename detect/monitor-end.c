@@ -66,6 +66,13 @@ bool end_kernel_tells(void)
 	return yes;
 }
 
+bool end_kernel_holds(void)
+{
+	autoclose int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	return pidfd >= 0 || errno != ENOSYS;
+}
+
 /* Numbers after the last bracket: state is field 3, start time 22, exit code 52, the last. */
 static bool from_zombie(int procfd, const struct proc_id *id, int *ret)
 {

@@ -273,6 +273,9 @@ static void on_status(struct monitor *m, struct ctl_conn *c, char **req)
 	if (m->why_no_connector && buf_printf(&b, "\"new processes are found by scanning: %s\",",
 					   m->why_no_connector) < 0)
 		goto out;
+	if (!end_kernel_holds() &&
+		buf_addstr(&b, "\"before Linux 5.3 how processes end is not seen\",") < 0)
+		goto out;
 	if (!tells && buf_printf(&b, "\"before Linux 6.15 the status of an end is known only %s\",",
 			      m->connector ? "when the connector's event comes through"
 					   : "while its parent has not asked for it") < 0)

@@ -242,6 +242,7 @@ void end_expire(struct monitor *m); /* those whose status nobody told in time */
 bool end_status(int pidfd, int procfd, const struct proc_id *id, const struct monitor_settings *set,
 	bool reaped, int *ret_wait_status, const char **ret_how);
 bool end_kernel_tells(void); /* PIDFD_INFO_EXIT is there */
+bool end_kernel_holds(void); /* pidfd_open(2) is there: before Linux 5.3 no process is watched */
 void watched_fact(const struct watched *w, struct fact *f);
 void watched_drop(struct monitor *m, struct watched *w); /* frees it */
 

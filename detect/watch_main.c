@@ -82,6 +82,10 @@ static int run(struct monitor *m)
 	m->run_fd = dir;
 	m->roots = &roots_real;
 	r = dir < 0 ? dir : monitor_open(m);
+	if (r == 0 && !end_kernel_holds())
+		log_warn("this kernel has no pidfd_open, which came with Linux 5.3: how processes "
+			 "end is not seen and the guard cannot act; the risk is watched, " DETECT
+			 " report and gate work");
 	if (r == 0)
 		r = monitor_run(m);
 	if (r < 0)
