@@ -17,7 +17,7 @@ int become(const char *name, char **argv)
 	char *slash;
 
 	if (n < 0) {
-		(void)log_error_errno(-errno, "/proc/self/exe");
+		(void)log_error_errno(-errno, "/proc/self/exe: cannot be read, is /proc mounted?");
 		return EXIT_ENV;
 	}
 	self[n] = '\0';
