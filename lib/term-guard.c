@@ -53,6 +53,14 @@ static void put(const char *capability)
 		(void)putp(capability);
 }
 
+bool term_guard_knows(void)
+{
+	int err;
+
+	return setupterm(NULL, STDOUT_FILENO, &err) == OK && cursor_address &&
+	       cursor_address != (const char *)-1;
+}
+
 /* What endwin() would have done. Only where the terminal is ours to write to: in the background
  * somebody else has it. */
 static void give_back(void)

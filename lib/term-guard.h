@@ -17,6 +17,8 @@
 
 #include <stdbool.h>
 
+/* Has terminfo an entry for TERM, of one whose cursor can be moved? Else curses would end us. */
+bool term_guard_knows(void);
 /* Returns in the child; where no process can be made, in the only one: then nobody guards. */
 void term_guard_start(void);
 /* Curses has set its modes, or undone them. */

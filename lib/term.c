@@ -27,7 +27,7 @@ bool term_is_dumb(void)
 	const char *term = getenv("TERM");
 
 	return !term || !*term || strcmp(term, "dumb") == 0 || !isatty(STDIN_FILENO) ||
-	       !isatty(STDOUT_FILENO);
+	       !isatty(STDOUT_FILENO) || !term_guard_knows();
 }
 
 bool term_is_utf8(void)

@@ -198,6 +198,9 @@ static void open_row(struct screen *s)
 {
 	const struct row *row = here(s);
 
+	/* Typed before the row was there again. */
+	if (s->view->keep.on)
+		s->open_later = s->view->serial;
 	if (!row)
 		return;
 	switch (s->view->kind) {
@@ -620,6 +623,7 @@ enum { N_BINDINGS = sizeof(bindings) / sizeof(*bindings) };
 void keys_do(struct screen *s, int key)
 {
 	*s->message = '\0';
+	s->open_later = 0;
 	if (key == KEY_MOUSE) {
 		clicked(s);
 		return;

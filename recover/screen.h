@@ -110,6 +110,7 @@ struct screen {
 	bool quit;
 	bool inline_, no_peek, mouse;	/* as the user has it */
 	unsigned serial;	/* of the last view */
+	unsigned open_later;	/* the view whose row at the cursor is opened when it has come; 0 */
 	struct view *peek;	/* NULL */
 	unsigned peek_serial;	/* of the view and the row that it is about, */
 	size_t peek_at;

@@ -72,6 +72,12 @@ static bool take_rows(struct screen *s)
 		any |= v->n != n;
 		keep_seek(s, v);
 	}
+	if (s->open_later && !s->view->keep.on) {
+		if (s->open_later == s->view->serial)
+			keys_do(s, '\n');
+		s->open_later = 0;
+		any = true;
+	}
 	return any;
 }
 

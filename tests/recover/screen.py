@@ -331,13 +331,14 @@ def _():
     left(0)
 
 
-@check("a dumb terminal gets numbers")
+@check("a dumb terminal gets numbers, and one that terminfo does not know")
 def _():
     start(command="recover", TERM="dumb")
     tmux("kill-server")
-    p = subprocess.run(["script", "-qec", "env TERM=dumb %s/recover -w %s" % (build, w), "/dev/null"], env=env, input="3\n8\n",
-                       stdout=subprocess.PIPE, text=True, timeout=60)
-    assert "1 restore the latest snapshot" in p.stdout and "step 3" in p.stdout, p.stdout
+    for term in "dumb", "no-such-terminal":
+        p = subprocess.run(["script", "-qec", "env TERM=%s %s/recover -w %s" % (term, build, w), "/dev/null"], env=env,
+                           input="3\n8\n", stdout=subprocess.PIPE, text=True, timeout=60)
+        assert "1 restore the latest snapshot" in p.stdout and "step 3" in p.stdout, p.stdout
 
 
 @check("single changes of a diff are chosen and taken back")
