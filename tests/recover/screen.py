@@ -175,7 +175,7 @@ def _():
     until(lambda: "step 5" in marked() and "@five" in marked())
     keys("L")
     until(lambda: "step 5" in marked())
-    keys("Enter")
+    keys("L", "Enter")      # typed before the row is there again
     shows("what changed in it", "D  docs/note 2.md")
     keys("/")
     keys("note 2", "Enter", "Space", "L")
