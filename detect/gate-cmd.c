@@ -97,7 +97,7 @@ int gate_take(const struct roots *roots, const struct detect_settings *set,
 	gate_judge(&lim, &ret->need, &ret->room, cpu, &ret->verdict);
 	/* As if all that is used were an editor's: a yes stands. A no is looked at closely. */
 	if (!ret->verdict.allowed && 
-		holders_take(roots, &set->patterns, ret->room.m.total, &ret->holders) == 0) {
+		holders_take(roots, &set->patterns, &ret->room.m, &ret->holders) == 0) {
 		room_reserve(&ret->room, &lim, ret->holders.editor);
 		if (ret->need.gpu == 0 && !refuses(&ret->verdict, GATE_NO_GPU)) {
 			/* for the tiers with a GPU that may be proposed */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "detect/cgroup.h"
 #include "detect/fields.h"
 #include "lib/auto.h"
 
@@ -15,6 +16,7 @@ enum { NAMES = 512, LARGE = 64 << 20 };
 
 struct walk {
 	int procfd;
+	const char *group; /* whose memory it is; NULL: the machine's */
 	const struct survey *s;
 	struct holder all[NAMES];
 	unsigned n;
@@ -77,13 +79,36 @@ static void add(struct walk *w, const char *name, enum kind kind, pid_t pid, uin
 	}
 }
 
+/* In that group or one below. */
+static bool is_inside(const struct walk *w, pid_t pid)
+{
+	char path[4096];
+	size_t n = w->group ? cgroup_of(w->procfd, pid, path, sizeof(path)) : 0,
+	       k = w->group ? strlen(w->group) : 0;
+
+	return !n || (n >= k && memcmp(path, w->group, k) == 0 && (n == k || path[k] == '/'));
+}
+
+/* Where the room is a group's, what others hold is none of it. A container may have cut our own
+ * path: then the processes in sight are those of the group. */
+static void choose_group(struct walk *w, const struct machine *m)
+{
+	size_t k = strlen(m->cg.path);
+
+	if (!m->cg.version || m->total >= m->mem_total || k < 2 || k + 1 >= sizeof(m->cg.path))
+		return;
+	w->group = m->cg.path;
+	if (!is_inside(w, 0))
+		w->group = NULL;
+}
+
 static int look(pid_t pid, void *arg)
 {
 	struct walk *w = arg;
 	uint64_t bytes = own_bytes(w->procfd, pid);
 	const struct survey_proc *p;
 
-	if (!bytes || pid == getpid() || pid == getppid())
+	if (!bytes || pid == getpid() || pid == getppid() || !is_inside(w, pid))
 		return 0;
 	p = role_of(w->s, pid);
 	if (p && p->role.kind == KIND_EDITOR)
@@ -123,7 +148,8 @@ static void put(const struct walk *w, uint64_t total, struct holders *ret)
 	}
 }
 
-int holders_take(const struct roots *roots, const struct role_patterns *pat, uint64_t total, struct holders *ret)
+int holders_take(const struct roots *roots, const struct role_patterns *pat,
+	const struct machine *m, struct holders *ret)
 {
 	autoclose int procfd = open(roots->proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autofree struct walk *w = calloc(1, sizeof(*w));
@@ -137,10 +163,11 @@ int holders_take(const struct roots *roots, const struct role_patterns *pat, uin
 	if (r < 0)
 		return r;
 	w->procfd = procfd;
+	choose_group(w, m);
 	w->s = &s;
 	r = procs_each_user(procfd, look, w);
 	survey_release(&s);
 	qsort(w->all, w->n, sizeof(*w->all), by_bytes);
-	put(w, total, ret);
+	put(w, m->total, ret);
 	return r;
 }

@@ -1,4 +1,5 @@
-/* detect/holders.h - who holds the memory: all processes by name, the largest first.
+/* detect/holders.h - who holds the memory: all processes by name, the largest first; where a cgroup
+ * limits it (m->total), those in that group.
  *
  * For a refusal, where there is time to look at everybody. Editors and runs count as a whole under
  * their names; the rest by program. Resident pages without those of files where the kernel tells
@@ -29,7 +30,8 @@ struct holders {
 	uint64_t others_bytes;
 };
 
-/* total: the memory there is. */
-int holders_take(const struct roots *roots, const struct role_patterns *pat, uint64_t total, struct holders *ret);
+/* m: the reading they are the holders of. */
+int holders_take(const struct roots *roots, const struct role_patterns *pat,
+	const struct machine *m, struct holders *ret);
 
 #endif

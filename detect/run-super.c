@@ -457,7 +457,7 @@ static bool fits(struct super *u, const struct need *n, struct room *room)
 
 	if (gate_fits(n, room))
 		return true;
-	if (holders_take(u->s->roots, u->s->patterns, room->m.total, &h) < 0)
+	if (holders_take(u->s->roots, u->s->patterns, &room->m, &h) < 0)
 		return false;
 	room_reserve(room, &u->s->lim, h.editor);
 	return gate_fits(n, room);

@@ -97,7 +97,7 @@ static int look(struct room *room, const struct gate_limits *lim, const struct d
 	struct holders h;
 	int r = room_read(&roots_real, lim, true, room);
 
-	if (r == 0 && holders_take(&roots_real, &set->patterns, room->m.total, &h) == 0)
+	if (r == 0 && holders_take(&roots_real, &set->patterns, &room->m, &h) == 0)
 		room_reserve(room, lim, h.editor);
 	return r;
 }

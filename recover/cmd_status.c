@@ -226,8 +226,9 @@ static void print_text(const struct recover *r, const struct state *s)
 			store_reason_name(s->last.reason));
 	print_live(&s->live);
 	losses_print(&s->losses);
-	printf("stored     %llu files, %llu folders\n", (unsigned long long)s->totals.files,
-		(unsigned long long)s->totals.dirs);
+	printf("stored     %llu file%s, %llu folder%s\n", (unsigned long long)s->totals.files,
+		s->totals.files == 1 ? "" : "s", (unsigned long long)s->totals.dirs,
+		s->totals.dirs == 1 ? "" : "s");
 	if (s->totals.skipped)
 		printf("skipped    %llu, %s (" RECOVER " ls -r @ names them)\n",
 			(unsigned long long)s->totals.skipped,

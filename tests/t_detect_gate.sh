@@ -26,6 +26,17 @@ gives 1 "the same as JSON" "$detect" gate --need 1P --json
 check "its fields" json '{"allowed","need","room","reasons","holders","tier"} <= r.keys() and r["need"].keys() == {"ram","shm","gpu"}'
 check "refused" json 'r["allowed"] is False and r["need"]["ram"] == 1 << 50 and r["gap"] == (1 << 50) - r["room"]["ram"]'
 check "nobody small is named" json 'all(h["bytes"] >= 8 << 20 for h in r["holders"]) and r["others"]["processes"] > 0'
+# Of a group with a limit only who is in it holds the room; that one is outside.
+g=/sys/fs/cgroup/memory/holdfast-gate-$$
+if mkdir "$g" 2>/dev/null && echo 300M 2>/dev/null >"$g/memory.limit_in_bytes"; then
+	gives 1 "in a group with a limit" sh -c 'echo $$ >"$1/cgroup.procs" && exec "$2" gate --need 1G' - "$g" "$detect"
+	says "its room counts" "$d/out" 'available in this cgroup'
+	check "who is outside is not named" sh -c '! grep -q hoarder "$1"' - "$d/out"
+	gives 1 "outside of it" "$detect" gate --need 1P --json
+else
+	echo 'skip who holds the room of a cgroup: it needs root and version 1'
+fi
+[ ! -d "$g" ] || rmdir "$g"
 kill $large
 check "holders by size" json '[h["bytes"] for h in r["holders"]] == sorted((h["bytes"] for h in r["holders"]), reverse=True)'
 gives 1 "shared memory" "$detect" gate --need 1M --shm-need 1P --json
