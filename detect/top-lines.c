@@ -10,7 +10,7 @@
 #include "lib/err.h"
 #include "lib/names.h"
 
-enum { ROWS = 60, COLUMNS = 80 };
+enum { ROWS = 60, COLUMNS = 79 }; /* a mark stands before each row */
 
 static int print(struct top *t)
 {
@@ -119,8 +119,8 @@ int top_lines(struct top *t, bool once)
 	char line[64];
 
 	while (!once && r == EXIT_DONE &&
-		ask("\n 1 look again  2 freeze  3 let go on  4 ask  5 end  6 kill  7 clean  8 gate "
-		    " 9 leave\n> ",
+		ask("\n 1 again  2 freeze  3 let go on  4 ask  5 end  6 kill  7 clean  8 gate  9 leave"
+		    "\n> ",
 			line, sizeof(line)) &&
 		strcmp(line, "9") != 0 && strcmp(line, "q") != 0) {
 		if (*line >= '2' && *line <= '6' && !line[1])

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "log.h"
 #include "term-guard.h"
 
 static volatile sig_atomic_t ended;
@@ -24,10 +25,20 @@ static void on_signal(int signo)
 
 bool term_is_dumb(void)
 {
+	static bool said;
 	const char *term = getenv("TERM");
 
-	return !term || !*term || strcmp(term, "dumb") == 0 || !isatty(STDIN_FILENO) ||
-	       !isatty(STDOUT_FILENO) || !term_guard_knows();
+	if (!term || !*term || strcmp(term, "dumb") == 0 || !isatty(STDIN_FILENO) ||
+		!isatty(STDOUT_FILENO))
+		return true;
+	/* Over ssh from a new terminal to an old machine. */
+	if (term_guard_knows())
+		return false;
+	if (!said)
+		log_warn("TERM=%.64s is not known on this machine: numbers instead of the screen; "
+			 "TERM=xterm-256color is near to most", term);
+	said = true;
+	return true;
 }
 
 bool term_is_utf8(void)

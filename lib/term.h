@@ -16,8 +16,8 @@ enum term_style {
 	TERM_PLAIN, TERM_GREEN, TERM_RED, TERM_CYAN, TERM_BLUE, TERM_YELLOW, TERM_DIM, TERM_STYLES
 };
 
-/* TERM is unset, empty, "dumb" or none that terminfo knows here, or in and out are no terminal:
- * lines are all there is. */
+/* TERM is unset, empty, "dumb" or none that terminfo knows here (which is said), or in and out are
+ * no terminal: lines are all there is. */
 bool term_is_dumb(void);
 bool term_is_utf8(void);	/* after setlocale */
 

@@ -45,34 +45,92 @@ static bool ask(const char *what, char *ret, size_t size)
 	return true;
 }
 
-int dialogue(struct screen *s)
+/* What is typed, behind the option; of an empty line nothing. A name is no option, whatever it
+ * begins with. */
+static void run_with(struct screen *s, const char *what, const char *command, const char *option)
+{
+	autofree char *name = NULL;
+	char line[1024];
+
+	if (!ask(what, line, sizeof(line)) || !*line)
+		return;
+	name = xasprintf("%s%s", *line == '-' && !option ? "./" : "", line);
+	run(s, (const char *[]){ command, option ? option : name, option ? name : NULL, NULL });
+}
+
+static void restore_path(struct screen *s)
 {
 	char line[1024], path[4096];
 
-	run(s, (const char *[]){ "status", NULL });
-	for (;;) {
-		if (!ask("\n 1 restore the latest snapshot\n 2 restore one path\n 3 list the snapshots\n"
-			 " 4 what differs now\n 5 files that are gone\n 6 what happened\n"
-			 " 7 undo the last restore\n 8 leave\n> ", line, sizeof(line)) ||
-			strcmp(line, "8") == 0 || strcmp(line, "q") == 0)
-			return EXIT_DONE;
-		if (strcmp(line, "1") == 0)
-			run(s, (const char *[]){ "restore", "@", NULL });
-		else if (strcmp(line, "2") == 0 &&
-			 ask("snapshot (@ is the newest, @~1 the one before): ", line, sizeof(line)) &&
-			 ask("path: ", path, sizeof(path)) && *path)
-			run(s, (const char *[]){ "restore", *line ? line : "@", "--", path, NULL });
-		else if (strcmp(line, "3") == 0)
-			run(s, (const char *[]){ "list", "-n", "30", NULL });
-		else if (strcmp(line, "4") == 0)
-			run(s, (const char *[]){ "diff", NULL });
-		else if (strcmp(line, "5") == 0)
-			run(s, (const char *[]){ "deleted", NULL });
-		else if (strcmp(line, "6") == 0)
-			run(s, (const char *[]){ "report", NULL });
-		else if (strcmp(line, "7") == 0)
-			run(s, (const char *[]){ "undo", NULL });
-		else
-			printf("a number from 1 to 8\n");
+	if (ask("snapshot (@ is the newest, @~1 the one before): ", line, sizeof(line)) &&
+		ask("path: ", path, sizeof(path)) && *path)
+		run(s, (const char *[]){ "restore", *line ? line : "@", "--", path, NULL });
+}
+
+/* false: leave. */
+static bool answer(struct screen *s, const char *line)
+{
+	char *end;
+	long n = strtol(line, &end, 10);
+
+	switch (*line && !*end ? n : -1) {
+	case 1:
+		run(s, (const char *[]){ "restore", "@", NULL });
+		break;
+	case 2:
+		restore_path(s);
+		break;
+	case 3:
+		run(s, (const char *[]){ "list", "-n", "30", NULL });
+		break;
+	case 4:
+		run(s, (const char *[]){ "diff", NULL });
+		break;
+	case 5:
+		run(s, (const char *[]){ "deleted", NULL });
+		break;
+	case 6:
+		run(s, (const char *[]){ "report", NULL });
+		break;
+	case 7:
+		run(s, (const char *[]){ "undo", NULL });
+		break;
+	case 8:
+		run(s, (const char *[]){ "unsaved", NULL });
+		run_with(s, "which comes back, by its id (Enter: none): ", "unsaved", "restore");
+		break;
+	case 9:
+		run_with(s, "path (like *.py): ", "find", NULL);
+		break;
+	case 10:
+		run_with(s, "text: ", "find", "--text");
+		break;
+	case 11:
+		run_with(s, "path: ", "history", NULL);
+		break;
+	case 12:
+		return false;
+	default:
+		if (strcmp(line, "q") == 0)
+			return false;
+		printf("a number from 1 to 12\n");
 	}
+	return true;
+}
+
+int dialogue(struct screen *s)
+{
+	char line[1024];
+
+	run(s, (const char *[]){ "status", NULL });
+	while (ask("\n  1 restore the latest snapshot      7 undo the last restore\n"
+		   "  2 restore one path                 8 texts that were never saved\n"
+		   "  3 list the snapshots               9 find a path, over all time\n"
+		   "  4 what differs now                10 find a text, over all time\n"
+		   "  5 files that are gone             11 every version of a path\n"
+		   "  6 what happened                   12 leave\n> ",
+		   line, sizeof(line)) &&
+		answer(s, line))
+		;
+	return EXIT_DONE;
 }

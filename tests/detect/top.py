@@ -162,7 +162,8 @@ def _():
     assert p.returncode == 0 and "risk " in p.stdout and "EDITORS" in p.stdout and "\x1b" not in p.stdout, p
     p = subprocess.run(["script", "-qec", "env TERM=dumb HOLDFAST_STATE=%s/state %s/detect top" % (d, build), "/dev/null"], input="7\nn\n2\n1\n9\n",
                        stdout=subprocess.PIPE, text=True, timeout=60)
-    assert "1 look again" in p.stdout and "$ detect clean --dry-run" in p.stdout and "none of the processes" in p.stdout, p.stdout
+    assert max(len(x.rstrip("\r")) for x in p.stdout.split("\n")) <= 80, p.stdout
+    assert "1 again" in p.stdout and "$ detect clean --dry-run" in p.stdout and "none of the processes" in p.stdout, p.stdout
     assert p.returncode == 0 and "\x1b" not in p.stdout, p
     start(NO_COLOR="1")
     shows("EDITORS AND TRAININGS")

@@ -331,14 +331,17 @@ def _():
     left(0)
 
 
-@check("a dumb terminal gets numbers, and one that terminfo does not know")
+@check("a dumb terminal gets numbers, and so does one that this machine does not know, which is said")
 def _():
-    start(command="recover", TERM="dumb")
-    tmux("kill-server")
-    for term in "dumb", "no-such-terminal":
-        p = subprocess.run(["script", "-qec", "env TERM=%s %s/recover -w %s" % (term, build, w), "/dev/null"], env=env,
-                           input="3\n8\n", stdout=subprocess.PIPE, text=True, timeout=60)
-        assert "1 restore the latest snapshot" in p.stdout and "step 3" in p.stdout, p.stdout
+    def numbers(term, typed):
+        return subprocess.run(["script", "-qec", "env TERM=%s %s/recover -w %s" % (term, build, w), "/dev/null"], env=env, input=typed,
+                              stdout=subprocess.PIPE, text=True, timeout=60).stdout
+    out = numbers("dumb", "3\n8\n\n9\nnote*\n10\nline 7\n11\nsrc/train.py\n13\n12\n")
+    for word in "1 restore the latest snapshot", "step 3", "no editor holds a text", "$ recover find 'note*'", "docs/note 8.md", "line 7", \
+            "$ recover history src/train.py", "a number from 1 to 12":
+        assert word in out, (word, out)
+    out = numbers("no-such-terminal", "q\n")
+    assert out.count("TERM=no-such-terminal is not known on this machine") == 1 and "1 restore the latest snapshot" in out, out
 
 
 @check("single changes of a diff are chosen and taken back")
