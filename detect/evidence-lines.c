@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/names.h"
+
 static void quote(struct evidence *e, const char *line)
 {
 	size_t n = 0;
@@ -373,8 +375,8 @@ static void by_hand(const char *why, struct evidence *e)
 	const char *space = strchr(why, ' ');
 
 	for (size_t i = 0; space && i < sizeof(command) / sizeof(*command); i++)
-		if (strcmp(space, command[i]) == 0 && space - why >= 6 &&
-			strncmp(space - 6, "detect", 6) == 0) {
+		if (strcmp(space, command[i]) == 0 && (size_t)(space - why) >= strlen(DETECT) &&
+			strncmp(space - strlen(DETECT), DETECT, strlen(DETECT)) == 0) {
 			e->orderly = true;
 			(void)snprintf(e->who, sizeof(e->who), "%s", why);
 		}

@@ -16,6 +16,7 @@
 #include "detect/roles-internal.h"
 #include "lib/auto.h"
 #include "lib/log.h"
+#include "lib/names.h"
 
 enum { DAEMONS = 16, ARGV = 512 };
 
@@ -65,7 +66,7 @@ static void tell_end(struct daemon *d, bool known, int status, const char *how)
 	f.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 	f.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	f.core = WIFSIGNALED(status) && WCOREDUMP(status);
-	(void)snprintf(f.comm, sizeof(f.comm), "snapd");
+	(void)snprintf(f.comm, sizeof(f.comm), "%s", SNAPD);
 	(void)snprintf(f.argv, sizeof(f.argv), "%s", d->argv);
 	f.oom_before = m->tick_oom;
 	f.oom_after = m->now.oom_kills;
