@@ -172,7 +172,8 @@ static int head_load(struct store *s, uint32_t seg, uint64_t off, struct head **
 static struct head *head_cached(struct store *s, loc_t at)
 {
 	for (int i = 0; i < HEAD_CACHE; i++) {
-		if (s->head_at[i] != at)
+		/* No record is at 0, where an empty place says it is; a row may. */
+		if (s->head_at[i] != at || !s->heads[i])
 			continue;
 		s->head_used[i] = ++s->tick;
 		s->heads[i]->refs++;

@@ -370,6 +370,13 @@ static bool goes(struct rewrite *w, loc_t loc)
 	return snap_read(w->s, loc, &sn, NULL) == 0 && dropped_has(w->dropped, sn.info.seq);
 }
 
+static bool has_row(struct rewrite *w, uint64_t seq)
+{
+	autoput(store_snapshot_release) struct store_snapshot row = { 0 };
+
+	return store_by_seq(w->s, seq, &row) == 0;
+}
+
 /* A snapshot of the old segment at loc. *ret_copy: its record may be copied as it is. */
 static int meet_snap(struct rewrite *w, loc_t loc, uint8_t type, bool *ret_keep, bool *ret_copy)
 {
@@ -380,6 +387,9 @@ static int meet_snap(struct rewrite *w, loc_t loc, uint8_t type, bool *ret_keep,
 		return r;
 	w->manifests = false;
 	*ret_keep = type == OBJ_SNAPSHOT && !dropped_has(w->dropped, sn.info.seq);
+	/* What of it is wanted nobody has asked. */
+	if (*ret_keep && w->live && !has_row(w, sn.info.seq))
+		return -EBADMSG;
 	*ret_copy = *ret_keep && !sn.n_manifest;
 	if (*ret_keep)
 		return put_run(w);

@@ -107,4 +107,31 @@ START_TEST(store_prune__what_is_damaged_stays_and_the_rest_goes)
 }
 END_TEST
 
-CHECK_MAIN("store_prune_hurt", store_prune__what_is_damaged_stays_and_the_rest_goes)
+/* A catalogue that lacks a snapshot, as no damage of a page leaves it: the log has it, and keeps what it wants. */
+START_TEST(store_prune__nothing_goes_on_the_word_of_the_catalogue_alone)
+{
+	static char mine[20001], p[20001];
+	struct store *s = new_store("word");
+	sqlite3 *db;
+
+	text(1000, mine);
+	snapshot(s, "lost", mine);
+	snapshot(s, "a", "one");
+	ck_assert_int_eq(store_mark_set(s, "first", 1), 0);
+	for (int i = 0; i < 8; i++) {
+		text(i, p);
+		snapshot(s, "lost", p);
+	}
+	db = cat_db(s->cat);
+	ck_assert_int_eq(sqlite3_exec(db, "DELETE FROM snapshot WHERE seq=1; DELETE FROM mark", NULL, NULL, NULL), SQLITE_OK);
+	(void)prune(s, false);
+	store_close(s);
+	drop_catalogue();
+	s = open_store(STORE_READ);
+	read_back(s, 1, "lost", mine);
+	store_close(s);
+}
+END_TEST
+
+CHECK_MAIN("store_prune_hurt", store_prune__what_is_damaged_stays_and_the_rest_goes,
+	store_prune__nothing_goes_on_the_word_of_the_catalogue_alone)
