@@ -8,5 +8,5 @@ here=$(dirname "$0")
 export TMPDIR="${TMPDIR:-/tmp}"
 d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
-"${BUILD_DIR:-$here/../build}/tests/tool_soak" "$d/store" "${N:-40320}" "${SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}" "${QUOTA:-8192}" &&
+"${BUILD_DIR:-$here/../build}/tests/tool_soak" "$d/store" "${N:-40320}" "${SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}" "${QUOTA:-65536}" &&
 	python3 -B "$here/reader/hfread.py" "$d/store" check && echo "ok two weeks" || { echo "not ok two weeks"; exit 1; }

@@ -1,7 +1,7 @@
 /* tests/tool_soak.c - weeks of work in minutes: a snapshot every 30 s of a clock of its own, with a quota that bites, prune and
  * tidy at work, and a writer that is killed at random moments of the first half.
  *
- *	tool_soak STORE SNAPSHOTS [SEED [QUOTA]]	QUOTA in KiB; SNAPSHOTS: at least two days of 2,880
+ *	tool_soak STORE SNAPSHOTS [SEED [QUOTA]]	QUOTA in KiB (64 MiB); SNAPSHOTS: at least two days of 2,880
  *
  * Sixty files, of which one to three change each time as source text does: some lines; and one of numbers. The writer is a process of its own and
  * does what snapd does, with its code: makes room before a snapshot, thins each hour in steps between snapshots, and has
@@ -34,7 +34,7 @@
 #define START 1700000000
 #define FILES 60
 #define LINES 400
-#define NUMBERS 3000		/* bytes */
+#define NUMBERS_MAX (256 << 10)
 #define DAY 2880
 #define DAYS_MAX 400
 #define HOUR 120
@@ -64,6 +64,7 @@ static struct shared {
 
 static const char *dir;
 static uint64_t seed, total, rng;
+static size_t numbers;		/* bytes of them: a day and a half of snapshots would be more than the quota */
 static char tidy_program[PATH_MAX];
 
 static uint32_t next(uint32_t n)
@@ -112,12 +113,12 @@ static int put(struct store_txn *t, uint32_t f, const uint32_t word[LINES], int6
 /* What a training writes, and nothing makes smaller. */
 static int put_numbers(struct store_txn *t, int64_t now)
 {
-	uint32_t p[1 + NUMBERS / 4];
-	struct stat st = { .st_mode = S_IFREG | 0644, .st_mtim = { now / S, 0 }, .st_size = NUMBERS };
+	static uint32_t p[NUMBERS_MAX / 4];
+	struct stat st = { .st_mode = S_IFREG | 0644, .st_mtim = { now / S, 0 }, .st_size = (off_t)numbers };
 
-	for (size_t i = 0; i < NUMBERS / 4; i++)
+	for (size_t i = 0; i < numbers / 4; i++)
 		p[i] = next(UINT32_MAX);
-	return store_txn_bytes(t, "metrics", &st, p, NUMBERS);
+	return store_txn_bytes(t, "metrics", &st, p, numbers);
 }
 
 /* The state after i snapshots becomes the next; the same whoever does it, and how often. */
@@ -580,6 +581,9 @@ static int setup(const char *quota)
 	char *slash;
 	FILE *f;
 
+	numbers = strtoull(quota, NULL, 10) * 1024 / DAY;
+	if (numbers > NUMBERS_MAX)
+		numbers = NUMBERS_MAX;
 	tidy_program[k > 0 ? k : 0] = 0;
 	for (int i = 0; i < 2 && (slash = strrchr(tidy_program, '/')); i++)
 		*slash = 0;
@@ -610,7 +614,7 @@ int main(int argc, char **argv)
 	printf("seed %llu\n", (unsigned long long)seed);
 	(void)fflush(stdout);
 	chance = seed;
-	if ((r = setup(argc > 4 ? argv[4] : "8192")) < 0) {
+	if ((r = setup(argc > 4 ? argv[4] : "65536")) < 0) {
 		log_error_errno(r, "%s", dir);
 		return EXIT_ENV;
 	}
