@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <git2.h>
 
 #include "../lib/auto.h"
@@ -311,6 +314,43 @@ static int pack_all(struct exporting *x, const char *dir)
 	return e < 0 ? pack_failed(dir, NULL, e) : EXIT_DONE;
 }
 
+enum { PATIENCE_MS = 1000 };
+
+/* git and libgit2 lock a ref by a file, which one that was killed leaves. No other export is at work here (alone), and git takes no
+ * time for it: one that stays is nobody's. */
+static bool unlock_ref(git_repository *to, const char *name)
+{
+	autofree char *path = xasprintf("%s/%s.lock", git_repository_path(to), name);
+
+	(void)poll(NULL, 0, PATIENCE_MS);
+	return unlink(path) == 0 || errno == ENOENT;
+}
+
+static int create_ref(git_repository *to, const char *name, const git_oid *id)
+{
+	git_reference *ref = NULL;
+	int e = git_reference_create(&ref, to, name, id, 1, NULL);
+
+	if (e == GIT_ELOCKED && unlock_ref(to, name))
+		e = git_reference_create(&ref, to, name, id, 1, NULL);
+	git_reference_free(ref);
+	return e;
+}
+
+static int note(git_repository *to, const git_oid *newest)
+{
+	int e = exported_note(to, newest);
+
+	return e == GIT_ELOCKED && unlock_ref(to, "config") ? exported_note(to, newest) : e;
+}
+
+static int set_head(git_repository *to)
+{
+	int e = git_repository_set_head(to, "refs/heads/main");
+
+	return e == GIT_ELOCKED && unlock_ref(to, "HEAD") ? git_repository_set_head(to, "refs/heads/main") : e;
+}
+
 /* Characters git has no place for in a name of a tag become '-'. */
 static char *tag_name(const char *mark)
 {
@@ -336,24 +376,21 @@ static int add_tag(const char *mark, uint64_t seq, void *arg)
 	struct tagging *t = arg;
 	const struct chain_link *l = chain_find(&t->x->chain, seq);
 	autofree char *name = tag_name(mark);
-	git_reference *ref = NULL;
 	git_oid id;
 
 	if (!l)
 		return 0;
 	id = l->id;
-	if (git_reference_create(&ref, t->x->to, name, &id, 1, NULL) < 0)
+	if (create_ref(t->x->to, name, &id) < 0)
 		log_warn("mark %s: %s", mark, git_error_last()->message);
 	else if (strcmp(name + 10, mark))
 		log_info("mark %s: is the tag %s", mark, name + 10);
-	git_reference_free(ref);
 	return 0;
 }
 
 static int set_refs(struct recover *r, struct exporting *x)
 {
 	struct tagging t = { x };
-	git_reference *ref = NULL;
 	int e;
 
 	/* the refs may name objects only the new pack has */
@@ -361,17 +398,26 @@ static int set_refs(struct recover *r, struct exporting *x)
 	if (git_repository_odb(&odb, x->to) == 0)
 		(void)git_odb_refresh(odb);
 	git_odb_free(odb);
-	if ((e = exported_note(x->to, &x->newest)) < 0 ||
-		(e = git_reference_create(&ref, x->to, "refs/heads/main", &x->newest, 1, NULL)) < 0)
+	if ((e = note(x->to, &x->newest)) < 0 ||
+		(e = create_ref(x->to, "refs/heads/main", &x->newest)) < 0)
 		return e;
-	git_reference_free(ref);
-	if (x->fresh && (e = git_repository_set_head(x->to, "refs/heads/main")) < 0)
+	if (x->fresh && (e = set_head(x->to)) < 0)
 		return e;
 	return store_marks(r->store, add_tag, &t);
 }
 
+static int alone(const char *dir, int *ret_fd)
+{
+	*ret_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return EXIT_DONE;	/* a file system without: then not */
+	log_error("%s: another export is at work on it", dir);
+	return EXIT_ENV;
+}
+
 int cmd_export(struct recover *r, const struct args *a)
 {
+	autoclose int lock = -1;
 	autoput(store_snapshot_release) struct store_snapshot newest = { 0 };
 	autoput(exporting_release) struct exporting x = { .store = r->store };
 	int e, rc;
@@ -388,7 +434,7 @@ int cmd_export(struct recover *r, const struct args *a)
 	/* an export is worth its fsync, and that every object is what its id says */
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 1);
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-	if ((rc = exported_open(a->arg[0], r->workspace, x.odb, &x.to, &x.fresh)))
+	if ((rc = exported_open(a->arg[0], r->workspace, x.odb, &x.to, &x.fresh)) || (rc = alone(a->arg[0], &lock)))
 		return rc;
 	(void)progress_new("exporting", "objects", 0, r->quiet, &x.progress);
 	if ((e = gather(&x)) < 0)

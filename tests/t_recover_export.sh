@@ -91,4 +91,10 @@ mkdir -p "$d/half.git/objects/info" && : >"$d/half.git/holdfast-unfinished" && :
 gives 0 'an export to what a killed one left' recover export -q "$d/half.git"
 check '... whole' git -C "$d/half.git" fsck --full --strict
 check '... no mark left' test ! -e "$d/half.git/holdfast-unfinished"
+
+# Killed while it set a ref: its lock is nobody's.
+: >"$d/half.git/refs/heads/main.lock"; : >"$d/half.git/config.lock"
+gives 0 'an export where a killed one left its locks' recover export -q "$d/half.git"
+check '... whole' git -C "$d/half.git" fsck --full --strict
+check '... no lock left' test ! -e "$d/half.git/refs/heads/main.lock" -a ! -e "$d/half.git/config.lock"
 exit $bad
