@@ -406,6 +406,15 @@ int cat_copy(struct store *s, struct catalogue *c, const char *name)
 	return r;
 }
 
+/* A number is given once: what the next snapshot gets nobody has. */
+static int check_next(struct catalogue *c)
+{
+	uint64_t last;
+	int r = cat_last_seq(c, &last);
+
+	return r < 0 ? r : c->seq > last ? 0 : -EBADMSG;
+}
+
 static int open_write(struct store *s, struct catalogue *c, const char *path)
 {
 	const char *vfs;
@@ -432,7 +441,10 @@ static int open_write(struct store *s, struct catalogue *c, const char *path)
 	v = user_version(c);
 	if (v <= 0)
 		return v < 0 ? v : create_schema(s, c);
-	return v == SCHEMA ? read_state(s, c) : -EBADMSG;
+	if (v != SCHEMA)
+		return -EBADMSG;
+	r = read_state(s, c);
+	return r < 0 ? r : check_next(c);
 }
 
 int cat_open(struct store *s, bool write, bool memory, struct catalogue **ret)
