@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../editors/copies.h"
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/io.h"
@@ -96,7 +97,7 @@ static int drop(struct store *s, const char *dir)
 {
 	const char *slash = strrchr(dir, '/');
 	autofree char *away = xasprintf("%.*s/.%s.dropped", (int)(slash - dir), dir, slash + 1);
-	autofree char *mirror = NULL;
+	static const char *const ours[] = { MIRROR_DIR, COPIES_NOW, COPIES_OLD };
 	int fd = store_dirfd(s), e;
 
 	if (rename(dir, away) < 0)
@@ -104,8 +105,11 @@ static int drop(struct store *s, const char *dir)
 	if ((e = empty(fd, "log")) < 0 || (unlinkat(fd, "log", AT_REMOVEDIR) < 0 && (e = -errno)) ||
 	    (e = empty(fd, ".")) < 0)
 		return e;
-	mirror = xasprintf("%s/" MIRROR_DIR, away);
-	stage_remove(mirror);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+		autofree char *path = xasprintf("%s/%s", away, ours[i]);
+
+		stage_remove(path);
+	}
 	return rmdir(away) < 0 ? -errno : 0;
 }
 

@@ -86,7 +86,8 @@ gives 4 "adopt onto one that has a store" "$bin/recover" adopt "$d/moved" "$d/ot
 gives 4 "adopt while the old one is there" "$bin/recover" adopt "$d/other" "$d/home"
 gives 2 "drop without anybody to ask" "$bin/recover" drop "$d/other" </dev/null
 gives 0 "it is still there" "$bin/recover" --workspace "$d/other" list
-gives 0 "drop" "$bin/recover" drop --yes "$d/other"
+for n in unsaved unsaved.old; do "$bin/tests/tool_put" "$(echo "$d"/data/holdfast/other-*)/$n" "$d/other" >/dev/null; done
+gives 0 "drop, with what was never saved" "$bin/recover" drop --yes "$d/other"
 gives 4 "gone" "$bin/recover" --workspace "$d/other" list
 check "nothing is left" [ "$(ls -A "$d/data/holdfast" | wc -l)" = 1 ]
 gives 4 "drop what is none" "$bin/recover" drop --yes "$d/home"
