@@ -33,7 +33,7 @@ static void edit(const struct jsonc *j, int c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	autoput(jsonc_release) struct jsonc j;
+	autoput(jsonc_release) struct jsonc j = { 0 };
 
 	if (size > 1024)
 		return 0;
