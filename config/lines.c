@@ -72,7 +72,7 @@ static int read_section(struct config_scan *s)
 	if (r == 0 && peek(s) == '"') {
 		r = buf_addch(&s->section, '.');
 		for (s->p++; r == 0 && peek(s) != '"' && peek(s) != '\n'; s->p++) {
-			if (peek(s) == '\\')
+			if (peek(s) == '\\' && s->p + 1 < s->end)
 				s->p++;
 			r = buf_addch(&s->section, peek(s));
 		}
