@@ -186,9 +186,10 @@ static int parse(const char *path, git_config_foreach_cb cb, void *arg)
 	int r;
 
 	/* Counted; never shut down: starting it again would cost every caller. */
-	r = gitlib_init() < 0 ? -ENOMEM : 0;
-	if (r == 0)
-		r = git_config_new(&g);
+	if (gitlib_init() < 0)
+		return -ENOMEM;
+	git_error_clear();
+	r = git_config_new(&g);
 	if (r == 0)
 		r = git_config_add_file_ondisk(g, path, GIT_CONFIG_LEVEL_APP, NULL, 0);
 	if (r == 0 && cb)
@@ -227,18 +228,21 @@ static unsigned bisect_line(const struct reading *f, const char *message)
 	return line;
 }
 
-/* "failed to parse config file: WHAT (in FILE:LINE, column N)" */
-static void tell_broken(struct reading *f)
+/* "failed to parse config file: WHAT (in FILE:LINE, column N)". libgit2's code is the same for a
+ * file that is broken and for want of memory; where it has no word, it had no memory for one. */
+static int tell_broken(struct reading *f)
 {
 	static const char lead[] = "failed to parse config file: ";
 	const git_error *e = git_error_last();
-	autofree char *copy = strdup(e && e->message ? e->message : "cannot be read");
+	bool told = e && e->message && e->klass != GIT_ERROR_NOMEMORY;
+	autofree char *copy = told ? strdup(e->message) : NULL;
 	autoput(buf_release) struct buf shown = BUF_INIT;
 	char *what = copy, *in;
 	unsigned line = 0;
+	int r;
 
 	if (!copy)
-		return;
+		return -ENOMEM;
 	if (strncmp(what, lead, strlen(lead)) == 0)
 		what += strlen(lead);
 	in = strstr(what, " (in ");
@@ -251,8 +255,11 @@ static void tell_broken(struct reading *f)
 	if (!line)
 		line = bisect_line(f, copy);
 	/* It may hold a byte of the file. */
-	if (text_quote_name(&shown, what, strlen(what)) == 0)
-		tell(f, line, NULL, "%s", shown.data);
+	r = text_quote_name(&shown, what, strlen(what));
+	if (r < 0)
+		return r;
+	tell(f, line, NULL, "%s", shown.data);
+	return -EINVAL;
 }
 
 static int read_parsed(struct reading *f)
@@ -276,9 +283,9 @@ static int read_parsed(struct reading *f)
 	config_scan_release(&f->scan);
 	if (f->r < 0)
 		return f->r;
-	if (r < 0)
-		tell_broken(f);
-	return r < 0 ? -EINVAL : 0;
+	if (r == -ENOMEM)	/* ours; no code of libgit2's that comes here */
+		return r;
+	return r < 0 ? tell_broken(f) : 0;
 }
 
 /* No fault of the file's: nothing is known about the settings then. */
