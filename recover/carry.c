@@ -14,6 +14,7 @@
 #include "../lib/err.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "../scan/import.h"
 #include "journal.h"
 #include "mirror-stage.h"
 #include "xalloc.h"
@@ -98,7 +99,8 @@ static int copy(int from, int to, const char *name, int deep)
 int carry_all(const char *from, const char *to)
 {
 	static const char *const names[] = {
-		COPIES_NOW, COPIES_OLD, JOURNAL_PENDING, JOURNAL_LAST, JOURNAL_NEXT, JOURNAL_COPY,
+		COPIES_NOW, COPIES_OLD, IMPORTED_LIST,
+		JOURNAL_PENDING, JOURNAL_LAST, JOURNAL_NEXT, JOURNAL_COPY,
 	};
 	autoclose int a = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC), b = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int e = a < 0 || b < 0 ? -errno : 0;

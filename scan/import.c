@@ -13,7 +13,6 @@
 #include "../lib/log.h"
 #include "../store/hash.h"
 
-#define NAME "imported"
 #define LIST_MAX (16u << 20)
 #define LINE 41			/* 40 digits and a newline */
 
@@ -47,7 +46,7 @@ int imported_load(const struct store *s, struct imported **ret)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
 	struct imported *x;
-	int r = io_read_file(store_dirfd(s), NAME, LIST_MAX, &b);
+	int r = io_read_file(store_dirfd(s), IMPORTED_LIST, LIST_MAX, &b);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
@@ -90,7 +89,7 @@ void imported_free(struct imported *x)
 /* Not synced: what a power cut takes of it is brought in once more at worst. */
 static int remember(struct store *s, const char *path, int64_t time_ns)
 {
-	autoclose int fd = openat(store_dirfd(s), NAME, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	autoclose int fd = openat(store_dirfd(s), IMPORTED_LIST, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	char line[LINE];
 	int r = fd < 0 ? -errno : make_line(path, time_ns, line);
 
@@ -146,6 +145,6 @@ int import_folder(struct store *s, const struct config *cfg, const struct import
 	scan_counts(sc, &counts);
 	*ret_unreadable = counts.unreadable;
 	if ((r = remember(s, what->path, what->time_ns)) < 0)
-		(void)log_warn_errno(r, "%s/" NAME ": not written; what is imported may be imported again", store_dir(s));
+		(void)log_warn_errno(r, "%s/" IMPORTED_LIST ": not written; what is imported may be imported again", store_dir(s));
 	return 0;
 }

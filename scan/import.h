@@ -25,6 +25,8 @@ struct import {
  * if it fails. */
 int import_folder(struct store *s, const struct config *cfg, const struct import *what, uint64_t *ret_unreadable);
 
+#define IMPORTED_LIST "imported"
+
 struct imported;		/* what was brought in */
 /* An empty one if there is no such file. What cannot be understood in it is left out. */
 int imported_load(const struct store *s, struct imported **ret);

@@ -69,8 +69,10 @@ gives 4 'switch asks, and there is nobody' recover repair --switch </dev/null
 says '... and says how' "$d/err" '--yes'
 check 'nothing was switched, the new one is there' test -d "$s.repaired/log" -a ! -e "$s.damaged"
 gives 4 'not over it' recover repair
+printf '%040d\n' 7 >"$s/imported"
 gives 0 'switch, with the one that is there' recover repair --switch --yes
 says '... no need to make it again' "$d/err" 'made by an earlier repair'
+check 'what was imported is known to the new one' cmp -s "$s/imported" "$s.damaged/imported"
 check 'the old one is kept' test -d "$s.damaged/log"
 gives 0 'the new one is in its place' recover verify --all
 gives 0 'and nothing is said any more' recover list
