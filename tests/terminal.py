@@ -140,16 +140,22 @@ def fits(columns, rows, word, seconds=60):
         time.sleep(0.05)
 
 
+def settled(plain, looks, pause):
+    """The screen, as plain() gives it, when it has been the same at so many looks."""
+    last, same = None, 0
+    while same < looks:
+        text = plain()
+        same = same + 1 if text == last else 0
+        last = text
+        time.sleep(pause)
+    return last
+
+
 def is_golden(folder, name, plain, seconds=30):
     """Until the screen, as plain() gives it, is the one agreed: folder/name. UPDATE=1 writes that when nothing has moved for more than half a second."""
     path = os.path.join(folder, name)
     if os.environ.get("UPDATE"):
-        last, same = None, 0
-        while same < 12:
-            text = plain()
-            same = same + 1 if text == last else 0
-            last = text
-            time.sleep(0.05)
+        last = settled(plain, 12, 0.05)
         os.makedirs(folder, exist_ok=True)
         with open(path, "w") as f:
             f.write(last)

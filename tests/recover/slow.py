@@ -10,7 +10,7 @@ import time
 sys.dont_write_bytecode = True
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, ".."))
-from terminal import begin, check, finish, keys, left, process, screen, shows, start_at   # noqa: E402
+from terminal import begin, check, finish, keys, left, process, screen, settled, shows, start_at   # noqa: E402
 
 build = os.environ.get("BUILD_DIR", os.path.abspath("build"))
 seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
@@ -64,13 +64,7 @@ def stands_still(program):
 def fresh(command, *words):
     start_at(300, 80, "cd %s; %s" % (d, command))
     shows(*words)
-    last, same = None, 0
-    while same < 10:
-        text = screen()
-        same = same + 1 if text == last else 0
-        last = text
-        time.sleep(0.1)
-    return last
+    return settled(screen, 10, 0.1)
 
 
 @check("recover's screen: 500 sizes among keys, read slowly; then all is as in a fresh one")
