@@ -101,29 +101,83 @@ static void retain_imported(const struct level l[LEVELS], struct store_kept *x, 
 	free(y);
 }
 
+/* A clock that went back, or a time that is still to come: such a time is not believed. */
+static size_t find_odd(struct store_kept *x, size_t n, int64_t now_ns)
+{
+	int64_t newest = INT64_MIN;
+	size_t n_odd = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		x[i].odd = x[i].time_ns > now_ns || x[i].time_ns < 0 || (!x[i].imported && x[i].time_ns < newest);
+		if (!x[i].odd && !x[i].imported)
+			newest = x[i].time_ns;
+		n_odd += x[i].odd && !x[i].imported;
+	}
+	return n_odd;
+}
+
+/* So much of what lies between two times that are not believed is. */
+static int64_t gap(int64_t a, int64_t b)
+{
+	int64_t most = 3600 * SECOND;
+
+	return b <= a ? 0 : __builtin_sub_overflow(b, a, &b) || b > most ? most : b;
+}
+
+/* The newest one before x[i] whose time is believed. */
+static int64_t believed_before(const struct store_kept *x, size_t i)
+{
+	while (i-- > 0)
+		if (!x[i].odd && !x[i].imported)
+			return x[i].time_ns;
+	return INT64_MIN;
+}
+
+/* Of an odd one nobody can say how old it is, but that it is older than the next one whose time is believed, and younger than the
+ * one before. For the grace it counts as young as it may be; for the boxes what lies between those that follow each other
+ * counts. They are thinned among themselves: who has a wrong time takes nobody else's place. */
+static void retain_odd(const struct level l[LEVELS], struct store_kept *x, size_t n, int64_t now_ns, int64_t grace)
+{
+	int64_t next = now_ns, at = now_ns, last = INT64_MIN, low = INT64_MIN;
+	struct walk w = { l, -1, 0 };
+	bool inside = false;
+
+	for (size_t i = n; i-- > 0;) {
+		if (x[i].imported)
+			continue;
+		if (!x[i].odd) {
+			next = at = last = x[i].time_ns;
+			inside = false;
+			continue;
+		}
+		if (!inside)
+			low = believed_before(x, i);
+		inside = true;
+		at -= gap(x[i].time_ns, last);
+		at = at < low ? low : at;
+		last = x[i].time_ns;
+		x[i].keep |= now_ns - next <= grace || is_first(&w, at, now_ns);
+	}
+}
+
 void store_retain(const struct store_retention *k, struct store_kept *x, size_t n, int64_t now_ns)
 {
 	struct level l[LEVELS];
-	int64_t newest = INT64_MIN;
 	int64_t grace = scaled(k->grace_s, 0);
-	size_t n_imported = 0;
+	size_t n_imported = 0, n_odd = find_odd(x, n, now_ns);
 	struct walk w = { l, -1, 0 };
 
 	make_levels(k, l);
-	/* A clock that went back, or a time that is still to come: nobody can say how old it is. */
 	for (size_t i = 0; i < n; i++) {
-		bool odd = x[i].time_ns > now_ns || x[i].time_ns < 0 ||
-			   (!x[i].imported && x[i].time_ns < newest);
-
-		if (!odd && !x[i].imported)
-			newest = x[i].time_ns;
-		x[i].keep = x[i].pinned || odd || i + 1 == n || now_ns - x[i].time_ns <= grace;
-		x[i].odd = odd;
+		x[i].keep = x[i].pinned || i + 1 == n || (x[i].imported && x[i].odd) ||
+			    (!x[i].odd && now_ns - x[i].time_ns <= grace);
 		n_imported += x[i].imported;
 	}
 	for (size_t i = n; i-- > 0;)
 		if (!x[i].odd && !x[i].imported && is_first(&w, x[i].time_ns, now_ns))
 			x[i].keep = true;
+	if (n_odd)
+		retain_odd(l, x, n, now_ns, grace);
 	if (n_imported)
 		retain_imported(l, x, n, n_imported, now_ns);
 }

@@ -301,9 +301,9 @@ struct store_kept {
 	bool keep;		/* out */
 	bool odd;		/* out: its time is in the future, or before that of an older one */
 };
-/* The policy, without a store: x by seq. The newest always stays, so does what is pinned,
- * younger than the grace, or odd. What was imported is thinned by the same ages, among itself,
- * in the order of its times. */
+/* The policy, without a store: x by seq. The newest always stays, so does what is pinned or
+ * younger than the grace. What is odd counts as young as it may be, by those that came after it, and is
+ * thinned among itself; so is what was imported, in the order of its times. */
 void store_retain(const struct store_retention *k, struct store_kept *x, size_t n, int64_t now_ns);
 
 struct store_prune_options {

@@ -139,7 +139,7 @@ START_TEST(newest_pinned_and_young_stay)
 }
 END_TEST
 
-START_TEST(clocks_that_lie_cost_nothing)
+START_TEST(clocks_that_lie_take_nobodys_place)
 {
 	/* The third was written by a clock in 2030, the fifth by one that had gone back. */
 	struct store_kept x[] = {
@@ -150,7 +150,8 @@ START_TEST(clocks_that_lie_cost_nothing)
 	};
 
 	store_retain(&usual, x, 8, now);
-	ck_assert(x[2].keep && x[4].keep);
+	/* The two that lie are of one week: the newer one stays. */
+	ck_assert(x[2].odd && x[4].odd && !x[2].keep && x[4].keep);
 	ck_assert(!x[3].keep && !x[5].keep && x[6].keep && x[7].keep);
 	/* All in the future: the clock is wrong now, not then. */
 	store_retain(&usual, x, 8, now - 3000 * DAY);
@@ -158,6 +159,121 @@ START_TEST(clocks_that_lie_cost_nothing)
 	x[0].time_ns = INT64_MIN;
 	store_retain(&usual, x, 8, INT64_MAX);
 	ck_assert(x[0].keep && x[7].keep);
+}
+END_TEST
+
+static struct store_retention random_settings(void)
+{
+	static const uint64_t some[] = { 0, 1, 600, 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400 };
+	struct store_retention k = usual;
+
+	if (check_below(3)) {
+		k.all_s = some[check_below(8)];
+		k.ten_minutes_s = some[check_below(8)];
+		k.hourly_s = some[check_below(8)];
+		k.daily_s = some[check_below(8)];
+		k.weekly_s = some[check_below(8)];
+		k.grace_s = some[check_below(5)];
+	}
+	k.tighter = check_below(3) ? 0 : (unsigned)check_below(12);
+	return k;
+}
+
+/* The rules, said once more and slowly: the box of an age, 0 for "all", -1 for nobody's. */
+static int64_t box_by_the_rules(const struct store_retention *k, int64_t age, int64_t t)
+{
+	const int64_t until[] = { (int64_t)k->all_s, (int64_t)k->ten_minutes_s, (int64_t)k->hourly_s, (int64_t)k->daily_s,
+		(int64_t)(k->weekly_s ? k->weekly_s : k->tighter ? 4 * 365 * 86400 : INT32_MAX) };
+	const int64_t length[] = { 0, 10 * MINUTE, HOUR, DAY, 7 * DAY };
+
+	for (int i = 0; i < 5; i++) {
+		int64_t u = !k->weekly_s && i == 4 && !k->tighter ? until[i] : until[i] >> k->tighter;
+
+		if (age <= u * S)
+			return i ? t / length[i] * 8 + i : 0;
+	}
+	return -1;
+}
+
+/* Clocks that are right: exactly what the rules say stays, whatever the settings and the history. */
+START_TEST(it_is_what_the_rules_say)
+{
+	for (int round = 0; round < 300; round++) {
+		struct store_retention k = random_settings();
+		size_t n = 1 + check_below(400);
+		int64_t t = now, *box = calloc(n, sizeof(*box)), longest = S << check_below(22);
+		struct store_kept *x = calloc(n, sizeof(*x));
+
+		ck_assert(x && box);
+		for (size_t i = n; i-- > 0; t -= (int64_t)check_below((uint64_t)longest))
+			x[i] = (struct store_kept){ .seq = i + 1, .time_ns = t, .pinned = !check_below(20) };
+		for (size_t i = 0; i < n; i++)
+			box[i] = box_by_the_rules(&k, now - x[i].time_ns, x[i].time_ns);
+		store_retain(&k, x, n, now);
+		for (size_t i = 0; i < n; i++) {
+			bool stays = x[i].pinned || i + 1 == n || now - x[i].time_ns <= (int64_t)k.grace_s * S || !box[i];
+
+			if (!stays && box[i] > 0) {	/* the newest of its box */
+				stays = true;
+				for (size_t j = i + 1; j < n; j++)
+					stays &= box[j] != box[i];
+			}
+			ck_assert_msg(x[i].keep == stays, "round %d: %zu of %zu, %lld s old, box %lld: kept %d", round, i, n,
+				(long long)((now - x[i].time_ns) / S), (long long)box[i], x[i].keep);
+		}
+		free(box);
+		free(x);
+	}
+}
+END_TEST
+
+/* A year at a machine whose clock is set wrong again and again (another system at the same machine keeps local time in it, a
+ * battery is empty): what must stay stays, pruned day by day, and what lies does not fill the store for ever. */
+START_TEST(a_year_of_wrong_clocks)
+{
+	size_t cap = 400 * 60, n = 0;
+	struct store_kept *x = calloc(cap, sizeof(*x));
+	int64_t *real = calloc(cap, sizeof(*real)), t = now - 370 * DAY;
+	bool seen[371] = { false };
+	uint64_t seq = 0;
+
+	ck_assert(x && real);
+	for (int day = 0; day < 370; day++) {
+		int64_t off = check_below(2) ? 2 * HOUR : check_below(2) ? 0 : -(int64_t)check_below(3000) * DAY;
+		int wrong = 15 + (int)check_below(20);
+		size_t m = 0;
+
+		for (int i = 0; i < 50; i++) {		/* a working day: every 10 minutes, the first ones wrong */
+			t = now - (370 - day) * DAY + i * 10 * MINUTE;
+			if (i >= wrong)
+				off = 0;
+			ck_assert_uint_lt(n, cap);
+			real[n] = t;
+			x[n++] = (struct store_kept){ .seq = ++seq, .time_ns = t + off, .pinned = !check_below(2000) };
+		}
+		store_retain(&usual, x, n, t);
+		ck_assert(x[n - 1].keep);
+		for (size_t i = 0; i < n; i++) {
+			bool right = x[i].time_ns == real[i];
+
+			if (right && t - real[i] <= (int64_t)usual.grace_s * S)
+				ck_assert(x[i].keep);
+			ck_assert(!x[i].pinned || x[i].keep);
+			if (x[i].keep) {
+				real[m] = real[i];
+				x[m++] = x[i];
+			}
+		}
+		n = m;
+	}
+	/* A day of all, six of 50, 23 of 9 or 10, 335 of one; once more for those that lie, and the marks. */
+	ck_assert_uint_le(n, 2 * (50 + 6 * 50 + 23 * 11 + 336 + 53) + 40);
+	for (size_t i = 0; i < n; i++)
+		seen[(real[i] - (now - 370 * DAY)) / DAY] = true;
+	for (int day = 10; day < 370; day++)
+		ck_assert_msg(seen[day], "of day %d nothing is left", day);
+	free(x);
+	free(real);
 }
 END_TEST
 
@@ -221,5 +337,6 @@ START_TEST(imported_ones_are_thinned_by_their_own_times)
 END_TEST
 
 CHECK_MAIN("retain", levels_have_their_density, thinning_again_changes_nothing_and_time_only_takes,
-	no_box_is_ever_emptied, newest_pinned_and_young_stay, clocks_that_lie_cost_nothing,
+	no_box_is_ever_emptied, newest_pinned_and_young_stay, clocks_that_lie_take_nobodys_place,
+	it_is_what_the_rules_say, a_year_of_wrong_clocks,
 	tighter_keeps_less_and_at_last_only_what_must_stay, imported_ones_are_thinned_by_their_own_times)

@@ -324,9 +324,22 @@ static void new_dir(const char *name)
 
 static const struct store_retention hard = { .all_s = 1000, .ten_minutes_s = 20000, .hourly_s = 200000, .grace_s = 60 };
 
+static uint64_t seq_at(struct store *s, int64_t t)
+{
+	struct store_snapshot sn = { 0 };
+	int r = store_at_time(s, t, &sn);
+
+	ck_assert(r == 0 || r == -ENOENT);
+	store_snapshot_release(&sn);
+	return r == 0 ? sn.seq : 0;
+}
+
 static void prune(struct store *s, int64_t when, bool slices)
 {
-	struct store_prune_options o = { .keep = hard, .now_ns = when, .min_dead = 1 };
+	/* The last before a crash stays, whenever that was; one was before there was any. */
+	const int64_t crash[] = { when - (int64_t)check_below(400000) * S, when - (int64_t)check_below(40000) * S, when, 1000 * S };
+	const uint64_t last[] = { seq_at(s, crash[0]), seq_at(s, crash[1]), seq_at(s, crash[2]), 0 };
+	struct store_prune_options o = { .keep = hard, .now_ns = when, .min_dead = 1, .crash_ns = crash, .n_crash = 4 };
 	struct store_pruned done, plan;
 	struct store_prune *p;
 	uint64_t before = store_count(s);
@@ -351,6 +364,13 @@ static void prune(struct store *s, int64_t when, bool slices)
 			(int)done.segments, (int)done.freed, (int)plan.freed, (int)done.moved, (int)plan.moved);
 	ck_assert_uint_eq(done.dropped, plan.dropped);
 	ck_assert_uint_eq(done.dropped + done.kept, before);
+	for (int i = 0; i < 3; i++) {
+		struct store_snapshot sn = { 0 };
+
+		if (last[i])
+			ck_assert_int_eq(store_by_seq(s, last[i], &sn), 0);
+		store_snapshot_release(&sn);
+	}
 }
 
 /* By a reader or the writer itself; what has changed since it was made is not taken. */
