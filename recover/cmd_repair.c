@@ -29,6 +29,7 @@
 
 enum { P_SWITCH = 1, P_JSON, P_YES };
 #define UNFINISHED ".unfinished"	/* behind the name of NEW, as long as it is not whole */
+#define MADE "repaired"		/* in a new store that has not taken the old one's place yet */
 enum { SHOWN = 1000 };
 
 const struct opt repair_opts[] = {
@@ -121,6 +122,26 @@ static int check(const char *dir)
 	return e;
 }
 
+static void on_any(const struct store_damage *d, void *arg)
+{
+	(void)d;
+	*(volatile sig_atomic_t *)arg = 1;	/* one is enough */
+}
+
+static bool is_whole(const char *dir)
+{
+	volatile sig_atomic_t found = 0;
+	struct store_verify v = { .all = true, .damage = on_any, .stop = &found, .arg = (void *)&found };
+	struct store *s;
+	bool whole;
+
+	if (store_open(dir, STORE_READ, NULL, &s) < 0)
+		return false;
+	whole = store_verify(s, &v) == 0;
+	store_close(s);
+	return whole && !found;
+}
+
 /* ---- in its place ---- */
 
 /* The folder that holds dir has it under this name, also after a power cut. */
@@ -130,6 +151,54 @@ static int sync_above(const char *dir)
 	autoclose int fd = open(up, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : io_sync_dir(fd);
+}
+
+/* The mark is there or not, also after a power cut. */
+static int set_made(const char *dir, bool made)
+{
+	autofree char *mark = xasprintf("%s/" MADE, dir);
+	autoclose int fd = -1, at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (at < 0)
+		return -errno;
+	if (!made && unlink(mark) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (made && (fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
+		return -errno;
+	return io_sync_dir(at);
+}
+
+static bool has_mark(const char *dir)
+{
+	autofree char *mark = xasprintf("%s/" MADE, dir);
+
+	return access(mark, F_OK) == 0;
+}
+
+/* Where a switch was ended between its two steps, the new store has the name that the damaged one was to have. Nobody is to take
+ * the one for the other. */
+static void take_back(const struct recover *r)
+{
+	autofree char *at = realpath(r->store_path, NULL);
+
+	for (unsigned i = 0; at && i < 1000; i++) {
+		autofree char *name = i ? xasprintf("%s.damaged-%u", at, i) : xasprintf("%s.damaged", at), *back = NULL;
+
+		if (access(name, F_OK) < 0)
+			break;
+		if (!has_mark(name) || store_writer(name, NULL) == 1)
+			continue;
+		for (unsigned k = 0; k < 1000; k++) {
+			free(take_ptr(back));
+			back = k ? xasprintf("%s.repaired-%u", at, k) : xasprintf("%s.repaired", at);
+			if (renameat2(AT_FDCWD, name, AT_FDCWD, back, RENAME_NOREPLACE) == 0) {
+				log_info("%s: is what an earlier repair made and did not put in its place; it is %s again", name, back);
+				break;
+			}
+			if (errno != EEXIST)
+				break;
+		}
+	}
 }
 
 static void move_over(const char *from, const char *to, const char *name)
@@ -184,6 +253,12 @@ static int put_in_place(struct recover *r, const char *dir)
 		store_close(s);
 		return rc;
 	}
+	/* That it was a new one once is not what matters now. */
+	if ((e = set_made(at, false)) < 0) {
+		log_error_errno(e, "%s", at);
+		store_close(s);
+		return EXIT_ENV;
+	}
 	for (unsigned i = 0; i < 1000 && !old; i++) {
 		old = i ? xasprintf("%s.damaged-%u", at, i) : xasprintf("%s.damaged", at);
 		if (access(old, F_OK) == 0)
@@ -198,6 +273,8 @@ static int put_in_place(struct recover *r, const char *dir)
 		store_close(s);
 		return EXIT_PART;
 	}
+	if ((e = set_made(at, false)) < 0)
+		log_debug_errno(e, "%s/" MADE, at);
 	/* One that is lost is only asked for at the remote again. */
 	move_over(old, at, MIRROR_DIR);
 	store_close(s);
@@ -298,6 +375,8 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 	progress_done(take_ptr(x->progress));
 	if (e == 0)
 		e = check(half);
+	if (e == 0)
+		e = set_made(half, true);
 	/* What has the name is whole. */
 	if (e == 0 && renameat2(AT_FDCWD, half, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
 		e = -errno;
@@ -343,17 +422,26 @@ int cmd_repair(struct recover *r, const struct args *a)
 	};
 	autofree char *dir = NULL;
 	bool there;
-	int rc = place(r, a, &dir, &there);
+	int rc;
 
-	if (rc)
+	take_back(r);
+	if ((rc = place(r, a, &dir, &there)))
 		return rc;
 	if (a->on[P_SWITCH] && store_writer(r->store_path, NULL) == 1) {
 		log_error("%s: is in use: stop " SNAPD " first (" SNAPD " --workspace DIR --stop), or leave --switch out", r->store_path);
 		return EXIT_ENV;
 	}
-	if (there)
-		return check(dir) == 0 && (rc = confirm(a->on[P_YES])) == 0 ? put_in_place(r, dir) : rc ? rc : EXIT_ENV;
 	interrupt_catch();
+	if (a->on[P_SWITCH] && !a->n && is_whole(r->store_path)) {
+		log_info("%s: is whole (" RECOVER " verify --all): there is nothing to repair", r->store_path);
+		return EXIT_DONE;
+	}
+	if (there && (rc = check(dir)) != 0) {
+		log_error("%s: is not right itself; remove it, and another one is made", dir);
+		return EXIT_ENV;
+	}
+	if (there)
+		return (rc = confirm(a->on[P_YES])) ? rc : put_in_place(r, dir);
 	x.root = open(r->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = salvage(&x, dir, &v);
 	auto_close_(&x.root);

@@ -33,6 +33,7 @@ struct one {			/* a store */
 	int state;		/* of the workspace: 1 there, 0 gone, negative: not known */
 	int error;		/* it cannot be opened */
 	bool running;
+	bool aside;		/* not where its workspace would find it */
 };
 
 struct all {
@@ -63,6 +64,15 @@ static int newest(struct store *s, int64_t *ret)
 	return e == -ENOENT ? 0 : e;
 }
 
+/* Is it the one that its workspace finds? What a repair put aside is not, and a copy. */
+static bool is_found(const struct one *x, const char *store_dir)
+{
+	autoput(buf_release) struct buf place = BUF_INIT;
+
+	return !x->workspace.len || *x->workspace.data != '/' ||
+	       config_store_place(x->workspace.data, store_dir, &place) < 0 || !strcmp(place.data, x->dir);
+}
+
 static void look(struct one *x)
 {
 	autoput(close_store) struct store *s = NULL;
@@ -85,7 +95,7 @@ static int by_last(const void *pa, const void *pb)
 					: strcmp(a->dir, b->dir);
 }
 
-static int load(const char *parent, struct all *a)
+static int load(const char *parent, const char *store_dir, struct all *a)
 {
 	autoclosedir DIR *d = opendir(parent);
 	struct dirent *e;
@@ -93,16 +103,21 @@ static int load(const char *parent, struct all *a)
 	if (!d)
 		return errno == ENOENT ? 0 : -errno;
 	while ((errno = 0, e = readdir(d))) {
-		struct one *x;
 		autofree char *dir = xasprintf("%s/%s", parent, e->d_name);
+		struct one *x;
+		int r;
 		autoput(buf_release) struct buf workspace = BUF_INIT;
 
-		if (*e->d_name == '.' || stores_workspace(dir, &workspace) < 0)
+		if (*e->d_name == '.')
+			continue;
+		r = stores_workspace(dir, &workspace);
+		if (r < 0 && r != -EACCES && r != -EIO)
 			continue;
 		a->x = xgrow(a->x, a->n, &a->cap, sizeof(*a->x));
 		x = &a->x[a->n++];
 		*x = (struct one){ .dir = take_ptr(dir), .workspace = workspace };
 		workspace = (struct buf)BUF_INIT;
+		x->aside = !is_found(x, store_dir);
 		look(x);
 	}
 	if (errno)
@@ -160,6 +175,10 @@ static void print_text(const struct one *x)
 		printf("  (gone)");
 	else if (x->running)
 		printf("  (running)");
+	if (x->aside) {
+		printf("  in ");
+		out_name(x->dir);
+	}
 	fputc('\n', stdout);
 }
 
@@ -174,7 +193,8 @@ int cmd_stores(struct recover *r, const struct args *a)
 		return context_failed(r, e, "cannot read the settings");
 	if ((rc = stores_parent(r, &parent)))
 		return rc;
-	if ((e = load(parent.data, &all)) < 0) {
+	stores_sweep(parent.data);
+	if ((e = load(parent.data, r->cfg.store_dir, &all)) < 0) {
 		log_error_errno(e, "%s", parent.data);
 		return EXIT_ENV;
 	}

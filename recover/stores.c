@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../lib/auto.h"
@@ -26,13 +27,16 @@ int stores_parent(const struct recover *r, struct buf *ret)
 
 int stores_workspace(const char *dir, struct buf *ret)
 {
-	autofree char *log = xasprintf("%s/log", dir), *name = xasprintf("%s/workspace", dir);
+	autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
 	int r;
 
 	buf_reset(ret);
-	if (access(log, F_OK) < 0)
+	if (fd < 0 || fstatat(fd, "log", &st, 0) < 0)
 		return -errno;
-	r = io_read_file(AT_FDCWD, name, 1 << 16, ret);
+	if (!store_is(fd))
+		return -ENOENT;
+	r = io_read_file(fd, "workspace", 1 << 16, ret);
 	if (ret->len)
 		ret->len = strcspn(ret->data, "\n"), ret->data[ret->len] = 0;
 	return r == -ENOENT ? buf_addstr(ret, "") : r;
@@ -65,15 +69,17 @@ int stores_find(
 
 int stores_lock(const char *dir, struct store **ret)
 {
+	autoput(buf_release) struct buf workspace = BUF_INIT;
 	pid_t pid = 0;
 	int e = store_open(dir, STORE_WRITE, NULL, ret);
 
 	if (e == -EBUSY) {
 		(void)store_writer(dir, &pid);
+		(void)stores_workspace(dir, &workspace);
 		if (pid)
 			log_error("%s: process %d (" SNAPD "?) has it; " SNAPD
-				  " --workspace DIR --stop ends it",
-				dir, (int)pid);
+				  " --workspace %s --stop ends it",
+				dir, (int)pid, workspace.len ? workspace.data : "DIR");
 		else
 			log_error("%s: is in use", dir);
 		return EXIT_ENV;

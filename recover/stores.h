@@ -13,6 +13,8 @@ int stores_workspace(const char *dir, struct buf *ret);
  * store itself. Said when it is neither; EXIT_DONE or EXIT_ENV. */
 int stores_find(
 	const struct recover *r, const char *word, struct buf *ret_dir, struct buf *ret_workspace);
+/* Takes away what drops that were killed have left in parent; it was agreed to. */
+void stores_sweep(const char *parent);
 /* Opened for writing, so that nobody else is at it; what is wrong is said. EXIT_DONE or
  * EXIT_ENV. */
 int stores_lock(const char *dir, struct store **ret);

@@ -412,6 +412,32 @@ static bool name_is(const char *name, const char *const *list)
 	return *list;
 }
 
+/* A folder that is called log may be anybody's: of a training, say. */
+static int check_log(int dirfd)
+{
+	static const char *const ours[] = { "acked", "headers", "dropped", NULL };
+	autoclosedir DIR *d = NULL;
+	struct dirent *de;
+	int fd = openat(dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return err_errno();
+	if (!(d = fdopendir(fd))) {
+		int r = err_errno();
+
+		close(fd);
+		return r;
+	}
+	while ((errno = 0, de = readdir(d))) {
+		size_t digits = strspn(de->d_name, "0123456789");
+
+		if (*de->d_name != '.' && !(digits == 8 && strncmp(de->d_name + 8, ".seg", 4) == 0) &&
+		    !name_is(de->d_name, ours) && strncmp(de->d_name, "torn", 4) != 0)
+			return -ENOTEMPTY;
+	}
+	return errno ? err_errno() : 0;
+}
+
 /* May a store be begun here? Not among what is somebody else's: -ENOTEMPTY. What a start that was
  * killed leaves is no obstacle: the log's folder comes first. */
 static int check_empty(int dirfd, bool has_log)
@@ -436,11 +462,21 @@ static int check_empty(int dirfd, bool has_log)
 		if (!name_is(de->d_name, first) && !(has_log && (name_is(de->d_name, later) ||
 		    strncmp(de->d_name, ".workspace.tmp-", 15) == 0)))
 			return -ENOTEMPTY;
-	return errno ? err_errno() : 0;
+	if (errno)
+		return err_errno();
+	return has_log ? check_log(dirfd) : 0;
 }
 
 /* A store has a log, or names its workspace where that was taken away. */
 static int check_ours(int dirfd)
+{
+	struct stat st;
+
+	return store_is(dirfd) ? 0 : check_empty(dirfd,
+		fstatat(dirfd, "log", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
+}
+
+bool store_is(int dirfd)
 {
 	static const char *const signs[] = { "log/00000001.seg", "log/acked", "log/headers" };
 	autoput(buf_release) struct buf b = BUF_INIT;
@@ -448,11 +484,8 @@ static int check_ours(int dirfd)
 
 	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++)
 		if (fstatat(dirfd, signs[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-			return 0;
-	if (io_read_file(dirfd, "workspace", 65536, &b) >= 0 && b.len && *b.data == '/')
-		return 0;
-	return check_empty(dirfd,
-		fstatat(dirfd, "log", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
+			return true;
+	return io_read_file(dirfd, "workspace", 65536, &b) >= 0 && b.len && *b.data == '/';
 }
 
 /* A store that is new: its name is to survive a power cut, whoever made the folders above it and

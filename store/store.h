@@ -53,6 +53,10 @@ int store_place(const char *workspace, const char *override, const char *parent,
  * folder's path; negative. Reads one small file. */
 int store_keeps(const char *dir, const char *workspace, struct buf *ret);
 
+/* Does the folder look like a store: has it a log of ours, or does it name the workspace that it keeps? A folder named log
+ * alone is none: a workspace may have one. */
+bool store_is(int dirfd);
+
 /* realpath(3) that also works when the last components are gone. */
 int store_canonical(const char *workspace, struct buf *ret);
 

@@ -91,4 +91,28 @@ gives 0 "drop, with what was never saved" "$bin/recover" drop --yes "$d/other"
 gives 4 "gone" "$bin/recover" --workspace "$d/other" list
 check "nothing is left" [ "$(ls -A "$d/data/holdfast" | wc -l)" = 1 ]
 gives 4 "drop what is none" "$bin/recover" drop --yes "$d/home"
+
+# A workspace with nothing but a folder that is called log is no store: it stays, its store goes.
+mkdir -p "$d/run/log"; echo loss >"$d/run/log/train"
+gives 4 "drop a folder with a log" "$bin/recover" drop --yes "$d/run"
+gives 4 "nor is it taken for one to write to" "$bin/snapd" --workspace "$d/other" --store "$d/run" --once
+"$bin/tests/tool_snap" "$d/run" x >/dev/null
+gives 0 "drop its store" "$bin/recover" drop --yes "$d/run"
+check "what was logged is there" [ "$(cat "$d/run/log/train")" = loss ]
+check "its store is not" [ "$(ls -A "$d/data/holdfast" | wc -l)" = 1 ]
+
+# One that was killed at it is finished by the next.
+"$bin/tests/tool_snap" "$d/run" x >/dev/null
+left=$(echo "$d"/data/holdfast/run-*); away=$d/data/holdfast/.${left##*/}.dropped
+cp -a "$left" "$away"; rm "$away"/log/*
+gives 0 "drop where one was killed" "$bin/recover" drop --yes "$d/run"
+cp -a "$d/data/holdfast/"moved-* "$away"; rm -r "$away/log"
+mkdir "$d/data/holdfast/.mine.dropped"; echo m >"$d/data/holdfast/.mine.dropped/m"
+gives 0 "stores" "$bin/recover" stores
+says "... says that it finished it" "$d/err" 'what was left'
+check "... and only that" [ "$(ls -A "$d/data/holdfast" | grep -c '^\.')" = 1 -a -e "$d/data/holdfast/.mine.dropped/m" ]
+rm -r "$d/data/holdfast/.mine.dropped"
+cp -a "$d/data/holdfast/"moved-* "$d/data/holdfast/copy"
+gives 0 "stores with a copy of one" "$bin/recover" stores
+says "... says which is which" "$d/out" "moved  in .*/copy"
 exit $bad

@@ -70,8 +70,12 @@ says '... and says how' "$d/err" '--yes'
 check 'nothing was switched, the new one is there' test -d "$s.repaired/log" -a ! -e "$s.damaged"
 gives 4 'not over it' recover repair
 printf '%040d\n' 7 >"$s/imported"
+# A switch that was killed between its two steps: the new one has the name that is for the old one.
+mv "$s.repaired" "$s.damaged"
 gives 0 'switch, with the one that is there' recover repair --switch --yes
+says '... the one with the wrong name is known for what it is' "$d/err" 'is what an earlier repair made'
 says '... no need to make it again' "$d/err" 'made by an earlier repair'
+check '... and what is damaged is called so' sh -c '! "$1" --workspace "$2" --store "$3.damaged" verify --all >/dev/null 2>&1 && [ ! -e "$3.damaged/repaired" ] && [ ! -e "$3/repaired" ]' - "$bin/recover" "$w" "$s"
 check 'what was imported is known to the new one' cmp -s "$s/imported" "$s.damaged/imported"
 check 'the old one is kept' test -d "$s.damaged/log"
 gives 0 'the new one is in its place' recover verify --all
@@ -80,6 +84,9 @@ check '... no damage' sh -c '! grep -q damage "$1"' - "$d/err"
 echo four >"$w/src/a"; snap fourth interval 1700001800 >/dev/null
 gives 0 'it goes on' recover cat @:src/a
 check '... on top' sh -c '"$1" --workspace "$2" list -n1 | grep -q fourth' - "$bin/recover" "$w"
+gives 0 'repair --switch of what is whole' recover repair --switch --yes
+says '... says so' "$d/err" 'nothing to repair'
+check '... and makes no other one' test ! -e "$s.damaged-1" -a ! -e "$s.repaired"
 # One that was killed is begun anew; what is not ours is left alone.
 mkdir -p "$s.repaired.unfinished/log"; : >"$s.repaired.unfinished/log/00000001.seg"
 gives 0 'repair after one that was killed' recover repair
@@ -94,6 +101,11 @@ rm -r "$s.repaired.unfinished"
 gives 0 'a slash behind the name' recover repair "$d/slash/"
 check '... is none in it' test -d "$d/slash/log"
 cp -r "$d/copy" "$s.repaired"
+python3 -c '
+import sys
+f = open(sys.argv[1], "r+b"); f.seek(1000); c = f.read(1); f.seek(1000); f.write(bytes([c[0] ^ 1]))' "$s/log/00000001.seg"
+"$bin/recover" --workspace "$w" repair --switch --yes >/dev/null 2>"$d/err"
+says 'an old one is no hindrance' "$d/err" 'is the new store'
 gives 0 'an old one that never took its place is no hindrance' recover repair --switch --yes
 check '... and stays' test -d "$s.repaired/log" -a ! -e "$s.repaired-1"
 rm -rf "$s.repaired"
