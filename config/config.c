@@ -14,6 +14,7 @@
 #include "lib/auto.h"
 #include "lib/err.h"
 #include "lib/gitlib.h"
+#include "lib/gitspare.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/text.h"
@@ -189,13 +190,14 @@ static int parse(const char *path, git_config_foreach_cb cb, void *arg)
 	if (gitlib_init() < 0)
 		return -ENOMEM;
 	git_error_clear();
+	(void)gitspare_wanted();
 	r = git_config_new(&g);
 	if (r == 0)
 		r = git_config_add_file_ondisk(g, path, GIT_CONFIG_LEVEL_APP, NULL, 0);
 	if (r == 0 && cb)
 		r = git_config_foreach(g, cb, arg);
 	git_config_free(g);
-	return r;
+	return gitspare_wanted() ? -ENOMEM : r;
 }
 
 static int parse_text(const char *p, size_t n, git_config_foreach_cb cb, void *arg)
@@ -297,9 +299,12 @@ static bool is_ours(int r)
 static int open_file(const struct reading *f)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (f->trusted ? 0 : O_NOFOLLOW);
-	autoclose int fd = open(f->path, flags);
+	autoclose int fd = -1;
 	struct stat st;
 
+	do
+		fd = open(f->path, flags);
+	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
@@ -328,7 +333,7 @@ static int read_file(struct config *c, const char *path, bool trusted, bool must
 	else if (r >= 0 && f.text.len)
 		r = read_parsed(&f);
 	buf_release(&f.text);
-	if (is_ours(r))
+	if (is_ours(r) || (trusted && r == -EIO))
 		return r;
 	return r < 0 ? -EINVAL : 0;
 }

@@ -7,7 +7,7 @@
  * moves the store, or decides what is pruned) are refused there, and include.path is never followed
  * in it. An unknown key or a bad value is reported as `FILE:LINE: KEY: why; using DEFAULT` through
  * report (and counted in *ret->n_problems); an unreadable or broken file is an error: -EINVAL, with
- * the line.
+ * the line; -EIO where the disk would not give the user's own.
  *
  * Each key is one row of config_keys[] (config.c): name, type, where in the
  * struct, default, unit, what it is for. config/holdfast.conf documents every

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "gitspare.h"
+
 static bool without_tls;
 
 /* libgit2 finds this before Mbed TLS's own of the same name (x509_crt.h): programs come first in
@@ -26,12 +28,19 @@ int mbedtls_x509_crt_parse_file(void *chain, const char *path)
 	return real.object ? real.call(chain, path) : FILE_IO_ERROR;
 }
 
+int gitlib_init_tls(void)
+{
+	int r = gitspare_use();
+
+	return r < 0 ? r : git_libgit2_init();
+}
+
 int gitlib_init(void)
 {
 	int r;
 
 	without_tls = true;
-	r = git_libgit2_init();
+	r = gitlib_init_tls();
 	without_tls = false;
 	return r;
 }

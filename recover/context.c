@@ -165,7 +165,7 @@ static int load_config(struct recover *r, const char *workspace, struct strs *sa
 
 	config_release(&r->cfg);
 	e = config_load(&r->cfg, workspace, say_once, said);
-	if (e < 0 && e != -EINVAL) {
+	if (e < 0 && e != -EINVAL && e != -EIO) {
 		log_error_errno(e, "cannot read the settings");
 		return EXIT_ENV;
 	}

@@ -12,6 +12,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/gitlib.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
@@ -463,7 +464,7 @@ int from_fetch(struct recover *r, const char *url, char **ret_store)
 	int rc, e;
 
 	interrupt_catch();
-	git_libgit2_init();
+	gitlib_init_tls();
 	if ((rc = place(&f, url)) || (rc = choose(&f)) || (rc = open_git(&f)))
 		return rc;
 	spec = xasprintf("+%s:refs/heads/main", f.ref);
