@@ -48,6 +48,7 @@ struct exporting {
 	struct progress *progress;
 	git_oid newest;
 	bool fresh;		/* nothing was exported there before */
+	bool alone;		/* nobody else exports there now */
 };
 
 static void set_release(struct set *s)
@@ -290,6 +291,8 @@ static int pack_all(struct exporting *x, const char *dir)
 	autoclose int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int e;
 
+	if (dirfd >= 0 && x->alone)
+		pack_sweep(dirfd);
 	if (!x->n)
 		return EXIT_DONE;
 	progress_set_total(x->progress, x->n);
@@ -406,10 +409,11 @@ static int set_refs(struct recover *r, struct exporting *x)
 	return store_marks(r->store, add_tag, &t);
 }
 
-static int alone(const char *dir, int *ret_fd)
+static int alone(const char *dir, int *ret_fd, bool *ret)
 {
 	*ret_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+	*ret = *ret_fd >= 0 && flock(*ret_fd, LOCK_EX | LOCK_NB) == 0;
+	if (*ret || *ret_fd < 0 || errno != EWOULDBLOCK)
 		return EXIT_DONE;	/* a file system without: then not */
 	log_error("%s: another export is at work on it", dir);
 	return EXIT_ENV;
@@ -434,7 +438,7 @@ int cmd_export(struct recover *r, const struct args *a)
 	/* an export is worth its fsync, and that every object is what its id says */
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 1);
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-	if ((rc = exported_open(a->arg[0], r->workspace, x.odb, &x.to, &x.fresh)) || (rc = alone(a->arg[0], &lock)))
+	if ((rc = exported_open(a->arg[0], r->workspace, x.odb, &x.to, &x.fresh)) || (rc = alone(a->arg[0], &lock, &x.alone)))
 		return rc;
 	(void)progress_new("exporting", "objects", 0, r->quiet, &x.progress);
 	if ((e = gather(&x)) < 0)

@@ -308,6 +308,7 @@ static int pack_all(struct stage *st, git_odb *other, const char *git_dir)
 
 	if (dirfd < 0)
 		return -errno;
+	pack_sweep(dirfd);	/* one at a time: mirror.h */
 	if (!st->n)
 		return 0;
 	if (st->n > UINT32_MAX / 2 || (r = pack_begin(dirfd, (uint32_t)st->n, &p)) < 0)

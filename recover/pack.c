@@ -1,11 +1,15 @@
 #include "pack.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <openssl/evp.h>
 #include <zlib.h>
@@ -15,7 +19,8 @@
 #include "../lib/io.h"
 #include "xalloc.h"
 
-enum { OUT = 1 << 16 };
+#define TEMPORARY "tmp_pack_"
+enum { OUT = 1 << 16, HEX = 16, OLD_S = 86400 };
 
 struct row {
 	git_oid id;
@@ -59,6 +64,47 @@ static void be32(unsigned char *p, uint32_t v)
 	p[3] = (unsigned char)v;
 }
 
+/* Ours: git's own have six characters behind it. */
+static bool is_temporary(const char *name)
+{
+	const char *hex = name + strlen(TEMPORARY);
+
+	if (!strncmp(name, TEMPORARY, strlen(TEMPORARY)))
+		return strspn(hex, "0123456789abcdef") == HEX && !hex[HEX];
+	return !strncmp(name, ".pack-", 6) && strstr(name, ".tmp-");
+}
+
+/* A pack without its index, which came second. Of an old one only: git, too, may be between the two. */
+static bool is_half(int dirfd, const char *name)
+{
+	char idx[NAME_MAX + 1];
+	size_t n = strlen(name);
+	struct stat st;
+
+	if (n < 10 || n >= sizeof(idx) || strncmp(name, "pack-", 5) != 0 || strcmp(name + n - 5, ".pack") != 0)
+		return false;
+	(void)snprintf(idx, sizeof(idx), "%.*s.idx", (int)(n - 5), name);
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime + OLD_S < time(NULL) &&
+	       faccessat(dirfd, idx, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+void pack_sweep(int dirfd)
+{
+	autoclosedir DIR *d = NULL;
+	struct dirent *e;
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (!(d = fdopendir(fd))) {
+		(void)close(fd);
+		return;
+	}
+	while ((e = readdir(d)))
+		if (is_temporary(e->d_name) || is_half(dirfd, e->d_name))
+			(void)unlinkat(dirfd, e->d_name, 0);
+}
+
 int pack_begin(int dirfd, uint32_t objects, struct pack **ret)
 {
 	struct pack *p = xcalloc(1, sizeof(*p));
@@ -69,7 +115,7 @@ int pack_begin(int dirfd, uint32_t objects, struct pack **ret)
 	p->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
 	p->want = objects;
 	io_random_hex(hex);
-	snprintf(p->tmp, sizeof(p->tmp), "tmp_pack_%s", hex);	/* git gc sweeps these */
+	snprintf(p->tmp, sizeof(p->tmp), TEMPORARY "%s", hex);	/* git gc sweeps these */
 	p->fd = openat(
 		p->dirfd, p->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
 	if (p->fd < 0) {

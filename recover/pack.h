@@ -16,6 +16,8 @@
 
 struct pack;
 
+/* Removes what such packs left in dirfd whose writer was killed. Only for who knows that no other one is at work there. */
+void pack_sweep(int dirfd);
 /* A temporary in dirfd, DIR/objects/pack; dirfd stays the caller's. */
 int pack_begin(int dirfd, uint32_t objects, struct pack **ret);
 /* An id may come once only. */

@@ -96,5 +96,11 @@ check '... no mark left' test ! -e "$d/half.git/holdfast-unfinished"
 : >"$d/half.git/refs/heads/main.lock"; : >"$d/half.git/config.lock"
 gives 0 'an export where a killed one left its locks' recover export -q "$d/half.git"
 check '... whole' git -C "$d/half.git" fsck --full --strict
+# Killed while it wrote: what is left of it goes with the next one; what may be git's own stays.
+: >"$d/half.git/objects/pack/tmp_pack_0123456789abcdef"; : >"$d/half.git/objects/pack/tmp_pack_Ab3dEf"; : >"$d/half.git/objects/pack/.pack-1.idx.tmp-12345678"
+: >"$d/half.git/objects/pack/pack-1.pack"; touch -d '2 days ago' "$d/half.git/objects/pack/pack-1.pack"; : >"$d/half.git/objects/pack/pack-2.pack"
+gives 0 'an export where a killed one left its pack' recover export -q "$d/half.git"
+check '... that is gone' test "$(ls -A "$d/half.git/objects/pack" | grep -c 'tmp\|pack-[12]\.')" = 2 -a -e "$d/half.git/objects/pack/tmp_pack_Ab3dEf" -a -e "$d/half.git/objects/pack/pack-2.pack"
+rm -f "$d/half.git/objects/pack/tmp_pack_Ab3dEf" "$d/half.git/objects/pack/pack-2.pack"
 check '... no lock left' test ! -e "$d/half.git/refs/heads/main.lock" -a ! -e "$d/half.git/config.lock"
 exit $bad
