@@ -12,6 +12,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/text.h"
 #include "../store/mirrored.h"
@@ -78,6 +79,7 @@ static int add_safe(struct buf *b, const char *s)
 
 int mirror_name(const struct recover *r, struct buf *ret)
 {
+	autoput(buf_release) struct buf who = BUF_INIT, machine = BUF_INIT;
 	char host[HOST_NAME_MAX + 1] = "", hex[13];
 	const char *name = strrchr(r->workspace, '/');
 	struct oid id;
@@ -87,8 +89,12 @@ int mirror_name(const struct recover *r, struct buf *ret)
 	if ((e = add_safe(ret, host)) < 0 || (e = buf_addch(ret, '/')) < 0 ||
 		(e = add_safe(ret, name ? name + 1 : r->workspace)) < 0)
 		return e;
-	/* Two workspaces may have one name. */
-	store_hash("blob", r->workspace, strlen(r->workspace), &id);
+	/* Two workspaces may have one name, and two machines: many are called as they were installed. */
+	if (io_read_file(AT_FDCWD, "/etc/machine-id", 64, &machine) < 0)
+		buf_reset(&machine);
+	if (buf_printf(&who, "holdfast mirror %s\n%s", r->workspace, machine.len ? machine.data : "") < 0)
+		return -ENOMEM;
+	store_hash("blob", who.data, who.len, &id);
 	text_hex(id.b, 6, hex);
 	return buf_printf(ret, "-%s", hex);
 }
@@ -108,8 +114,9 @@ static int ask(struct mirror *m, git_oid *ret)
 	return out.len >= 40 && git_oid_fromstrn(ret, out.data, 40) == 0;
 }
 
-/* The snapshot that a commit at the remote is, or the last one before it, if that was thinned out since. */
-static int find_seq(struct mirror *m, git_repository *repo, const git_oid *id, uint64_t *ret)
+/* The snapshot that a commit at the remote is, or the last one before it, if that was thinned out since. moved: we know what we
+ * pushed, and this is not it: -EXDEV if it is none of this store. */
+static int find_seq(struct mirror *m, git_repository *repo, const git_oid *id, bool moved, uint64_t *ret)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	git_commit *c = NULL;
@@ -128,7 +135,7 @@ static int find_seq(struct mirror *m, git_repository *repo, const git_oid *id, u
 	if (strcmp(git_commit_author(c)->email, "holdfast@localhost") != 0)
 		r = -EEXIST;
 	else if ((r = store_by_prefix(m->r->store, hex, &sn)) == -ENOENT)
-		r = store_at_time(m->r->store, (git_commit_time(c) + 1) * SECOND - 1, &sn);
+		r = moved ? -EXDEV : store_at_time(m->r->store, (git_commit_time(c) + 1) * SECOND - 1, &sn);
 	*ret = r == 0 ? sn.seq : 0;
 	git_commit_free(c);
 	return r == -ENOENT ? 0 : r;	/* all we have is later */
@@ -147,6 +154,9 @@ static int fetch_tip(struct mirror *m)
 /* We do not know how far the remote is, or it is elsewhere: begin from what it has. */
 static int begin_again(struct mirror *m)
 {
+	const struct mirrored had = m->now;
+	char hex[41] = "";
+	bool moved;
 	git_oid tip;
 	int r;
 
@@ -159,6 +169,8 @@ static int begin_again(struct mirror *m)
 		return r == -EINTR ? r : 1;
 	if (r == 0)
 		return 0;
+	(void)git_oid_tostr(hex, sizeof(hex), &tip);
+	moved = had.at[0] && strcmp(hex, had.at) != 0 && strcmp(hex, had.commit) != 0;
 	stage_close(take_ptr(m->stage));
 	if ((r = fetch_tip(m)))
 		return r;
@@ -169,11 +181,20 @@ static int begin_again(struct mirror *m)
 
 		r = err_from_git(git_repository_open_bare(&repo, m->git));
 		if (r == 0)
-			r = find_seq(m, repo, &tip, &m->now.seq);
+			r = find_seq(m, repo, &tip, moved, &m->now.seq);
 		git_repository_free(repo);
 	}
 	if (r == -EEXIST)
 		return fail(m, "what is there was not made by us; choose another mirror.url");
+	if (r == -EXDEV) {	/* what we know stays known: else the next one would go on behind it */
+		autofree char *text = xasprintf("what is there was not pushed from here (by another store of this name?); to go on behind it"
+			" remove %s/" MIRROR_DIR, store_dir(m->r->store));
+
+		(void)strcpy(m->now.at, had.at);
+		(void)strcpy(m->now.commit, had.commit);
+		m->now.seq = m->now.pushed = had.pushed;
+		return fail(m, text);
+	}
 	if (r < 0)
 		return fail_errno(m, m->git, r);
 	m->now.pushed = m->now.seq;
@@ -279,7 +300,7 @@ static int prepare(struct mirror *m)
 	int r = -ENOENT;
 
 	if (strcmp(m->now.url, m->url) != 0 || strcmp(m->now.ref, m->ref) != 0)
-		m->now.commit[0] = 0;
+		m->now.commit[0] = m->now.at[0] = 0;
 	free(m->now.url);
 	free(m->now.ref);
 	m->now.url = xstrdup(m->url);

@@ -82,19 +82,34 @@ check 'the tree is the store'"'"'s own' test "$(git -C "$remote" rev-parse "$ref
 gives 0 'from there again' from list
 check '... what is new, too' test "$(wc -l <"$d/out")" = 4
 
+# Two stores of one name, a copy of the other: whoever finds what he did not push does not go on behind it.
+two() { HOLDFAST_STORE=$d/store2 "$@"; }
+cp -a "$s" "$d/store2"
+echo other >"$w/src/a.py"; two snap other interval 1700001900 >/dev/null; gives 0 'push from a copy' two recover mirror
+echo five >"$w/src/a.py"; snap fifth interval 1700001910 >/dev/null
+gives 4 'push from the first' recover mirror
+says '... says what is wrong' "$d/err" 'not pushed from here'
+gives 4 'again' recover mirror
+gives 1 'status' recover mirror --status
+says '... how far it is' "$d/out" '1 snapshot behind'
+check 'what is there is the other' test "$(git -C "$remote" show "$ref:src/a.py")" = other
+rm -rf "$s/mirror"
+gives 0 'told to go on' recover mirror
+check '... it does' test "$(git -C "$remote" log --format=%s "$ref" | tr '\n' ,)" = "interval: fifth,interval: other,interval: fourth,interval: third,interval: second,manual: first,"
+
 # Thinned here, it stays there, and what follows fits.
 printf '[prune]\n\tgrace = 0\n\tall = 1s\n\ttenMinutes = 1s\n\thourly = 1s\n\tdaily = 1s\n\tweekly = 1s\n[mirror]\n\turl = %s\n' "$remote" >"$HOLDFAST_CONFIG"
 gives 0 'prune' recover prune
 check '... one is left here' test "$(recover list --json | wc -l)" = 1
-config; echo five >"$w/src/a.py"; snap fifth interval 1700002400 >/dev/null
+config; echo fifth >"$w/src/a.py"; snap fifth interval 1700002400 >/dev/null
 gives 0 'push after it' recover mirror
-check 'all are there' test "$(git -C "$remote" log --format=%s "$ref" | wc -l)" = 5
+check 'all are there' test "$(git -C "$remote" log --format=%s "$ref" | wc -l)" = 7
 check 'git finds nothing wrong' git -C "$remote" fsck --full --strict
 
 # We forget, the remote is lost, somebody else writes there.
 rm -rf "$s/mirror"; echo six >"$w/src/a.py"; snap sixth interval 1700003000 >/dev/null
 gives 0 'push without a memory' recover mirror
-check '... goes on from what is there' test "$(git -C "$remote" log --format=%s "$ref" | wc -l)" = 6
+check '... goes on from what is there' test "$(git -C "$remote" log --format=%s "$ref" | wc -l)" = 8
 rm -rf "$remote"; echo seven >"$w/src/a.py"; snap seventh interval 1700003600 >/dev/null
 gives 4 'a remote that is gone' recover mirror
 says '... says so' "$d/err" 'nothing is lost'
