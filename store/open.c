@@ -686,6 +686,20 @@ not_ready:
 	return r;
 }
 
+/* SQLite says of a file that it could not make beside its own no more than that. */
+static int why_not(struct store *s, int r)
+{
+	autoclose int fd = -1;
+
+	if (r != -EACCES)
+		return r;
+	fd = openat(s->dirfd, ".probe", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return errno == ENOSPC || errno == EDQUOT ? -ENOSPC : r;
+	(void)unlinkat(s->dirfd, ".probe", 0);
+	return r;
+}
+
 static int store_open_in(struct store *s, enum store_mode mode)
 {
 	int r = open_folders(s, mode == STORE_WRITE);
@@ -698,11 +712,11 @@ static int store_open_in(struct store *s, enum store_mode mode)
 		s->write = true;
 		r = name_workspace(s, s->opt.workspace);
 		if (r == 0)
-			r = store_writer_ready(s);
+			r = why_not(s, store_writer_ready(s));
 		/* On a full disk: whoever writes will prune first. */
 		if (r == -ENOSPC && store_reserve_release(s) &&
 		    (r = name_workspace(s, s->opt.workspace)) == 0)
-			r = store_writer_ready(s);
+			r = why_not(s, store_writer_ready(s));
 		return r;
 	}
 	if ((r = read_workspace(s)) < 0 || (r = learn_id(s)) < 0)
