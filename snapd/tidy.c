@@ -18,32 +18,89 @@ enum {
 	LEAST = 256 << 10,		/* bytes that were never tidied: with less it is not begun */
 	NEXT_MS = 1000,			/* between two segments */
 	PATIENCE_MAX = 32,
+	STEP_MS = 20,			/* of reading what was made, */
+	PAUSE_MS = 60,			/* then of rest */
 };
 
 struct tidying {
 	struct loop_timer *timer;
 	struct helper helper;
 	uint64_t patience;	/* so many times tidy.after: doubles each time when it was ended early */
+	struct tidy_take *take;	/* what was made is read */
+	struct loop_timer *step;
 };
 
 static void arm(struct workspace *w, uint64_t ms);
+static void step_later(struct workspace *w, uint64_t ms);
+
+static void say(struct workspace *w, const struct tidied *d)
+{
+	char before[16], after[16];
+
+	log_info("%s: tidied: %s are %s now", w->path, text_size(d->before, before), text_size(d->after, after));
+}
 
 int tidy_take(struct workspace *w, struct tidied *ret)
 {
-	char before[16], after[16];
 	int r = w->prune || daemon_is_busy(w->daemon) ? -EBUSY : store_tidy_take(w->store, ret);
 
 	if (r == 1)
-		log_info("%s: tidied: %s are %s now", w->path, text_size(ret->before, before),
-			text_size(ret->after, after));
+		say(w, ret);
 	return r;
+}
+
+static void take_ended(struct workspace *w, int r)
+{
+	if (r == 1)
+		arm(w, NEXT_MS);
+	else if (r < 0 && r != -EBUSY)
+		(void)log_warn_errno(r, "%s: cannot be tidied", store_dir(w->store));
+}
+
+/* A step of it; when all of it was read, and nobody has done anything for a moment, it goes into its place. */
+static void on_step(struct loop *l, void *arg)
+{
+	struct workspace *w = arg;
+	struct tidying *t = w->tidying;
+	uint64_t last = w->last_event_ms > w->last_take_ms ? w->last_event_ms : w->last_take_ms;
+	struct tidied done;
+	int r;
+
+	t->step = NULL;
+	if (w->stopping || !t->take)
+		return;
+	if (daemon_is_busy(w->daemon) || w->prune || loop_now_ms(l) < last + NEXT_MS) {
+		step_later(w, NEXT_MS);
+		return;
+	}
+	if ((r = store_take_step(t->take, STEP_MS)) == 1) {
+		step_later(w, PAUSE_MS);
+		return;
+	}
+	if (r == 0) {
+		r = store_take_finish(take_ptr(t->take), &done);
+		if (r == 1)
+			say(w, &done);
+	} else {
+		store_take_drop(take_ptr(t->take));
+	}
+	take_ended(w, r);
+}
+
+static void step_later(struct workspace *w, uint64_t ms)
+{
+	struct tidying *t = w->tidying;
+
+	if (!t->step && loop_add_timer(w->loop, ms, on_step, w, &t->step) < 0) {
+		(void)log_oom();
+		store_take_drop(take_ptr(t->take));
+	}
 }
 
 static void on_end(struct loop *l, int fd, uint32_t events, void *arg)
 {
 	struct workspace *w = arg;
 	struct tidying *t = w->tidying;
-	struct tidied done;
 	int status = 0, r;
 
 	(void)fd, (void)events;
@@ -58,10 +115,11 @@ static void on_end(struct loop *l, int fd, uint32_t events, void *arg)
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_DONE)
 		return;		/* nothing to do, or not to be done now: after the next snapshot */
 	t->patience = 1;
-	if ((r = tidy_take(w, &done)) == 1)
-		arm(w, NEXT_MS);
-	else if (r < 0 && r != -EBUSY)
-		(void)log_warn_errno(r, "%s: cannot be tidied", store_dir(w->store));
+	store_take_drop(take_ptr(t->take));
+	if ((r = store_take_begin(w->store, &t->take)) == 1)
+		step_later(w, 0);
+	else
+		take_ended(w, r);
 }
 
 /* Is there something to gain, and room for it? */
@@ -96,7 +154,7 @@ static void on_timer(struct loop *l, void *arg)
 	uint64_t now = loop_now_ms(l), wait = w->cfg.tidy_after_ms, last = w->last_take_ms;
 
 	w->tidying->timer = NULL;
-	if (w->stopping || !wait || w->tidying->helper.pid)
+	if (w->stopping || !wait || w->tidying->helper.pid || w->tidying->take)
 		return;
 	wait *= w->tidying->patience;
 	last = w->last_event_ms > last ? w->last_event_ms : last;
@@ -145,6 +203,8 @@ void tidy_stop(struct workspace *w)
 	if (!t)
 		return;
 	loop_del_timer(w->loop, t->timer);
+	loop_del_timer(w->loop, t->step);
+	store_take_drop(take_ptr(t->take));
 	if (t->helper.pid) {
 		tidy_yield(w);
 		helper_leave(w->loop, &t->helper);

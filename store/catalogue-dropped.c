@@ -120,6 +120,14 @@ int cat_set_gen(struct catalogue *c, uint64_t gen)
 	return run3(c, "INSERT OR REPLACE INTO segment VALUES(0, ?)", (int64_t)gen, 0, 0);
 }
 
+int cat_forget_rest(struct catalogue *c, uint32_t no)
+{
+	int64_t lo = (int64_t)loc_make(no, 0, 0), hi = (int64_t)loc_make(no + 1, 0, 0);
+	int r = run3(c, "DELETE FROM collide WHERE loc>=? AND loc<?", lo, hi, 0);
+
+	return r < 0 ? r : run3(c, "DELETE FROM dropped WHERE loc>=? AND loc<?", lo, hi, 0);
+}
+
 int cat_forget_segment(struct catalogue *c, uint32_t no)
 {
 	int64_t lo = (int64_t)loc_make(no, 0, 0), hi = (int64_t)loc_make(no + 1, 0, 0);
@@ -127,12 +135,8 @@ int cat_forget_segment(struct catalogue *c, uint32_t no)
 
 	if (r == 0)
 		r = run3(c, "DELETE FROM recent WHERE loc>=? AND loc<?", lo, hi, 0);
-	if (r == 0)
-		r = run3(c, "DELETE FROM collide WHERE loc>=? AND loc<?", lo, hi, 0);
-	if (r == 0)
-		r = run3(c, "DELETE FROM dropped WHERE loc>=? AND loc<?", lo, hi, 0);
 	c->n_recent = -1;
-	return r;
+	return r < 0 ? r : cat_forget_rest(c, no);
 }
 
 /* ---- snapshots ---- */

@@ -217,10 +217,13 @@ static int add_direct(struct store *s, struct catalogue *c, const struct new_obj
 	return add_collision(c, &o->id, o->loc);
 }
 
+/* Of several copies the one that was written last comes last, and stays. */
 static int object_cmp(const void *pa, const void *pb)
 {
-	return memcmp(
-		((const struct new_object *)pa)->id.b, ((const struct new_object *)pb)->id.b, 20);
+	const struct new_object *a = pa, *b = pb;
+	int r = memcmp(a->id.b, b->id.b, 20);
+
+	return r ? r : a->loc < b->loc ? -1 : a->loc > b->loc;
 }
 
 int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n)
@@ -237,4 +240,66 @@ int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = many ? add_direct(s, c, &o[i]) : add_recent(s, c, &o[i]);
 	return r;
+}
+
+#define MOVE_ROWS 64
+#define ROW4_ "(?,?),(?,?),(?,?),(?,?),"
+#define ROW16_ ROW4_ ROW4_ ROW4_ ROW4_
+
+/* So many at once cost half of what they cost one by one. 1: all are right now; 0: of some the row is another's. */
+static int move_many(struct catalogue *c, const struct new_object *o)
+{
+	sqlite3_stmt *st = cat_stmt(c, CS_OBJ_MOVE,
+		"INSERT INTO object VALUES " ROW16_ ROW16_ ROW16_ ROW4_ ROW4_ ROW4_ "(?,?),(?,?),(?,?),(?,?)"
+		" ON CONFLICT(key) DO UPDATE SET loc=excluded.loc WHERE loc>>44=excluded.loc>>44");
+	int r;
+
+	if (!st)
+		return c->err;
+	for (int i = 0; i < MOVE_ROWS; i++) {
+		sqlite3_bind_int64(st, 2 * i + 1, oid_key(&o[i].id));
+		sqlite3_bind_int64(st, 2 * i + 2, (int64_t)o[i].loc);
+	}
+	r = cat_run(c, st);
+	return r < 0 ? r : sqlite3_changes(c->db) == MOVE_ROWS;
+}
+
+/* own: the one before has another key. What shares its key must not take that one's row. */
+static int move_one(struct store *s, struct catalogue *c, const struct new_object *o, bool own)
+{
+	int r = own ? add_pair(c, CS_OBJ_MOVE1, "UPDATE object SET loc=?2 WHERE key=?1 AND loc>>44=?2>>44",
+		oid_key(&o->id), o->loc) : 0;
+
+	return r < 0 || (own && sqlite3_changes(c->db) == 1) ? r : add_direct(s, c, o);
+}
+
+static bool has_twins(const struct new_object *o, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (oid_key(&o[i].id) == oid_key(&o[i - 1].id))
+			return true;
+	return false;
+}
+
+/* They have rows already, which point into the same segment: to change those in their order costs a part of taking
+ * them out and putting them in again. */
+int cat_move_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n)
+{
+	int r = c->n_recent < 0 ? count_recent(c) : 0;
+
+	if (r == 0 && c->n_recent)
+		r = merge_recent(s, c);
+	if (n) {
+		c->no_objects = false;
+		qsort(o, n, sizeof(*o), object_cmp);
+	}
+	for (size_t i = 0; r >= 0 && i < n;) {
+		size_t before = i > 0, k = n - i < MOVE_ROWS ? n - i : MOVE_ROWS, end = i + k;
+
+		r = k < MOVE_ROWS || has_twins(o + i - before, k + before) ? 0 : move_many(c, o + i);
+		for (; r == 0 && i < end; i++)
+			r = move_one(s, c, &o[i], !i || !has_twins(o + i - 1, 2));
+		i = end;
+	}
+	return r < 0 ? r : 0;
 }

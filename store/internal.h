@@ -380,6 +380,8 @@ void cat_rewind(struct catalogue *c, struct log_pos pos); /* the log is followed
 void cat_rollback(struct catalogue *c);
 /* Sorts o. */
 int cat_add_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n);
+/* All that a segment had, at other places of it now. Sorts o. */
+int cat_move_objects(struct store *s, struct catalogue *c, struct new_object *o, size_t n);
 int cat_add_snapshot(struct catalogue *c, const struct snap *sn, loc_t loc, uint64_t changed,
 	uint64_t added);
 int cat_add_change(struct catalogue *c, uint64_t seq, const char *path,
@@ -453,6 +455,7 @@ int cat_each_segment(struct catalogue *c, int (*fn)(uint32_t no, bool same, void
 int cat_gen(struct catalogue *c, uint64_t *ret);
 int cat_set_gen(struct catalogue *c, uint64_t gen);
 int cat_forget_segment(struct catalogue *c, uint32_t no);	/* all places in it */
+int cat_forget_rest(struct catalogue *c, uint32_t no);		/* ... but those that cat_move_objects changes */
 int cat_add_dropped(struct catalogue *c, uint64_t seq, loc_t loc, const struct oid *id);
 int cat_drop_snapshot(struct catalogue *c, uint64_t seq);	/* it becomes a dropped one */
 /* By seq; both ends excluded. *ret is malloced. */
@@ -468,7 +471,8 @@ int cat_set_path(struct catalogue *c, const char *path,
 int cat_remove_path(struct catalogue *c, const char *path, int64_t id);
 
 enum {	/* slots of cat_stmt */
-	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_OBJ_INS,
+	CS_BEGIN, CS_COMMIT, CS_ROLLBACK, CS_FIND, CS_COLLIDE, CS_OBJ, CS_OBJ2, CS_OBJ_INS, CS_OBJ_MOVE,
+	CS_OBJ_MOVE1,
 	CS_RECENT, CS_RECENT_UPD, CS_COLLIDE_INS, CS_SNAP, CS_PATH_GET, CS_PATH_INS,
 	CS_PATH_UPD, CS_VER_INS, CS_TOUCH, CS_META_GET, CS_META_SET, CS_MARK_SET, CS_MARK_DEL,
 	CS_RANGE, CS_CHILDREN, CS_VERSION_AT, CS_PATH_ROW, CS_ROW, CS_LIST, CS_MAX_

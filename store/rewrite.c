@@ -34,6 +34,8 @@ struct rewrite {
 	uint64_t tight_from;	/* what comes before it is tight already (seg_tidied) */
 	uint64_t tidied;	/* so much of the new one is */
 	bool loose;		/* and no more than that */
+	bool adopted;		/* it is whole, and only read; off and size are of it */
+	uint64_t size;
 	bool named;		/* the file is there */
 	struct place *map;
 	size_t n_map, cap_map;
@@ -716,10 +718,52 @@ static int source_end(struct rewrite *w, uint64_t *ret)
 	return 0;
 }
 
+/* What a record of the new file is to the catalogue. */
+static int take_record(struct rewrite *w, const struct head *h)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < h->n_objs; i++) {
+		autoput(snap_release) struct snap sn = { .info = { 0 } };
+		uint8_t type = head_frame(h, i)->type;
+		loc_t loc = loc_make(h->seg, h->off, i);
+		bool goes = type == OBJ_DROPPED;
+
+		if (type == OBJ_SNAPSHOT || type == OBJ_DROPPED) {
+			if ((r = snap_read(w->out, loc, &sn, NULL)) < 0)
+				break;
+			goes |= dropped_has(w->dropped, sn.info.seq);
+			r = note_snap(w, &sn, loc, goes);
+		}
+		if (r == 0 && !goes)
+			r = add_object(w, type, head_id(h, i), loc);
+	}
+	return r;
+}
+
+static int adopt_step(struct rewrite *w, uint64_t deadline_ms)
+{
+	int r = 0;
+
+	while (r == 0 && w->off < w->size) {
+		autohead struct head *h = NULL;
+
+		if (deadline_ms && now_ms() >= deadline_ms)
+			return 1;
+		if ((r = head_get(w->out, w->no, w->off, &h)) == 0 && (r = take_record(w, h)) == 0)
+			w->off = h->end;
+	}
+	return r == 0 && w->off != w->size ? -EBADMSG : r;
+}
+
 int rewrite_step(struct rewrite *w, uint64_t deadline_ms)
 {
 	uint64_t end;
-	int r = source_end(w, &end);
+	int r;
+
+	if (w->adopted)
+		return adopt_step(w, deadline_ms);
+	r = source_end(w, &end);
 
 	while (r == 0 && w->off < end) {
 		autohead struct head *h = NULL;
@@ -775,10 +819,11 @@ static int into_catalogue(struct rewrite *w, struct log_pos pos)
 	struct catalogue *c = w->s->cat;
 	int r = cat_begin(c);
 
+	/* Of what prune writes not all objects are there any more. */
 	if (r == 0)
-		r = cat_forget_segment(c, w->no);
+		r = w->adopted ? cat_forget_rest(c, w->no) : cat_forget_segment(c, w->no);
 	if (r == 0)
-		r = cat_add_objects(w->s, c, w->obj, w->n_obj);
+		r = (w->adopted ? cat_move_objects : cat_add_objects)(w->s, c, w->obj, w->n_obj);
 	for (size_t i = 0; r == 0 && i < w->n_snap; i++)
 		r = w->snap[i].dropped
 			    ? cat_add_dropped(c, w->snap[i].seq, w->snap[i].loc, &w->snap[i].id)
@@ -841,7 +886,7 @@ static int put_in_place(struct rewrite *w, struct segment *g)
 int rewrite_finish(struct rewrite *w, uint64_t *ret)
 {
 	struct segment *g = NULL;
-	int r = complete(w, &g);
+	int r = w->adopted ? seg_get(w->out, w->no, &g) : complete(w, &g);
 
 	if (r == 0)
 		r = put_in_place(w, g);
@@ -901,58 +946,28 @@ int rewrite_leave(struct rewrite *w, const char *name)
 	return r;
 }
 
-/* What a record of the new file is to the catalogue. */
-static int take_record(struct rewrite *w, const struct head *h)
-{
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < h->n_objs; i++) {
-		autoput(snap_release) struct snap sn = { .info = { 0 } };
-		uint8_t type = head_frame(h, i)->type;
-		loc_t loc = loc_make(h->seg, h->off, i);
-		bool goes = type == OBJ_DROPPED;
-
-		if (type == OBJ_SNAPSHOT || type == OBJ_DROPPED) {
-			if ((r = snap_read(w->out, loc, &sn, NULL)) < 0)
-				break;
-			goes |= dropped_has(w->dropped, sn.info.seq);
-			r = note_snap(w, &sn, loc, goes);
-		}
-		if (r == 0 && !goes)
-			r = add_object(w, type, head_id(h, i), loc);
-	}
-	return r;
-}
-
 int rewrite_adopt(struct store *s, uint32_t no, const char *name, const struct dropped *dropped,
-	uint64_t *ret)
+	struct rewrite **ret)
 {
 	struct rewrite *w = calloc(1, sizeof(*w));
 	struct segment *g;
-	uint64_t off = SEG_HEADER;
 	struct stat st;
 	int r;
 
 	if (!w)
 		return -ENOMEM;
-	*w = (struct rewrite){ .s = s, .no = no, .dropped = dropped };
+	*w = (struct rewrite){ .s = s, .no = no, .dropped = dropped, .off = SEG_HEADER, .adopted = true };
 	(void)snprintf(w->name, sizeof(w->name), "%s", name);
 	r = out_handle(w);
 	if (r == 0 && (r = seg_get_as(w->out, no, name, &g)) == 0)
 		r = fstat(g->fd, &st) < 0 ? err_errno() :
 		    g->copied || g->mended || seg_tidied(g) != (uint64_t)st.st_size ? -EBADMSG : 0;
-	while (r == 0 && off < (uint64_t)st.st_size) {
-		autohead struct head *h = NULL;
-
-		if ((r = head_get(w->out, no, off, &h)) == 0 && (r = take_record(w, h)) == 0)
-			off = h->end;
+	if (r < 0) {
+		rewrite_drop(w);
+		return r;
 	}
-	if (r == 0) {
-		w->out->end = (struct log_pos){ no, off };
-		r = put_in_place(w, g);
-	}
-	if (r == 0)
-		*ret = off;
-	rewrite_drop(w);
-	return r;
+	w->size = (uint64_t)st.st_size;
+	w->out->end = (struct log_pos){ no, w->size };
+	*ret = w;
+	return 0;
 }

@@ -29,9 +29,10 @@ void rewrite_drop(struct rewrite *w);		/* NULL is fine */
  * leaves the whole new file in log/ under this name (frees w whatever it returns)... */
 int rewrite_tight(struct store *s, uint32_t no, const struct dropped *dropped, struct rewrite **ret);
 int rewrite_leave(struct rewrite *w, const char *name);
-/* ... for a writer, in no transaction, whose segment is still the one that it was made of, to put
- * into its place. -EBADMSG: it is not whole. */
+/* ... for a writer, whose segment is still the one that it was made of when it is finished, to put into its
+ * place: begin, step (which only reads it), finish as above. The file stays unless it is finished. -EBADMSG: it
+ * is not whole. */
 int rewrite_adopt(struct store *s, uint32_t no, const char *name, const struct dropped *dropped,
-	uint64_t *ret_size);
+	struct rewrite **ret);
 
 #endif

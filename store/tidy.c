@@ -144,9 +144,12 @@ static int each_name(struct store *s, int (*fn)(struct store *s, const char *nam
 	return r == 1 ? -errno : r;
 }
 
-struct taking {
-	const struct dropped *dropped;
-	struct tidied *done;
+struct tidy_take {
+	struct store *s;
+	struct dropped dropped;
+	struct rewrite *w;
+	uint32_t no;
+	char name[96];
 };
 
 static int remove_it(struct store *s, const char *name, void *arg)
@@ -156,46 +159,141 @@ static int remove_it(struct store *s, const char *name, void *arg)
 	return 1;
 }
 
-static int take_it(struct store *s, const char *name, void *arg)
+/* Is it made of the segment as it is now? */
+static bool fits(struct store *s, const char *name, const struct dropped *d, uint32_t *ret_no)
 {
-	struct taking *t = arg;
 	char now[96];
-	uint64_t before, after;
-	uint32_t no;
-	int r;
+
+	return sscanf(name, TIDY_NAME "-%08" SCNu32 "-", ret_no) == 1 && name_of(s, *ret_no, d, now) == 0 &&
+	       strcmp(name, now) == 0;
+}
+
+static int find_one(struct store *s, const char *name, void *arg)
+{
+	struct tidy_take *t = arg;
 
 	if (strncmp(name, TIDY_NAME "-", sizeof(TIDY_NAME)) != 0)	/* somebody may be at work on it */
 		return 1;
-	if (sscanf(name, TIDY_NAME "-%08" SCNu32 "-", &no) != 1 || name_of(s, no, t->dropped, now) < 0 ||
-	    strcmp(name, now) != 0 || end_of(s, no, &before) < 0)
+	if (strlen(name) >= sizeof(t->name) || !fits(s, name, &t->dropped, &t->no))
 		return remove_it(s, name, NULL);
-	(void)strcpy(now, name);
-	r = rewrite_adopt(s, no, now, t->dropped, &after);
+	(void)strcpy(t->name, name);
+	return 2;
+}
+
+/* The writer's handle is as it should be. */
+static int ready(struct store *s)
+{
+	if (!s->write)
+		return -EROFS;
+	if (s->txn)
+		return -EBUSY;
+	if (!cat_is_there(s, s->cat))
+		s->broken = 1;
+	return s->broken ? store_writer_ready(s) : 0;
+}
+
+void store_take_drop(struct tidy_take *t)
+{
+	if (!t)
+		return;
+	rewrite_drop(t->w);
+	dropped_release(&t->dropped);
+	free(t);
+}
+
+int store_take_begin(struct store *s, struct tidy_take **ret)
+{
+	struct tidy_take *t;
+	int r = ready(s);
+
 	if (r < 0)
-		return r == -EBADMSG || r == -ENOTSUP ? remove_it(s, now, NULL) : r;
-	t->done->segments++;
-	t->done->before += before;
-	t->done->after += after;
-	return (r = store_shed_readers(s)) < 0 ? r : 1;
+		return r;
+	if (!(t = calloc(1, sizeof(*t))))
+		return -ENOMEM;
+	t->s = s;
+	r = dropped_read(s, &t->dropped);
+	/* One that cannot be used is no reason not to take the next. */
+	while (r == 0 && (r = each_name(s, find_one, t)) == 2) {
+		r = rewrite_adopt(s, t->no, t->name, &t->dropped, &t->w);
+		if (r == 0) {
+			*ret = t;
+			return 1;
+		}
+		if (r == -EBADMSG || r == -ENOTSUP) {
+			(void)remove_it(s, t->name, NULL);
+			r = 0;
+		}
+	}
+	store_take_drop(t);
+	return r;
+}
+
+int store_take_step(struct tidy_take *t, uint64_t budget_ms)
+{
+	int r = rewrite_step(t->w, budget_ms ? now_ms() + budget_ms : 0);
+
+	if (r == -EBADMSG || r == -ENOTSUP)
+		(void)remove_it(t->s, t->name, NULL);
+	return r;
+}
+
+/* Since it was begun a snapshot may have been taken, or a prune made. */
+static int fits_still(struct tidy_take *t)
+{
+	autoput(dropped_release) struct dropped d = { 0 };
+	uint32_t no;
+	int r = dropped_read(t->s, &d);
+
+	if (r == 0)
+		r = faccessat(t->s->logfd, t->name, F_OK, 0) == 0 && fits(t->s, t->name, &d, &no);
+	return r;
+}
+
+int store_take_finish(struct tidy_take *t, struct tidied *ret)
+{
+	struct store *s = t->s;
+	struct tidied done = { 1, 0, 0 };
+	int r = ready(s);
+
+	if (r == 0)
+		r = fits_still(t);
+	if (r == 0)
+		(void)remove_it(s, t->name, NULL);
+	if (r == 1 && (r = end_of(s, t->no, &done.before)) == 0 &&
+	    (r = rewrite_finish(take_ptr(t->w), &done.after)) == 0 && (r = store_shed_readers(s)) == 0) {
+		*ret = done;
+		r = 1;
+	}
+	if (r == -EBADMSG || r == -ENOTSUP)
+		(void)remove_it(s, t->name, NULL);
+	if (r < 0 && s->broken)
+		(void)store_writer_ready(s);
+	store_take_drop(t);
+	return r;
 }
 
 int store_tidy_take(struct store *s, struct tidied *ret)
 {
-	autoput(dropped_release) struct dropped d = { 0 };
 	struct tidied done = { 0 };
-	int r = !s->write ? -EROFS : s->txn ? -EBUSY : 0;
+	struct tidy_take *t;
+	int r;
 
-	if (r == 0 && !cat_is_there(s, s->cat))
-		s->broken = 1;
-	if (r == 0 && s->broken)
-		r = store_writer_ready(s);
-	if (r == 0)
-		r = dropped_read(s, &d);
-	if (r == 0)
-		r = each_name(s, take_it, &(struct taking){ &d, &done });
+	while ((r = store_take_begin(s, &t)) == 1) {
+		struct tidied one;
+
+		if ((r = store_take_step(t, 0)) == 0)
+			r = store_take_finish(t, &one);
+		else
+			store_take_drop(t);
+		if (r < 0 && r != -EBADMSG && r != -ENOTSUP)	/* those two are gone */
+			break;
+		if (r != 1)
+			continue;
+		done.segments++;
+		done.before += one.before;
+		done.after += one.after;
+	}
 	*ret = done;
-	if (r < 0 && s->broken)
-		(void)store_writer_ready(s);
 	return r < 0 ? r : done.segments > 0;
 }
 

@@ -29,6 +29,15 @@ int store_tidy_make(struct store *s, uint32_t no, int (*rest)(void *arg), void *
 /* All that was made; never between the steps of a prune. 1: something was taken, 0: nothing fits. -EBUSY: in a
  * transaction. */
 int store_tidy_take(struct store *s, struct tidied *ret);
+/* The same of one, in steps: begin (1: there is one that fits, 0: none), step until it says 0, then finish; or drop at any time,
+ * and it is there for the next. step only reads what was made, for about budget_ms (0: to the end); between steps the store may be
+ * used freely. finish, which frees t, puts it into its place if it fits still (1; else 0, and it is removed): one transaction of
+ * the catalogue, about a microsecond for each object of the segment. */
+struct tidy_take;
+int store_take_begin(struct store *s, struct tidy_take **ret);
+int store_take_step(struct tidy_take *t, uint64_t budget_ms);
+int store_take_finish(struct tidy_take *t, struct tidied *ret);
+void store_take_drop(struct tidy_take *t);	/* NULL is fine */
 /* What a make that was killed left behind. */
 void store_tidy_clean(struct store *s);
 

@@ -186,6 +186,57 @@ START_TEST(store_tidy__what_does_not_fit_any_more_is_not_taken)
 }
 END_TEST
 
+/* In steps, between which the store is used as ever. */
+START_TEST(store_tidy__taken_in_steps)
+{
+	struct store *s = begin(150);
+	struct tidy_take *t;
+	struct tidied d;
+	char path[700];
+	int r;
+
+	make();
+	ck_assert_int_eq(store_take_begin(s, &t), 1);
+	while ((r = store_take_step(t, 1)) == 1)
+		check_all(s);
+	ck_assert_int_eq(r, 0);
+	check_all(s);
+	/* Put aside, it is there for the next. */
+	store_take_drop(t);
+	ck_assert_int_eq(made(path), 1);
+	ck_assert_int_eq(store_take_begin(s, &t), 1);
+	ck_assert_int_eq(store_take_step(t, 0), 0);
+	ck_assert_int_eq(store_take_finish(t, &d), 1);
+	ck_assert_uint_lt(d.after * 10, d.before * 9);
+	check_all(s);
+	ck_assert_int_eq(made(path), 0);
+	ck_assert_int_eq(store_take_begin(s, &t), 0);
+
+	/* The segment grows between two steps. */
+	while (n_snap < 180)
+		snapshot(s);
+	make();
+	ck_assert_int_eq(store_take_begin(s, &t), 1);
+	ck_assert_int_eq(store_take_step(t, 0), 0);
+	snapshot(s);
+	ck_assert_int_eq(store_take_finish(t, &d), 0);
+	ck_assert_int_eq(made(path), 0);
+	check_all(s);
+
+	/* Somebody else was quicker. */
+	make();
+	ck_assert_int_eq(store_take_begin(s, &t), 1);
+	ck_assert_int_eq(store_take_step(t, 0), 0);
+	ck_assert_int_eq(store_tidy_take(s, &d), 1);
+	ck_assert_int_eq(store_take_finish(t, &d), 0);
+	check_all(s);
+	store_close(s);
+	s = open_it(STORE_WRITE);
+	check_all(s);
+	store_close(s);
+}
+END_TEST
+
 /* Cut short, of somebody else, flipped: whoever wrote that, the segment stays as it is. */
 START_TEST(store_tidy__what_is_not_whole_is_not_taken)
 {
@@ -273,4 +324,4 @@ END_TEST
 
 CHECK_MAIN("store_tidy", store_tidy__smaller_and_the_same, store_tidy__what_does_not_fit_any_more_is_not_taken,
 	store_tidy__what_is_not_whole_is_not_taken, store_tidy__who_dies_before_the_catalogue_is_followed,
-	store_tidy__who_stops_leaves_nothing)
+	store_tidy__who_stops_leaves_nothing, store_tidy__taken_in_steps)
