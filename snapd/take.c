@@ -149,7 +149,8 @@ static void failed(struct workspace *w, int r)
 	/* Once, not at each attempt. */
 	if (!w->last_error.data || strcmp(w->last_error.data, text.data) != 0)
 		log_error("%s: %s; trying again", w->path, text.data);
-	if ((r == -EDQUOT || r == -ENOSPC) && !w->stopped) {
+	/* What is not mended soon is not known to pass: a disk that fails, a file system that is read-only now. */
+	if ((r == -EDQUOT || r == -ENOSPC || w->backoff_ms == BACKOFF_MAX_MS) && !w->stopped) {
 		w->stopped = true;
 		alarm_tell(&w->cfg, w->store, w->path, text.data);
 	}

@@ -58,3 +58,23 @@ check "exact" same
 stop
 check "whole at the end" rc verify --all
 check "no temporary is left" [ ! -e "$s/log/rewrite" ]
+
+# A disk that fails is told, too, when it does not pass; and when it is over.
+config 3M 0 0
+printf '' >"$d/told"
+LD_PRELOAD=$build/tests/preload_fault.so FAULT_CALLS=pwrite,pwritev,write,writev,fdatasync FAULT_PATH=.seg FAULT_AT=1 FAULT_COUNT=-1 FAULT_ERR=EIO FAULT_WHEN=$d/broken start
+: >"$d/broken"
+fails() { echo "$1" >"$w/small"; ! once >/dev/null 2>&1; }
+check "a disk that fails" fails 1
+check "is not told at once" [ ! -s "$d/told" ]
+all_fail() { for i in 2 3 4 5 6 7 8 9; do fails $i || return 1; done; }
+check "it goes on failing" all_fail
+check "the hook was told" grep -q '"stopped":true.*error' "$d/told"
+json_says() { rc status --json 2>/dev/null | grep -q '"stopped":"'; }
+check "recover says so" json_says
+rm "$d/broken"
+check "it works again" once
+check "exactly" same
+check "the hook was told that" sh -c 'tail -1 "$0" | grep -q "\"stopped\":false"' "$d/told"
+stop
+check "whole after it" rc verify --all
