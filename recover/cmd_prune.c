@@ -39,7 +39,8 @@ static int options(const struct recover *r, struct store *s, struct store_prune_
 
 	if (e < 0)
 		return log_error_errno(e,
-			"the journal of crashes cannot be read, so it is not known what must stay");
+			"the journal of crashes cannot be read, so it is not known what must stay (" DETECT
+			" watch makes it anew)");
 	o->crash_ns = *ret_times;
 	o->now_ns = r->now_ns;
 	store_keep_from(&r->cfg, &o->keep);

@@ -1,15 +1,19 @@
 #include "recover.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "../editors/copies.h"
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/progress.h"
 #include "../lib/text.h"
+#include "../store/portion.h"
 #include "out.h"
 #include "rev.h"
+#include "xalloc.h"
 
 enum { V_ALL = 1, V_JSON };
 
@@ -26,6 +30,7 @@ struct verifying {
 	struct progress *progress;
 	uint64_t shown;		/* bytes */
 	uint64_t damages;
+	const char *part;	/* what of it is looked at; NULL: the snapshots */
 	bool json;
 };
 
@@ -60,8 +65,9 @@ static void on_damage(const struct store_damage *d, void *arg)
 	v->damages++;
 	if (v->json) {
 		cJSON *o = cJSON_CreateObject();
+		autofree char *what = xasprintf("%s%s%s", v->part ? v->part : "", v->part ? ": " : "", d->what);
 
-		cJSON_AddStringToObject(o, "what", d->what);
+		cJSON_AddStringToObject(o, "what", what);
 		if (d->path)
 			json_name(o, "path", d->path);
 		else
@@ -71,7 +77,7 @@ static void on_damage(const struct store_damage *d, void *arg)
 		json_line(o);
 		return;
 	}
-	printf("%s", d->what);
+	printf("%s%s%s", v->part ? v->part : "", v->part ? ": " : "", d->what);
 	if (d->path) {
 		printf(": hits ");
 		out_name(*d->path ? d->path : "the workspace's own folder");
@@ -111,6 +117,57 @@ static void print_end(const struct verifying *v, const struct store_verify *how)
 	json_line(o);
 }
 
+/* What the daily look has found, of which the checksums of the heads tell nothing: is it still so? */
+static int look_at_known(struct verifying *v)
+{
+	struct checked c;
+	autofree char *what = NULL;
+	char when[32];
+	int e = checked_read(v->store, &c);
+	int64_t found_ns = c.bad_ns;
+
+	if (e < 0 || !c.bad_seg)
+		return e;
+	if ((e = store_check_portion(v->store, &c, 0, found_ns, NULL, NULL)) != 1)
+		return e;
+	what = xasprintf("segment %u: damaged at offset %llu, as was seen on %s (--all says what it hits)", c.bad_seg,
+		(unsigned long long)c.bad_off, text_local_time(found_ns, when));
+	on_damage(&(struct store_damage){ .what = what }, v);
+	return 0;
+}
+
+/* The copies of what was never saved are stores of their own. */
+static int verify_copies(struct verifying *v, const struct store_verify *how)
+{
+	static const char *const names[] = { COPIES_NOW, COPIES_OLD };
+	struct store *own = v->store;
+	int e = 0;
+
+	for (size_t i = 0; e >= 0 && i < sizeof(names) / sizeof(*names); i++) {
+		autofree char *dir = xasprintf("%s/%s", store_dir(own), names[i]);
+		struct store_verify h = { .all = how->all, .damage = on_damage, .stop = how->stop, .arg = v };
+
+		if ((e = store_open(dir, STORE_READ, NULL, &v->store)) == -ENOENT) {
+			e = 0;
+			continue;
+		}
+		v->part = names[i];
+		if (e == 0) {
+			e = store_verify(v->store, &h);
+			store_close(v->store);
+		} else {
+			autofree char *what = xasprintf("cannot be opened: %s", err_str(e));
+
+			v->store = own;
+			on_damage(&(struct store_damage){ .what = what }, v);
+			e = 0;
+		}
+	}
+	v->store = own;
+	v->part = NULL;
+	return e < 0 ? e : 0;
+}
+
 int cmd_verify(struct recover *r, const struct args *a)
 {
 	struct verifying v = { .store = r->store, .json = a->on[V_JSON] };
@@ -127,6 +184,10 @@ int cmd_verify(struct recover *r, const struct args *a)
 	interrupt_catch();
 	(void)progress_new("verifying", "bytes", 0, r->quiet, &v.progress);
 	e = store_verify(r->store, &how);
+	if (e >= 0 && !how.all)
+		e = look_at_known(&v);
+	if (e >= 0)
+		e = verify_copies(&v, &how);
 	progress_done(v.progress);
 	if (e == -EINTR) {
 		log_error("stopped after %" PRIu64 " objects", how.objects);

@@ -26,7 +26,7 @@ static int options(const struct config *cfg, struct store_prune_options *o, int6
 
 	if (r < 0)
 		return log_warn_errno(
-			r, "the journal of crashes cannot be read; nothing is pruned");
+			r, "the journal of crashes cannot be read; nothing is pruned (" DETECT " watch makes it anew)");
 	o->crash_ns = *ret_times;
 	store_keep_from(cfg, &o->keep);
 	return 0;

@@ -40,6 +40,8 @@ portion() { "$bin/recover-check" "$s" "$1"; }
 gives 0 'nothing is wrong before' portion 100000000
 flip "$d/gone"; flip "$w/still"
 gives 1 'a look for rot finds it' portion 100000000
+gives 1 'verify of the heads alone knows it' recover verify
+says '... from there' "$d/out" '^segment 1: damaged .* as was seen on'
 gives 0 'list goes on' recover list
 says '... and says so' "$d/err" 'damage was found on'
 gives 0 'another little portion' sh -c '"$1" "$2" 1000; [ $? = 1 ]' - "$bin/recover-check" "$s"
@@ -87,6 +89,15 @@ check '... on top' sh -c '"$1" --workspace "$2" list -n1 | grep -q fourth' - "$b
 gives 0 'repair --switch of what is whole' recover repair --switch --yes
 says '... says so' "$d/err" 'nothing to repair'
 check '... and makes no other one' test ! -e "$s.damaged-1" -a ! -e "$s.repaired"
+# The copies of what was never saved are looked at, too.
+"$bin/tests/tool_put" "$s/unsaved" "$w" >/dev/null
+gives 0 'verify with such copies' recover verify --all
+python3 -c '
+import sys
+f = open(sys.argv[1], "r+b"); f.seek(0, 2); n = f.tell() // 2; f.seek(n); c = f.read(1); f.seek(n); f.write(bytes([c[0] ^ 1]))' "$s/unsaved/log/00000001.seg"
+gives 1 'verify with damaged ones' recover verify --all
+says '... says where' "$d/out" '^unsaved: '
+rm -r "$s/unsaved"
 # One that was killed is begun anew; what is not ours is left alone.
 mkdir -p "$s.repaired.unfinished/log"; : >"$s.repaired.unfinished/log/00000001.seg"
 gives 0 'repair after one that was killed' recover repair
