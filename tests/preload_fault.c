@@ -12,6 +12,8 @@
  *	FAULT_PATH	only where the file's path contains this
  *	FAULT_SECTOR	pread only: where it touches the 512 bytes that hold this offset; else none
  *	FAULT_WHEN	only while this file exists
+ *	FAULT_RANDOM	chance is the same each time: getrandom gives bytes counted on from 1, and
+ *			/dev/urandom is /dev/zero
  *	FAULT_LOG	a file that gets one byte for each matching call (its size = their number)
  *
  * Counting is per process. mmap without a file never matches a FAULT_PATH. */
@@ -28,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -75,7 +78,7 @@ static void count_call(void)
 	const char *log = getenv("FAULT_LOG");
 	int fd;
 
-	if (!log)
+	if (!log || !*log)
 		return;
 	fd = (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (fd >= 0) {
@@ -223,6 +226,23 @@ static mode_t open_mode(int flags, va_list ap)
 	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? (mode_t)va_arg(ap, int) : 0;
 }
 
+/* sqlite3's way to random bytes (os_unix.c, unixRandomness). */
+static const char *chance(const char *path)
+{
+	return getenv("FAULT_RANDOM") && strcmp(path, "/dev/urandom") == 0 ? "/dev/zero" : path;
+}
+
+EXPORT ssize_t getrandom(void *p, size_t n, unsigned flags)
+{
+	static atomic_uchar given;
+
+	if (!getenv("FAULT_RANDOM"))
+		return syscall(SYS_getrandom, p, n, flags);
+	for (size_t i = 0; i < n; i++)
+		((unsigned char *)p)[i] = ++given;
+	return (ssize_t)n;
+}
+
 #define OPEN(name) \
 	EXPORT int name(const char *path, int flags, ...) \
 	{ \
@@ -231,7 +251,7 @@ static mode_t open_mode(int flags, va_list ap)
 		va_start(ap, flags); \
 		mode = open_mode(flags, ap); \
 		va_end(ap); \
-		return verdict("open", -1, path) == PASS ? REAL(name)(path, flags, mode) : -1; \
+		return verdict("open", -1, path) == PASS ? REAL(name)(chance(path), flags, mode) : -1; \
 	}
 #define OPENAT(name) \
 	EXPORT int name(int dir, const char *path, int flags, ...) \

@@ -68,7 +68,7 @@ def traced(argv, env, at, out):
 
 class Nth:
     def __init__(self, o):
-        self.o, self.rng, self.bad = o, random.Random(hf.seed_from(o.seed)), 0
+        self.o, self.rng, self.bad, self.before = o, random.Random(hf.seed_from(o.seed)), 0, None
         self.d = os.path.abspath(o.dir)
         self.w, self.store, self.good = self.d + "/workspace", self.d + "/store", self.d + "/good"
         os.makedirs(self.d)
@@ -117,12 +117,16 @@ class Nth:
         return [json.loads(x) for x in h.recover("list", "--json").stdout.splitlines()]
 
     def fresh(self):
+        """The workspace only where something was changed: what the catalogue knows of its files stays so, and with it the bytes."""
+        now = self.stats()
         for n in os.listdir(self.d):
-            if n.startswith("store") or n in ("out.git", "workspace"):
+            if n.startswith("store") or n == "out.git" or (n == "workspace" and now != self.before):
                 shutil.rmtree(os.path.join(self.d, n)) if os.path.isdir(os.path.join(self.d, n)) else \
                     os.unlink(os.path.join(self.d, n))
         shutil.copytree(self.good, self.store, ignore=shutil.ignore_patterns("control"))
-        shutil.copytree(self.d + "/work", self.w, symlinks=True)
+        if now != self.before:
+            shutil.copytree(self.d + "/work", self.w, symlinks=True)
+            self.before = self.stats()
         self.h = hf.Holdfast(self.w, self.store, env=self.own)
         self.now = walk(self.w, OPT)
 
@@ -132,8 +136,17 @@ class Nth:
         "export": ("recover", "export", "OUT"), "import": ("recover", "import", "BACKUPS"),
     }
 
+    def stats(self):
+        found = []
+        for at, folders, files in os.walk(self.w):
+            for n in ["."] + folders + files:
+                st = os.lstat(os.path.join(at, n))
+                found.append((at, n, st.st_ino, st.st_mode, st.st_size, st.st_mtime_ns, st.st_ctime_ns))
+        return sorted(found)
+
     def state(self):
-        """All that is left, as one word: names, kinds, modes, bytes."""
+        """All that is left, as one word: names, kinds, modes, bytes; but for those that whoever opens a store writes anew: the
+        number of the process that had it locked, and SQLite's index of its log (unixShmOpen: truncated by the first)."""
         h = hashlib.sha256()
         for n in sorted(os.listdir(self.d)):
             if n.startswith("store") or n in ("out.git", "workspace"):
@@ -148,7 +161,7 @@ class Nth:
                 self.hash(h, os.path.join(path, n))
         elif stat.S_ISLNK(st.st_mode):
             h.update(os.fsencode(os.readlink(path)) + b"\0")
-        elif stat.S_ISREG(st.st_mode):
+        elif stat.S_ISREG(st.st_mode) and not path.endswith(("/lock", ".db-shm")):
             with open(path, "rb") as f:
                 h.update(b"%d\0" % st.st_size + f.read())
 
@@ -158,14 +171,15 @@ class Nth:
         return [hf.program(prog), "--workspace", self.w, "--store", self.store, *args]
 
     def run(self, name, calls="", err="", at=0):
-        """(exit code, output, number of calls)"""
+        """(exit code, output, number of calls where none fails)"""
         log, out = self.d + "/calls", self.d + "/output"
+        preload = {"LD_PRELOAD": PRELOAD, "FAULT_RANDOM": "1"}
         open(log, "w").close()
         with open(out, "w+b") as f:
             if err == "trace":
-                rc, n = traced(self.argv(name), self.env, at, f.fileno())
+                rc, n = traced(self.argv(name), dict(self.env, **preload), at, f.fileno())
             else:
-                env = dict(self.env, LD_PRELOAD=PRELOAD, FAULT_CALLS=calls, FAULT_ERR=err, FAULT_AT=str(at), FAULT_LOG=log,
+                env = dict(self.env, FAULT_CALLS=calls, FAULT_ERR=err, FAULT_AT=str(at), FAULT_LOG="" if at else log, **preload,
                            FAULT_PATH=self.d if calls not in ("mmap", "malloc") else "") if err else self.env
                 rc = subprocess.run(self.argv(name), stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env,
                                     timeout=300).returncode
