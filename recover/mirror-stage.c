@@ -20,6 +20,9 @@
 
 #define DEPTH_LIMIT 2000		/* folders in each other; libgit2 and git end with their stack */
 #define SLACK (32u << 20)		/* so much more than a new one needs may lie there */
+/* What is staged lies whole, and git makes deltas of it when it pushes: but of two objects in one pack it believes that whoever made
+ * the pack has tried. So the versions of a file, that follow each other, come into different ones. */
+#define LOTS 4
 
 struct seen {			/* a tree of the store and what it becomes */
 	git_oid was, is;	/* was zero: free */
@@ -29,6 +32,7 @@ struct seen {			/* a tree of the store and what it becomes */
 struct object {
 	git_oid id;
 	git_object_t type;
+	unsigned lot;		/* which pack it comes into */
 	struct buf own;		/* its bytes, where neither store nor staging has it */
 };
 
@@ -44,6 +48,8 @@ struct stage {
 	size_t n, cap;
 	git_oid tip;
 	bool has_tip, filter;
+	unsigned lot;
+	uint64_t bytes;		/* of what is in object, about */
 	uint64_t left_out;
 };
 
@@ -93,8 +99,19 @@ static bool is_new(struct stage *st, const git_oid *id)
 static struct object *put_down(struct stage *st, const git_oid *id, git_object_t type)
 {
 	st->object = xgrow(st->object, st->n, &st->cap, sizeof(*st->object));
-	st->object[st->n] = (struct object){ .id = *id, .type = type, .own = BUF_INIT };
+	st->object[st->n] = (struct object){ .id = *id, .type = type, .lot = st->lot, .own = BUF_INIT };
 	return &st->object[st->n++];
+}
+
+static void add_blob(struct stage *st, const git_oid *id)
+{
+	uint64_t size = 0;
+	struct oid own;
+
+	memcpy(own.b, id->id, 20);
+	if (store_blob_size(st->r->store, &own, &size) == 0)	/* else it is said when it is read */
+		st->bytes += size;
+	(void)put_down(st, id, GIT_OBJECT_BLOB);
 }
 
 /* ---- trees ---- */
@@ -132,7 +149,7 @@ static int filter_entries(struct stage *st, git_tree *t, unsigned depth, struct 
 			*ret_same = false;
 			continue;
 		} else if (is_new(st, &sub)) {
-			(void)put_down(st, &sub, GIT_OBJECT_BLOB);
+			add_blob(st, &sub);
 		}
 		if (r < 0 || (r = add_row(b, e, &is)) < 0)
 			return r;
@@ -252,6 +269,7 @@ int stage_add(struct stage *st, const struct oid *id, const struct oid *tree)
 
 	memcpy(commit.id, id->b, 20);
 	memcpy(was.id, tree->b, 20);
+	st->lot = (st->lot + 1) % LOTS;
 	if ((r = visit(st, &was, 0, &is, &left)) < 0 || (r = commit_text(st, &commit, &is, &text)) < 0)
 		return r;
 	if ((r = git_odb_hash(&st->tip, text.data, text.len, GIT_OBJECT_COMMIT)) < 0)
@@ -298,24 +316,52 @@ static int pack_one(struct stage *st, git_odb *other, struct pack *p, const stru
 	return r;
 }
 
-/* other: where the objects are read from, NULL: the store. */
-static int pack_all(struct stage *st, git_odb *other, const char *git_dir)
+static bool is_in(const struct object *o, unsigned lot)
+{
+	return lot == LOTS || o->lot == lot;
+}
+
+/* Half of what there is room for: a mirror never fills the disk, and no snapshot is to go for it. */
+static int limit(struct stage *st, struct pack *p)
+{
+	struct store_room m;
+	uint64_t left;
+	int r = store_room(st->r->store, &st->r->cfg, &m), err;
+
+	if (r < 0)
+		return r;
+	left = store_room_left(&m, &err);
+	pack_limit(p, left > 1 ? left / 2 : 1, err);
+	return 0;
+}
+
+/* other: where the objects are read from, NULL: the store. lot: those of it, LOTS: all. */
+static int pack_all(struct stage *st, git_odb *other, const char *git_dir, unsigned lot)
 {
 	autofree char *folder = xasprintf("%s/objects/pack", git_dir);
 	autoclose int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct pack *p = NULL;
+	uint32_t n = 0;
 	int r;
 
 	if (dirfd < 0)
 		return -errno;
 	pack_sweep(dirfd);	/* one at a time: mirror.h */
-	if (!st->n)
-		return 0;
-	if (st->n > UINT32_MAX / 2 || (r = pack_begin(dirfd, (uint32_t)st->n, &p)) < 0)
-		return st->n > UINT32_MAX / 2 ? -EFBIG : r;
+	if (st->n > UINT32_MAX / 2)
+		return -EFBIG;
 	for (size_t i = 0; i < st->n; i++)
-		if ((r = interrupted ? -EINTR : pack_one(st, other, p, &st->object[i])) < 0 ||
-			(r = pack_object_end(p)) < 0) {
+		n += is_in(&st->object[i], lot);
+	if (!n)
+		return 0;
+	if ((r = pack_begin(dirfd, n, &p)) < 0)
+		return r;
+	if ((r = limit(st, p)) < 0) {
+		pack_drop(p);
+		return r;
+	}
+	for (size_t i = 0; i < st->n; i++)
+		if (is_in(&st->object[i], lot) && ((r = interrupted ? -EINTR : pack_one(st, other, p, &st->object[i])) < 0 ||
+			(r = pack_object_end(p)) < 0)) {
 			pack_drop(p);
 			return r;
 		}
@@ -327,6 +373,7 @@ static void forget_objects(struct stage *st)
 	for (size_t i = 0; i < st->n; i++)
 		buf_release(&st->object[i].own);
 	st->n = 0;
+	st->bytes = 0;
 }
 
 static int set_main(git_repository *repo, git_odb *odb, const git_oid *tip)
@@ -342,12 +389,19 @@ static int set_main(git_repository *repo, git_odb *odb, const git_oid *tip)
 
 int stage_flush(struct stage *st)
 {
-	int r = pack_all(st, NULL, git_repository_path(st->to));
+	int r = 0;
 
+	for (unsigned i = 0; r == 0 && i < LOTS; i++)
+		r = pack_all(st, NULL, git_repository_path(st->to), i);
 	if (r == 0 && st->has_tip)
 		r = set_main(st->to, st->to_odb, &st->tip);
 	forget_objects(st);
 	return r;
+}
+
+uint64_t stage_bytes(const struct stage *st)
+{
+	return st->bytes;
 }
 
 const git_oid *stage_tip(const struct stage *st)
@@ -518,7 +572,7 @@ static int make_small(struct stage *st, const char *dir)
 		r = make(dir, &small);
 	}
 	if (r == 0)
-		r = pack_all(st, st->to_odb, dir);
+		r = pack_all(st, st->to_odb, dir, LOTS);
 	if (r == 0)
 		r = err_from_git(git_repository_odb(&odb, small));
 	if (r == 0)

@@ -20,7 +20,9 @@ int stage_open(struct recover *r, const char *dir, const git_oid *tip, struct st
 void stage_close(struct stage *st);		/* NULL is fine */
 /* The next snapshot; not there until stage_flush. */
 int stage_add(struct stage *st, const struct oid *id, const struct oid *tree);
-/* All that was added becomes a pack, and main the last of it. */
+/* The bytes of all that was added, before they are packed, about. */
+uint64_t stage_bytes(const struct stage *st);
+/* All that was added becomes packs, and main the last of it. -EDQUOT, -ENOSPC: there is no room for it (store_room). */
 int stage_flush(struct stage *st);
 const git_oid *stage_tip(const struct stage *st);
 /* Paths left out of the last tree, for they look like secrets. */

@@ -21,7 +21,9 @@
 #include "mirror-stage.h"
 #include "xalloc.h"
 
-#define BATCH 500			/* snapshots in a pack */
+/* What is staged at once, then pushed, then goes again: whole objects, that is many times what they take in the store. */
+#define BATCH 500			/* snapshots */
+#define BATCH_BYTES (64u << 20)
 #define SECOND INT64_C(1000000000)
 
 struct mirror {
@@ -239,21 +241,27 @@ static int flush(struct mirror *m, uint64_t seq)
 	return mirrored_write(m->r->store, &m->now);
 }
 
-static int stage_new(struct mirror *m)
+static int no_room(struct mirror *m, int r)
+{
+	return fail(m, r == -EDQUOT ? "there is no room to stage what is to be pushed: raise store.quota" :
+		"there is no room to stage what is to be pushed: the disk is full, or below store.freeFloor");
+}
+
+/* The next of them; *ret_more: there are others behind. */
+static int stage_new(struct mirror *m, bool *ret_more)
 {
 	struct list l = { .above = m->now.seq };
-	uint64_t before = m->now.pushed;
+	size_t i, n = 0;
 	int r = store_list(m->r->store, 0, add_one, &l);
 
 	r = r > 0 ? 0 : r;
-	for (size_t i = l.n; r == 0 && i-- > 0;) {
-		r = stage_add(m->stage, &l.x[i].id, &l.x[i].tree);
-		if (r == 0 && (i == 0 || (l.n - i) % BATCH == 0))
-			r = flush(m, l.x[i].seq);
-	}
+	for (i = l.n; r == 0 && i > 0 && n < BATCH && stage_bytes(m->stage) < BATCH_BYTES; i--, n++)
+		r = stage_add(m->stage, &l.x[i - 1].id, &l.x[i - 1].tree);
+	if (r == 0 && n)
+		r = flush(m, l.x[i].seq);
+	*ret_more = i > 0;
 	free(l.x);
-	m->added = mirrored_behind(m->r->store, &(struct mirrored){ .pushed = before });
-	return r < 0 ? fail_errno(m, "staging", r) : 0;
+	return r == -EDQUOT || r == -ENOSPC ? no_room(m, r) : r < 0 ? fail_errno(m, "staging", r) : 0;
 }
 
 /* ---- pushing ---- */
@@ -312,25 +320,47 @@ static int prepare(struct mirror *m)
 	return r < 0 ? fail_errno(m, m->git, r) : 0;
 }
 
+/* What was pushed is not needed any more but for the last. */
+static int make_small(struct mirror *m)
+{
+	git_oid tip = *stage_tip(m->stage);
+	int r = stage_shrink(take_ptr(m->stage), m->git);
+
+	if (r == 0)
+		r = stage_open(m->r, m->git, &tip, &m->stage);
+	return r == -EDQUOT || r == -ENOSPC ? no_room(m, r) : r < 0 ? fail_errno(m, m->git, r) : 0;
+}
+
 static int bring_there(struct mirror *m)
 {
+	bool more = true, again = false;
 	int r = prepare(m);
 
-	for (int i = 0; r == 0 && i < 2; i++) {
-		if ((r = stage_new(m)))
+	while (r == 0 && more) {
+		uint64_t before = m->now.pushed;
+
+		if ((r = stage_new(m, &more)))
 			return r;
 		if (m->now.seq == m->now.pushed && m->now.pushed_ns && !*m->now.error)
 			return 0;	/* nothing is new */
-		if ((r = push(m)) != 2)
-			break;
-		r = i ? fail(m, "somebody else pushes there") : begin_again(m);
+		if ((r = push(m)) == 2) {
+			r = again ? fail(m, "somebody else pushes there") : begin_again(m);
+			more = again = true;
+			continue;
+		}
+		if (r)
+			return r;
+		m->added += mirrored_behind(m->r->store, &(struct mirrored){ .pushed = before }) -
+			mirrored_behind(m->r->store, &(struct mirrored){ .pushed = m->now.seq });
+		m->now.pushed = m->now.seq;
+		(void)strcpy(m->now.at, m->now.commit);
+		m->now.pushed_ns = text_now_ns();
+		if (more && (r = mirrored_write(m->r->store, &m->now)) < 0)
+			r = fail_errno(m, MIRROR_DIR, r);
+		if (r == 0 && more)
+			r = make_small(m);
 	}
-	if (r)
-		return r;
-	m->now.pushed = m->now.seq;
-	(void)strcpy(m->now.at, m->now.commit);
-	m->now.pushed_ns = text_now_ns();
-	return 0;
+	return r;
 }
 
 /* They change without a snapshot, and where nobody ever set one there is nothing to push. */

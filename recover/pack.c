@@ -39,12 +39,14 @@ struct pack {
 	size_t n, cap;
 	uint64_t at;			/* bytes written and hashed */
 	uint64_t left;			/* of the object at hand */
+	uint64_t limit;			/* of at; 0: none */
+	int limit_err;
 	unsigned char out[OUT];
 };
 
 static int put(struct pack *p, const void *data, size_t n)
 {
-	int r = io_write_all(p->fd, data, n);
+	int r = p->limit && p->at + n > p->limit ? p->limit_err : io_write_all(p->fd, data, n);
 
 	if (r < 0)
 		return r;
@@ -137,6 +139,12 @@ int pack_begin(int dirfd, uint32_t objects, struct pack **ret)
 	}
 	*ret = p;
 	return 0;
+}
+
+void pack_limit(struct pack *p, uint64_t bytes, int err)
+{
+	p->limit = bytes;
+	p->limit_err = err;
 }
 
 static int run_deflate(struct pack *p, const void *data, size_t n, int flush)

@@ -20,6 +20,8 @@ struct pack;
 void pack_sweep(int dirfd);
 /* A temporary in dirfd, DIR/objects/pack; dirfd stays the caller's. */
 int pack_begin(int dirfd, uint32_t objects, struct pack **ret);
+/* No more bytes than that, and the index: what would be the first beyond them gives err. 0: as many as there are. */
+void pack_limit(struct pack *p, uint64_t bytes, int err);
 /* An id may come once only. */
 int pack_object(struct pack *p, const git_oid *id, git_object_t type, uint64_t size);
 int pack_data(struct pack *p, const void *data, size_t n);

@@ -145,6 +145,11 @@ unset GIT_SSH_COMMAND
 # What lies here for it stays small: history is at the remote alone, and what comes later fits on it.
 remote=$d/big.git; git init -q --bare "$remote"; config
 for i in 1 2 3; do head -c 12000000 /dev/urandom >"$w/r$i"; done; snap large interval 1700005000 >/dev/null
+printf '[store]\n\tquota = 40M\n[mirror]\n\turl = %s\n' "$remote" >"$HOLDFAST_CONFIG"
+gives 4 'push without the room for it' recover mirror
+says '... says so' "$d/err" 'no room to stage.*store.quota'
+check '... and leaves nothing' test "$(du -sk "$s/mirror" | cut -f1)" -lt 1000
+config
 gives 0 'push much' recover mirror
 rm "$w/r1" "$w/r2" "$w/r3"; echo a >"$w/src/a.py"; snap small interval 1700005600 >/dev/null
 gives 0 'push what is left' recover mirror
@@ -154,6 +159,17 @@ gives 0 'push from it' recover mirror
 check '... all is there' test "$(git -C "$remote" log --format=%s "$ref" | head -3 | tr '\n' ,)" = "interval: smaller,interval: small,interval: large,"
 check '... whole' git -C "$remote" fsck --full --strict
 check '... and here is little' test "$(du -sk "$s/mirror" | cut -f1)" -lt 45000
+
+# Many versions of a file are not many times the file there.
+remote=$d/delta.git; git init -q --bare "$remote"; git -C "$remote" config receive.unpackLimit 1; config; rm -rf "$w/src"
+seq 30000 >"$w/log"
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "again $i" >>"$w/log"; snap "n$i" interval $((1700006300 + i)) >/dev/null; done
+rm "$s"/mirror -r
+sed -i 's/url = .*/&\n\tallow = */' "$HOLDFAST_CONFIG"
+gives 0 'push all of it anew' recover mirror
+git -C "$remote" cat-file --batch-all-objects --batch-check='%(objecttype) %(objectsize) %(deltabase)' | grep 'blob 1[0-9]\{5\} ' >"$d/out"
+check 'what follows each other is deltas' test "$(grep -vc ' 0000000000' "$d/out")" -ge 8
+mkdir -p "$w/src"
 
 # The daemon: pushes by itself, never waits, says how far it is; a remote that hangs.
 remote=$d/by-daemon.git; git init -q --bare "$remote"; config
