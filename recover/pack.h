@@ -5,7 +5,8 @@
  *
  * libgit2's builder reads each object several times in search of deltas, cannot be stopped
  * meanwhile and takes many times as long as `git add`; here every object is read once and
- * deflated fast, as git does with new objects, and `git gc` packs it tighter at leisure. Memory:
+ * deflated fast, as git does with new objects, and `git gc --aggressive` packs it tighter at leisure (without that it believes
+ * that whoever made the pack has tried). Memory:
  * 64 bytes for an object. The bytes are not hashed here: who gives them has seen that they are
  * what the id says. Format: gitformat-pack(5), pack version 2, index version 2. */
 #ifndef RECOVER_PACK_H
