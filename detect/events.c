@@ -299,10 +299,14 @@ int cmd_events(int argc, char **argv, const struct detect_settings *set)
 		(void)puts(
 			"usage: " DETECT
 			" events [--json] [-v] [-n N] [--since TIME] [--crashes]\n\n"
-			"What ended and why, newest first; ! marks what was a crash. --since "
-			"takes a span (2h, 3d)\n"
-			"or a time (2026-11-23, 2026-11-23 14:30). " RECOVER " report says all of "
-			"one crash.");
+			"What ended and why, when memory was at risk, which launches were refused:\n"
+			"newest first; ! marks what was a crash. " RECOVER " report says all of one.\n\n"
+			"  --json        one object a line\n"
+			"  -v            with the helpers of an editor that went with it\n"
+			"  -n N          at most so many; 20, unless --since is given\n"
+			"  --since TIME  a span (2h, 3d) or a time (2026-11-23, 2026-11-23 14:30)\n"
+			"  --crashes     only those\n\n"
+			"Exit codes: 0 shown, 1 nothing to show, 2 usage.");
 		return EXIT_DONE;
 	}
 	log_set_level(LOG_INFO);

@@ -127,7 +127,7 @@ static int help(void)
 	(void)puts(
 		"usage: " DETECT
 		" gate [--need SIZE] [--gpu-need SIZE] [--shm-need SIZE] [--tier T]\n"
-		"                   [--config FILE] [--force] [--json] [-- COMMAND...]\n\n"
+		"                   [--config FILE] [--force] [--json] [[--] COMMAND...]\n\n"
 		"Is there room for this launch? Takes a snapshot and says yes (0), or says what\n"
 		"is missing and what would go (1). Starts nothing: `" DETECT " run` asks and starts.\n\n"
 		"  --need, --gpu-need, --shm-need SIZE   what it takes; 6G, 500M\n"
@@ -143,7 +143,7 @@ static int help(void)
 
 static int size_option(const char *name, const char *value, uint64_t *ret)
 {
-	if (text_parse_size(value, ret) == 0)
+	if (need_size(value, ret) == 0)
 		return 0;
 	log_error("gate: %s %s: not a size such as 500M, 6G", name, value);
 	return -EINVAL;
@@ -188,6 +188,8 @@ static int valued(const char *name, const char *value, struct gate_ask *ask)
 /* 1: help was asked for. */
 static int parse(int argc, char **argv, struct gate_ask *ask)
 {
+	uint64_t size;
+
 	ask->need.ram = ask->need.gpu = ask->need.shm = MACHINE_NONE;
 	ask->snapshot = true;
 	for (int i = 0; i < argc; i++) {
@@ -208,10 +210,14 @@ static int parse(int argc, char **argv, struct gate_ask *ask)
 			ask->snapshot = false;
 		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			return 1;
+		} else if (argv[i][0] != '-' && need_size(argv[i], &size) == 0) {
+			log_error("gate: %s: a size of what? --need %s of memory, --gpu-need, --shm-need", argv[i], argv[i]);
+			return -EINVAL;
+		} else if (argv[i][0] != '-') {
+			ask->need.argv = (const char *const *)(argv + i);
+			return 0;
 		} else {
-			log_error("gate: %s: no such option; " DETECT
-				  " gate --help lists them, a command follows --",
-				argv[i]);
+			log_error("gate: %s: no such option; " DETECT " gate --help lists them", argv[i]);
 			return -EINVAL;
 		}
 	}

@@ -235,6 +235,17 @@ static void from_learned(const struct need_ask *ask, struct need *ret)
 	ret->gpu = l.gpu ? with_margin(l.gpu, false) : 0;
 }
 
+int need_size(const char *text, uint64_t *ret)
+{
+	uint64_t n;
+	int r = text_parse_size(text, &n);
+
+	if (r < 0 || (n && n < 1 << 20 && text[strspn(text, "0123456789")] == '\0'))
+		return -EINVAL;
+	*ret = n;
+	return 0;
+}
+
 int need_find(const struct need_ask *ask, struct need *ret)
 {
 	struct need n = { .ram = MACHINE_NONE };

@@ -35,6 +35,8 @@ struct need_ask {
 	int state_dirfd;         /* of what was learned; negative: nothing was */
 };
 
+/* A size from the command line: 500M, 6G. -EINVAL: none, or a few bytes because the unit was forgotten. 0 is one. */
+int need_size(const char *text, uint64_t *ret);
 /* -EINVAL: said (no such tier, a file that cannot be read). */
 int need_find(const struct need_ask *ask, struct need *ret);
 /* "recorded: the most of 3 runs and 3 %" */

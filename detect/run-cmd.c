@@ -44,7 +44,7 @@ static int help(void)
 		"usage: " DETECT " run [--mode light|safe|normal|auto] [--tier T] [--limit SIZE]\n"
 		"           [--retry N] [--epochs N] [--val-batches N] [--nice N] [--threads N]\n"
 		"           [--need SIZE] [--gpu-need SIZE] [--shm-need SIZE] [--config FILE]\n"
-		"           [--force] [--no-snapshot] [-q] [-- COMMAND...]\n"
+		"           [--force] [--no-snapshot] [-q] [[--] COMMAND...]\n"
 		"\n"
 		"Asks the gate, takes a snapshot, and starts COMMAND (training.command without\n"
 		"one) so that it outlives this terminal and cannot take the editor along: a scope\n"
@@ -90,7 +90,7 @@ static int take_number(const char *name, const char *value, unsigned max, unsign
 
 static int take_size(const char *name, const char *value, uint64_t *ret)
 {
-	return text_parse_size(value, ret) < 0 ? bad(name, value, "a size such as 500M, 6G") : 0;
+	return need_size(value, ret) < 0 ? bad(name, value, "a size such as 500M, 6G") : 0;
 }
 
 static int take_mode(struct options *o, const char *value)
@@ -174,8 +174,9 @@ static int parse(int argc, char **argv, struct options *o)
 		size_t n = eq ? (size_t)(eq - argv[i]) : strlen(argv[i]);
 		int r;
 
-		if (strcmp(argv[i], "--") == 0) {
-			o->plan.template = (const char *const *)(argv + i + 1);
+		/* as nice and env: the first word that is no option begins the command */
+		if (strcmp(argv[i], "--") == 0 || argv[i][0] != '-') {
+			o->plan.template = (const char *const *)(argv + i + (argv[i][0] == '-'));
 			return 0;
 		}
 		(void)snprintf(name, sizeof(name), "%.*s",
@@ -190,10 +191,7 @@ static int parse(int argc, char **argv, struct options *o)
 		} else {
 			r = flag(o, argv[i]);
 			if (r == -EINVAL)
-				log_error("run: %s: no such option; " DETECT
-					  " run --help lists them, "
-					  "a command follows --",
-					argv[i]);
+				log_error("run: %s: no such option; " DETECT " run --help lists them", argv[i]);
 		}
 		if (r != 0)
 			return r;

@@ -205,7 +205,8 @@ static int one(int state, const char *id, bool json, struct buf *b)
 	int e = run_find(state, id, &r);
 
 	if (e < 0) {
-		log_error("runs: %s: %s", id, e == -ENOTUNIQ ? "several begin so" : "no such run");
+		log_error("runs: %s: %s", id, 
+			e == -ENOTUNIQ ? "several begin so" : "no such run; " DETECT " runs lists them");
 		return EXIT_NO;
 	}
 	e = json ? row_json(&r, b) : detail(state, &r, b);

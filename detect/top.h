@@ -144,5 +144,6 @@ int top_lines(struct top *t, bool once);
 
 /* The command, in detect-core: becomes detect-top. */
 int cmd_top(int argc, char **argv, const struct detect_settings *set);
+int top_help(void);	/* on stdout; an exit code */
 
 #endif

@@ -213,21 +213,6 @@ static void loop(struct top *t)
 	}
 }
 
-static int help(void)
-{
-	(void)puts("usage: " DETECT " top [--interval TIME] [--once]\n\n"
-		   "Live: risk and why, memory, swap, pressure, GPUs and /dev/shm as graphs, "
-		   "editors and trainings as\n"
-		   "trees with what they hold and grow by, what ended lately. A training can be "
-		   "frozen, resumed, asked,\n"
-		   "ended from here, each asked before. ? shows the keys.\n\n"
-		   "  --interval TIME   between two looks, 1s\n"
-		   "  --once            one page of text, then out; so too where the output is no "
-		   "terminal\n\n"
-		   "Exit codes: 0 done, 2 usage, 4 /proc cannot be read.");
-	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
-}
-
 /* 1: help. argv[1] is "top". */
 static int parse(int argc, char **argv, uint64_t *tick_ms, bool *once)
 {
@@ -257,7 +242,7 @@ int main(int argc, char **argv)
 	(void)setlocale(LC_ALL, "");
 	log_init(DETECT, LOG_WARN);
 	if (r == 1)
-		return help();
+		return top_help();
 	if (r < 0) {
 		log_error("usage: " DETECT " top [--interval TIME] [--once]; TIME is 100ms to 60s");
 		return EXIT_USAGE;

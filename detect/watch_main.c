@@ -78,10 +78,17 @@ static int run(struct monitor *m)
 	if (lock < 0)
 		return EXIT_ENV;
 	dir = detect_run_dir();
+	if (dir < 0) {
+		const char *given = getenv("XDG_RUNTIME_DIR");
+
+		(void)log_error_errno(dir, "watch: no place for the socket: %s%s",
+			given && *given ? "XDG_RUNTIME_DIR is " : "the state folder", given && *given ? given : "");
+		return EXIT_ENV;
+	}
 	m->state_fd = state;
 	m->run_fd = dir;
 	m->roots = &roots_real;
-	r = dir < 0 ? dir : monitor_open(m);
+	r = monitor_open(m);
 	if (r == 0 && !end_kernel_holds())
 		log_warn("this kernel has no pidfd_open, which came with Linux 5.3: how processes "
 			 "end is not seen and the guard cannot act; the risk is watched, " DETECT

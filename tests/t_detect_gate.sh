@@ -64,7 +64,7 @@ gives 1 "a project's own tier" "$detect" gate --tier low --json
 check "its figures count" json 'r["need"]["ram"] == 1 << 50 and r["tier"] == "low" and r["need_from"] == "config"'
 rm -r config
 printf 'not json' >x.json
-for a in '--need much' '--tier huge' '--config none.json' '--config x.json' '--nonsense' '--need' 'python train.py'; do
+for a in '--need much' '--tier huge' '--config none.json' '--config x.json' '--nonsense' '--need' '6G' '--need 6'; do
 	# shellcheck disable=SC2086
 	gives 2 "gate $a" "$detect" gate $a
 done
