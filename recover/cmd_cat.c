@@ -6,7 +6,9 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "paths.h"
 #include "rev.h"
 #include "xalloc.h"
@@ -49,12 +51,14 @@ int cmd_cat(struct recover *r, const struct args *a)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	autofree char *path = NULL, *rev = NULL;
+	autoput(buf_release) struct buf word = BUF_INIT;
 	const char *colon = split_at(a->arg[0]);
 	struct store_entry e;
 	int rc, err;
 
 	if (!colon) {
-		log_error("%s: is not REV:PATH", a->arg[0]);
+		log_error("%s: is not REV:PATH; of the newest snapshot: " RECOVER " cat @:%s", a->arg[0],
+			hint_word(a->arg[0], &word));
 		return EXIT_USAGE;
 	}
 	rev = colon == a->arg[0] ? xstrdup("@") : xstrndup(a->arg[0], (size_t)(colon - a->arg[0]));

@@ -139,10 +139,35 @@ static void sides_release(struct sides *s)
 	git_tree_free(s->to);
 }
 
-/* none: the newest; A: A; A B or A..B: both */
-static int read_revs(const struct recover *r, const struct args *a, struct sides *s)
+/* In the workspace, or what the newest snapshot still has of it. */
+static bool is_path(const struct recover *r, const char *word)
 {
-	const char *first = a->n ? a->arg[0] : "@", *second = a->n > 1 ? a->arg[1] : NULL;
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	autofree char *path = NULL;
+	struct store_entry e;
+
+	if (access(word, F_OK) == 0)
+		return true;
+	return path_from_arg(r, word, &path) == 0 && store_newest(r->store, &sn) == 0 &&
+	       store_entry_at(r->store, sn.seq, path, &e) == 0 && e.kind != KIND_GONE;
+}
+
+/* As git: without a -- the first word that is no revision but a path begins the paths. */
+static int count_revs(const struct recover *r, const struct args *a)
+{
+	int n = 0;
+
+	if (a->dashes)
+		return a->n;
+	while (n < a->n && n < 3 && (rev_is(r->store, a->arg[n]) || !is_path(r, a->arg[n])))
+		n++;
+	return n;
+}
+
+/* n = 0: the newest; A: A; A B or A..B: both */
+static int read_revs(const struct recover *r, const struct args *a, int n, struct sides *s)
+{
+	const char *first = n ? a->arg[0] : "@", *second = n > 1 ? a->arg[1] : NULL;
 	autofree char *left = NULL;
 	const char *dots = strstr(first, "..");
 	int rc;
@@ -155,8 +180,6 @@ static int read_revs(const struct recover *r, const struct args *a, struct sides
 	rc = rev_arg(r, first, &s->a);
 	if (!rc && second)
 		rc = rev_arg(r, second, &s->b);
-	if (rc && a->n)
-		log_error("paths come after --: " RECOVER " diff -- %s", a->arg[a->n - 1]);
 	return rc;
 }
 
@@ -238,13 +261,17 @@ int cmd_diff(struct recover *r, const struct args *a)
 	struct patch_options opt;
 	git_repository *repo;
 	git_odb *odb;
-	int rc, e;
+	int rc, e, n = count_revs(r, a);
 
 	if ((rc = read_options(r, a, &opt)))
 		return rc;
-	if (paths_from_args(r, a->path, a->n_paths, &paths) < 0)
+	if (n > 2) {
+		log_error("%s: at most two revisions; paths come after --", a->arg[2]);
 		return EXIT_USAGE;
-	if ((rc = read_revs(r, a, &s)) || (rc = open_sides(r, &paths, &notes, &s)))
+	}
+	if (paths_from_args(r, a->arg + n, a->n - n, &paths) < 0 || paths_from_args(r, a->path, a->n_paths, &paths) < 0)
+		return EXIT_USAGE;
+	if ((rc = read_revs(r, a, n, &s)) || (rc = open_sides(r, &paths, &notes, &s)))
 		return rc;
 	opt.width = terminal_width();
 	opt.unread = on_unread;

@@ -35,14 +35,14 @@ int cmd_ls(struct recover *r, const struct args *a)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	autofree char *path = NULL;
-	const char *what = a->n > 1 ? a->arg[1] : a->n_paths ? a->path[0] : ".";
+	const char *rev = a->n ? a->arg[0] : "@", *what = a->n > 1 ? a->arg[1] : a->n_paths ? a->path[0] : ".";
 	bool json = a->on[LS_JSON];
 	struct store_entry one;
 	int rc, e;
 
 	if (path_from_arg(r, what, &path) < 0)
 		return EXIT_USAGE;
-	if ((rc = rev_arg(r, a->arg[0], &sn)))
+	if ((rc = rev_arg(r, rev, &sn)))
 		return rc;
 	if (!json)
 		pager_start(r);
@@ -56,7 +56,7 @@ int cmd_ls(struct recover *r, const struct args *a)
 			e = -ENOENT;
 	}
 	if (e == -ENOENT) {
-		log_error("%s: is not in snapshot %s", what, a->arg[0]);
+		log_error("%s: is not in snapshot %s", what, rev);
 		return EXIT_NO;
 	}
 	return e < 0 ? context_failed(r, e, "cannot read the snapshot") : EXIT_DONE;

@@ -74,6 +74,7 @@ static int find_above(struct recover *r, const char *from)
 {
 	autoput(buf_release) struct buf word = BUF_INIT;
 	autofree char *dir = xstrdup(from);
+	const char *home = getenv("HOME");
 
 	for (;;) {
 		char *slash, *store = store_of(dir, &r->cfg);
@@ -88,9 +89,13 @@ static int find_above(struct recover *r, const char *from)
 			break;
 		slash[slash == dir] = 0;
 	}
-	log_error("%s: no workspace here or above: " RECOVER " --workspace DIR names one; " SNAPD
-		  " --workspace %s keeps this one from now on",
-		from, hint_word(from, &word));
+	if (!strcmp(from, "/") || (home && !strcmp(from, home)))
+		log_error("%s: no workspace here or above: " RECOVER " --workspace DIR names one; " SNAPD
+			  " --workspace ~/project keeps that folder from now on", from);
+	else
+		log_error("%s: no workspace here or above: " RECOVER " --workspace DIR names one; " SNAPD
+			  " --workspace %s keeps this one from now on",
+			from, hint_word(from, &word));
 	strays_name(&r->cfg);
 	return EXIT_ENV;
 }
@@ -244,8 +249,8 @@ int context_open(struct recover *r)
 	if ((rc = load_config(r, NULL, &said)) || (rc = r->from_arg ? place_from(r, cwd) : place(r, cwd)))
 		return rc;
 	e = store_open(r->store_path, STORE_READ, NULL, &r->store);
-	if (e == -ENOENT) {
-		log_error("%s: is no store", r->store_path);
+	if (e == -ENOENT || e == -ENOTDIR) {
+		log_error("%s: is no store; " RECOVER " stores lists them", r->store_path);
 		return EXIT_ENV;
 	}
 	if (e < 0)

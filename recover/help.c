@@ -7,6 +7,35 @@
 #include "../config/topics.h"
 #include "../lib/names.h"
 
+enum { COLUMNS = 80 };
+
+/* text, of which `at` columns are taken, in lines that go on at column `indent`: broken at blanks, not inside of
+ * brackets. */
+static void print_wrapped(FILE *to, size_t at, size_t indent, const char *text)
+{
+	const char *end;
+
+	for (; *text; text = end + (*end == ' ')) {
+		int depth = 0;
+
+		for (end = text; *end && (depth || *end != ' '); end++)
+			depth += (*end == '[') - (*end == ']');
+		if (at > indent && at + 1 + (size_t)(end - text) > COLUMNS)
+			at = (size_t)fprintf(to, "\n%*s", (int)indent, "") - 1;
+		else if (at > indent)
+			at += (size_t)fprintf(to, " ");
+		at += (size_t)fprintf(to, "%.*s", (int)(end - text), text);
+	}
+	fprintf(to, "\n");
+}
+
+void command_usage(FILE *to, const struct command *c)
+{
+	size_t n = (size_t)fprintf(to, "usage: " RECOVER " %s ", c->name);
+
+	print_wrapped(to, n, n, c->usage);
+}
+
 static void print_opts(const struct opt *o)
 {
 	for (; o && o->id; o++) {
@@ -26,13 +55,14 @@ static void print_opts(const struct opt *o)
 				: o->name                       ? " "
 								: " ",
 				o->arg, o->kind == OPT_MAYBE ? "]" : "");
-		printf("    %-27s %s\n", left, o->help);
+		print_wrapped(stdout, (size_t)printf("    %-27s ", left), 32, o->help);
 	}
 }
 
 void command_help(const struct command *c)
 {
-	printf("usage: " RECOVER " %s %s\n\n    %s\n", c->name, c->usage, c->summary);
+	command_usage(stdout, c);
+	printf("\n    %s\n", c->summary);
 	if (c->opts) {
 		printf("\n");
 		print_opts(c->opts);
@@ -42,7 +72,7 @@ void command_help(const struct command *c)
 /* What somebody in trouble wants first; the rest is named below it. */
 static const char *const first[] = { "report", "unsaved", "diff", "history", "deleted", "restore",
 	"undo", "list", "status" };
-enum { N_FIRST = sizeof(first) / sizeof(*first), COLUMNS = 78 };
+enum { N_FIRST = sizeof(first) / sizeof(*first) };
 
 static bool is_first(const char *name)
 {
@@ -61,15 +91,15 @@ void recover_help(void)
 		"");
 	for (size_t i = 0; i < N_FIRST; i++)
 		printf("    %-9s %s\n", first[i], command_find(first[i])->summary);
-	at = printf("\nalso: ") - 1;
+	at = printf("\nalso:") - 1;
 	for (const struct command *c = commands; c->name; c++) {
 		if (is_first(c->name))
 			continue;
 		if (at + (int)strlen(c->name) + 1 > COLUMNS)
-			at = printf("\n      ") - 1;
-		at += printf("%s%s", c->name, c[1].name ? " " : "\n");
+			at = printf("\n     ") - 1;
+		at += printf(" %s", c->name);
 	}
-	printf("\n"
+	printf("\n\n"
 	       "    -w, --workspace DIR         the protected folder; default: the nearest above\n"
 	       "        --store DIR             where its snapshots are; also HOLDFAST_STORE\n"
 	       "        --help-all              all options, every command with its own\n\n" RECOVER

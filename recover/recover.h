@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "../config/config.h"
 #include "../store/store.h"
@@ -97,6 +98,7 @@ enum {
 
 const struct command *command_find(const char *name);
 void command_help(const struct command *c);	/* on stdout */
+void command_usage(FILE *to, const struct command *c);
 void recover_help(void);                        /* a screen of it */
 void recover_help_all(void);
 

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/text.h"
@@ -110,7 +112,39 @@ static int show_candidate(const struct store_snapshot *sn, void *arg)
 	return ++c->n >= 20;
 }
 
-static int by_name(struct store *s, const char *name, struct store_snapshot *ret)
+/* What is typed where a revision is due, out of habit: git's and restic's names of the newest, a time
+ * without its braces, a path. */
+static void no_such_name(const char *name, int64_t now_ns)
+{
+	static const char *const newest[] = { "HEAD", "latest", "newest", "last", "now", NULL };
+	autoput(buf_release) struct buf word = BUF_INIT, again = BUF_INIT;
+	size_t len = strlen(name), i = 0;
+	int64_t t;
+
+	while (newest[i] && strcasecmp(newest[i], name))
+		i++;
+	if (newest[i])
+		log_error("%s: no such snapshot or mark; the newest is @", name);
+	else if (strcasecmp(name, "crash") == 0)
+		log_error("%s: no such snapshot or mark; the last before the crash is @crash", name);
+	else if (when_parse(name, now_ns, &t) == 0)
+		log_error("%s: no such snapshot or mark; did you mean '@{%s}'?", name, name);
+	else if (strpbrk(name, "./") || access(name, F_OK) == 0)
+		log_error("%s: no such snapshot or mark; a path comes after one, as in @ %s; " RECOVER
+			" history %s lists its versions", name, hint_word(name, &word), hint_word(name, &again));
+	else
+		log_error("%s: no such snapshot or mark; " RECOVER " list shows them%s", name,
+			len && len < 4 ? " (an id needs at least 4 digits)" : "");
+}
+
+static bool is_id(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len >= 4 && len <= 40 && strspn(name, "0123456789abcdefABCDEF") == len;
+}
+
+static int by_name(struct store *s, const char *name, int64_t now_ns, struct store_snapshot *ret)
 {
 	size_t len = strlen(name);
 	uint64_t seq;
@@ -120,9 +154,8 @@ static int by_name(struct store *s, const char *name, struct store_snapshot *ret
 		return store_by_seq(s, seq, ret);
 	if (r != -ENOENT && r != -EINVAL)
 		return r;
-	if (len < 4 || len > 40 || strspn(name, "0123456789abcdefABCDEF") != len) {
-		log_error("%s: no such snapshot or mark; " RECOVER " list shows them%s", name,
-			len && len < 4 ? " (an id needs at least 4 digits)" : "");
+	if (!is_id(name)) {
+		no_such_name(name, now_ns);
 		return -ENOENT;
 	}
 	r = store_by_prefix(s, name, ret);
@@ -194,8 +227,8 @@ static int go_back(struct store *s, const char *spec, uint64_t back, struct stor
 	r = store_back(s, seq, back, sn);
 	if (r == -ENOENT) {
 		(void)store_list(s, seq, count_one, &n);
-		log_error("%s: there are only %llu snapshots before it", spec,
-			(unsigned long long)n);
+		log_error("%s: there %s only %llu snapshot%s before it", spec, n == 1 ? "is" : "are",
+			(unsigned long long)n, n == 1 ? "" : "s");
 	}
 	return r;
 }
@@ -226,10 +259,25 @@ int rev_resolve(struct store *s, const char *spec, int64_t now_ns, struct store_
 		r = by_crash(s, spec, ret);
 		break;
 	case REV_NAME:
-		r = by_name(s, v.base, ret);
+		r = by_name(s, v.base, now_ns, ret);
 		break;
 	}
 	return r < 0 ? r : go_back(s, spec, v.back, ret);
+}
+
+bool rev_is(struct store *s, const char *word)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	autofree char *base = xstrdup(word);
+	uint64_t back, seq;
+
+	if (*word == '@' || store_mark_get(s, word, &seq) == 0)
+		return true;
+	if (strstr(word, "..") && access(word, F_OK) < 0)
+		return true;
+	if (cut_tildes(base, &back) < 0)
+		return false;
+	return store_mark_get(s, base, &seq) == 0 || (is_id(base) && store_by_prefix(s, base, &sn) != -ENOENT);
 }
 
 const char *rev_short(const struct store_snapshot *sn, char out[41])

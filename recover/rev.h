@@ -9,6 +9,8 @@
 #ifndef RECOVER_REV_H
 #define RECOVER_REV_H
 
+#include <stdbool.h>
+
 #include "../store/store.h"
 
 struct rev {
@@ -28,6 +30,9 @@ int rev_resolve(struct store *s, const char *spec, int64_t now_ns, struct store_
 
 /* "3f2a91c4": enough of the id. */
 const char *rev_short(const struct store_snapshot *sn, char out[41]);
+
+/* Is the word one (A..B too), or begins it with @? Quiet. What is none may be a path. */
+bool rev_is(struct store *s, const char *word);
 
 struct recover;
 /* rev_resolve for a command: EXIT_DONE, EXIT_NO or EXIT_USAGE. */

@@ -69,8 +69,24 @@ done
 check 'help and manual name the same options' python3 -B "$here/recover/options.py" "$r" "$here/../docs/recover.1"
 gives 2 'no such command' recover nosuch
 gives 2 'no help about it' recover help nosuch
-gives 1 'a path where a revision belongs' recover diff src/a.c
-says '... the way out' "$d/err" 'recover diff -- src/a.c'
+# A path without its --, as git takes it: there, gone but in the newest snapshot, after a revision; a mark of that name wins.
+diffs() { n=$1 k=$2; shift 2; recover diff "$@" >"$d/short"; recover diff $(expr "$*" : '\(@[^ ]*\)') -- $(expr " $*" : ".* \($k\)") >"$d/long"
+	if [ -s "$d/long" ] && cmp -s "$d/short" "$d/long"; then ok "$n"; else not_ok "$n"; diff "$d/short" "$d/long"; fi; }
+diffs 'diff of a path' src/a.c @~1 src/a.c
+diffs 'diff of a folder' src @~1 src
+mv "$w/src/deep" "$d/deep"
+diffs 'diff of a path that is gone' src/deep/new.py src/deep/new.py
+mv "$d/deep" "$w/src/deep"
+gives 0 'a mark with the name of a file' recover mark @~2 tool && echo x >"$w/tool"
+recover diff tool >"$d/short"; recover diff @~2 >"$d/long"
+check '... is the revision' cmp -s "$d/short" "$d/long"
+recover mark --remove tool; rm "$w/tool"
+gives 2 'more than two revisions' recover diff @ @~1 @~2
+gives 1 'neither' recover diff nosuch.c
+says '... the way out' "$d/err" 'a path comes after one, as in @ nosuch.c'
+gives 0 'ls without a revision' recover ls
+"$r" --workspace "$w" ls @ >"$d/long"
+check '... is that of the newest' cmp -s "$d/out" "$d/long"
 gives 2 'no such option' recover list --nosuch
 gives 2 'too many words' recover show a b
 gives 4 'no store' env -u HOLDFAST_STORE "$r" --workspace "$d" list
