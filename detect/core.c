@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/habits.h"
 #include "config/topics.h"
 #include "detect/clean.h"
 #include "detect/core_watch.h"
@@ -104,6 +105,23 @@ static int help_all(const struct detect_settings *set)
 	return r;
 }
 
+static int no_such_command(const char *typed)
+{
+	const char *names[N_COMMANDS + 1] = { NULL }, *near, *elsewhere = habit(HABIT_DETECT, typed);
+
+	for (size_t i = 0; i < N_COMMANDS && commands[i].usage; i++)
+		names[i] = commands[i].name;
+	near = elsewhere ? NULL : hint_near(typed, names);
+	if (elsewhere)
+		log_error("%s: no such command; did you mean %s? " DETECT " help names all", typed, elsewhere);
+	else if (near)
+		log_error("%s: no such command; did you mean " DETECT " %s? " DETECT " help names all",
+			typed, near);
+	else
+		log_error("%s: no such command; " DETECT " help names them", typed);
+	return EXIT_USAGE;
+}
+
 /* `help`, `help COMMAND`, `help TOPIC`, `help all`; works whatever the settings say. */
 static int help_about(const char *about)
 {
@@ -114,6 +132,8 @@ static int help_about(const char *about)
 	if (topic)
 		return fputs(topic, stdout) < 0 || fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 	if (strcmp(about, "all") != 0 && (i < 0 || !commands[i].usage)) {
+		if (habit(HABIT_DETECT, about))
+			return no_such_command(about);
 		log_error("%s: no such command or topic; " DETECT " help names them", about);
 		return EXIT_USAGE;
 	}
@@ -146,21 +166,6 @@ static int answer(int argc, char **argv)
 	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
 		return say_version();
 	return -1;
-}
-
-static int no_such_command(const char *typed)
-{
-	const char *names[N_COMMANDS + 1] = { NULL }, *near;
-
-	for (size_t i = 0; i < N_COMMANDS && commands[i].usage; i++)
-		names[i] = commands[i].name;
-	near = hint_near(typed, names);
-	if (near)
-		log_error("%s: no such command; did you mean " DETECT " %s? " DETECT " help names all",
-			typed, near);
-	else
-		log_error("%s: no such command; " DETECT " help names them", typed);
-	return EXIT_USAGE;
 }
 
 /* And leaves them for the small program, which cannot read them itself. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/habits.h"
 #include "detect/detect.h"
 #include "detect/samples.h"
 #include "lib/auto.h"
@@ -139,13 +140,10 @@ void report_release(struct report *r)
 static int usage(void)
 {
 	(void)puts("usage: " DETECT " [report] [--json]\n\n"
-		   "How the machine is: risk and why, what to do about it, memory, pressure, GPUs, "
-		   "and what\n"
-		   "editors and training hold. Changes nothing.\n\n"
-		   "  --json   the same as one JSON object; sizes in bytes, what is not known is "
-		   "null\n\n"
-		   "Exit codes: 0 reported, whatever the risk; 2 usage; 4 not even /proc/meminfo "
-		   "can be read.");
+		   "How the machine is: risk and why, what to do about it, memory, pressure,\n"
+		   "GPUs, and what editors and training hold. Changes nothing.\n\n"
+		   "  --json   the same as one JSON object; sizes in bytes, null is not known\n\n"
+		   "Exit codes: 0 reported, whatever the risk; 2 usage; 4 no /proc/meminfo.");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
 
@@ -168,6 +166,17 @@ static int show(const struct report *r, bool json)
 	return EXIT_DONE;
 }
 
+static int no_such_option(const char *typed)
+{
+	const char *meant = strcmp(typed, "--") == 0 ? DETECT " run -- COMMAND" : habit(HABIT_DETECT, typed);
+
+	if (meant)
+		log_error("report: %s: no such option; did you mean %s? " DETECT " help names all", typed, meant);
+	else
+		log_error("report: %s: no such option; " DETECT " report --help lists them", typed);
+	return EXIT_USAGE;
+}
+
 int cmd_report(int argc, char **argv, const struct detect_settings *set)
 {
 	static struct report r;
@@ -180,9 +189,7 @@ int cmd_report(int argc, char **argv, const struct detect_settings *set)
 		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			return usage();
 		} else {
-			log_error("report: %s: no such option; " DETECT " report --help lists them",
-				argv[i]);
-			return EXIT_USAGE;
+			return no_such_option(argv[i]);
 		}
 	}
 	e = report_take(machine_roots(), set, &r);

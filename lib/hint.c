@@ -72,7 +72,7 @@ const char *hint_word(const char *s, struct buf *b)
 {
 	int r;
 
-	if (*s && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+,=@%-")] == '\0')
+	if (*s && *s != '~' && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+,=@%~-")] == '\0')
 		return s;
 	r = buf_addch(b, '\'');
 	for (const char *p = s; *p && r == 0; p++)

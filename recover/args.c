@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../config/habits.h"
 #include "../lib/err.h"
 #include "../lib/hint.h"
 #include "../lib/log.h"
@@ -26,15 +27,16 @@ static const struct opt *find_letter(const struct opt *o, char c)
 
 static void no_such_option(const struct opt *opts, const char *word)
 {
-	const char *names[OPTS_MAX + 1], *near;
+	const char *names[OPTS_MAX + 1], *near, *elsewhere;
 	size_t n = 0;
 
 	for (const struct opt *o = opts; o && o->id && n < OPTS_MAX; o++)
 		if (o->name)
 			names[n++] = o->name;
 	names[n] = NULL;
-	near = hint_near(word, names);
-	log_error("--%s: no such option%s%s%s", word, near ? ", did you mean --" : "",
+	elsewhere = habit(HABIT_RECOVER, word);
+	near = elsewhere ? elsewhere : hint_near(word, names);
+	log_error("--%s: no such option%s%s%s%s", word, near ? ", did you mean " : "", near && !elsewhere ? "--" : "",
 		near ? near : "", near ? "?" : "");
 }
 

@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "../config/habits.h"
 #include "../config/topics.h"
+#include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/hint.h"
 #include "../lib/log.h"
@@ -72,7 +75,7 @@ static const struct opt *joined_opts(const struct command *c)
 
 static int usage_error(const struct command *c)
 {
-	fprintf(stderr, "usage: " RECOVER " %s %s\n", c->name, c->usage);
+	command_usage(stderr, c);
 	return EXIT_USAGE;
 }
 
@@ -109,30 +112,38 @@ static const struct command summary_command = {
 	"", "", "a short summary", NULL, 0, 0, false, NEEDS_STORE, cmd_summary,
 };
 
-/* about: a command, a topic, "all", or "" for the short one. */
 static int no_such_command(const char *typed)
 {
-	const char *names[MOST_COMMANDS], *near;
+	autoput(buf_release) struct buf word = BUF_INIT;
+	const char *names[MOST_COMMANDS], *near, *elsewhere = habit(HABIT_RECOVER, typed);
 	size_t n = 0;
 
 	for (const struct command *c = commands; c->name && n + 1 < MOST_COMMANDS; c++)
 		names[n++] = c->name;
 	names[n] = NULL;
-	near = hint_near(typed, names);
-	if (near)
+	near = elsewhere ? NULL : hint_near(typed, names);
+	if (elsewhere)
+		log_error("%s: no such command; did you mean %s? " RECOVER " --help lists all", typed, elsewhere);
+	else if (near)
 		log_error("%s: no such command; did you mean " RECOVER " %s? " RECOVER " --help lists all",
 			typed, near);
+	else if (*typed == '@' || access(typed, F_OK) == 0)
+		log_error("%s: no such command; did you mean " RECOVER " %s %s? " RECOVER " --help lists all", typed,
+			*typed == '@' ? "show" : "history", hint_word(typed, &word));
 	else
 		log_error("%s: no such command; " RECOVER " --help lists them", typed);
 	return EXIT_USAGE;
 }
 
+/* about: a command, a topic, "all", or "" for the short one. */
 static int help(const struct recover *r, const char *about)
 {
 	const struct command *c = command_find(about);
 	const char *topic = topic_text(about);
 
 	if (!c && !topic && *about && strcmp(about, "all")) {
+		if (habit(HABIT_RECOVER, about))
+			return no_such_command(about);
 		log_error("%s: no such command or topic; " RECOVER " help names them", about);
 		return EXIT_USAGE;
 	}

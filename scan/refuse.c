@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "../lib/auto.h"
 #include "../lib/buf.h"
@@ -55,6 +57,16 @@ static bool in_store(const char *workspace)
 	return false;
 }
 
+/* /proc, /sys: made while they are read, and to read some of them does something. */
+static bool is_kernels(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC ||
+		fs.f_type == DEBUGFS_MAGIC || fs.f_type == TRACEFS_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC ||
+		fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == DEVPTS_SUPER_MAGIC);
+}
+
 int scan_refuse(const char *workspace, const char **ret_why)
 {
 	const char *home = getenv("HOME");
@@ -69,6 +81,8 @@ int scan_refuse(const char *workspace, const char **ret_why)
 		*ret_why = "it is your home folder";
 	else if (home && *home == '/' && above(home, &st))
 		*ret_why = "your home folder is in it";
+	else if (is_kernels(workspace))
+		*ret_why = "its files are the kernel's";
 	else if (in_store(workspace))
 		*ret_why = "it is inside a store";
 	return *ret_why ? -EPERM : 0;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <zstd.h>
 
+#include "../config/config.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
@@ -35,6 +36,22 @@ static int say_version(void)
 	return version_print(SNAPD, libraries) < 0 ? EXIT_ENV : EXIT_DONE;
 }
 
+static void say_nothing(const char *line, void *arg)
+{
+	(void)line, (void)arg;
+}
+
+/* Wrong settings are named later, with those of the workspace. */
+static int find(struct options *opt)
+{
+	struct config cfg;
+	int r = config_load(&cfg, NULL, say_nothing, NULL);
+
+	r = options_find(opt, r < 0 ? NULL : cfg.store_dir);
+	config_release(&cfg);
+	return r < 0 ? options_which(opt) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options opt;
@@ -53,6 +70,10 @@ int main(int argc, char **argv)
 		log_set_level(LOG_DEBUG);
 	else if (opt.verbose || (opt.mode == MODE_RUN && !opt.quiet))
 		log_set_level(LOG_INFO);
+	if (opt.mode != MODE_COMPLETION && !opt.n_workspaces && (r = find(&opt))) {
+		options_release(&opt);
+		return r;
+	}
 	if (opt.mode == MODE_RUN)
 		r = daemon_run(&opt);
 	else if (install_is(opt.mode))

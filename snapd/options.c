@@ -1,11 +1,13 @@
 #include "options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../config/habits.h"
 #include "../config/topics.h"
 #include "../lib/auto.h"
 #include "../lib/err.h"
@@ -13,6 +15,7 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/text.h"
+#include "../store/store.h"
 
 static const struct row {
 	const char *name;
@@ -25,7 +28,7 @@ static const struct row {
 	{ "store", 0, "DIR", "keep the snapshots here" },
 	{ "once", 0, NULL, "one snapshot now, by a running " SNAPD "; prints its id" },
 	{ "message", 'm', "TEXT", "with --once: a note to keep with it" },
-	{ "reason", 0, "REASON", "with --once: launch, risk, exit, manual (default), restore" },
+	{ "reason", 0, "REASON", "with --once: launch, risk, exit, manual, restore" },
 	{ "status", 0, NULL, "what the running " SNAPD " does" },
 	{ "json", 0, NULL, "with --status: as JSON" },
 	{ "stop", 0, NULL, "ask the running " SNAPD " for a last snapshot, and to end" },
@@ -104,42 +107,6 @@ static int usage(const char *what, const char *why)
 	return EXIT_USAGE;
 }
 
-/* In the folder that was most likely meant. */
-static int which_folder(void)
-{
-	autofree char *cwd = getcwd(NULL, 0);
-	const char *home = getenv("HOME");
-	bool here = cwd && strcmp(cwd, "/") != 0 && !(home && strcmp(cwd, home) == 0);
-
-	log_error("--workspace: which folder? %s; " SNAPD " --help lists the options",
-		here ? "This one: " SNAPD " --workspace ." : "For example: " SNAPD " --workspace ~/project");
-	return EXIT_USAGE;
-}
-
-static int no_such_option(const char *typed)
-{
-	const char *names[N_ROWS + 1] = { NULL }, *near;
-	char why[80];
-	size_t dashes = strspn(typed, "-");
-
-	for (size_t i = 0; i < N_ROWS; i++)
-		names[i] = table[i].name;
-	near = dashes == 2 ? hint_near(typed + 2, names) : NULL;
-	if (!near)
-		return usage(typed, "no such option");
-	(void)snprintf(why, sizeof(why), "no such option, did you mean --%s?", near);
-	return usage(typed, why);
-}
-
-static int set_mode(struct options *o, enum mode m, const char *name)
-{
-	if (o->mode != MODE_RUN && o->mode != m)
-		return usage(name, "only one of --once, --status, --stop, --start, --install, "
-				   "--uninstall");
-	o->mode = m;
-	return 0;
-}
-
 static int add_workspace(struct options *o, const char *dir)
 {
 	const char **p;
@@ -153,6 +120,81 @@ static int add_workspace(struct options *o, const char *dir)
 	}
 	o->workspace = p;
 	o->workspace[o->n_workspaces++] = dir;
+	return 0;
+}
+
+/* The folder that was most likely meant. */
+int options_which(const struct options *o)
+{
+	static const char *const said[] = { [MODE_RUN] = "", [MODE_ONCE] = " --once", [MODE_STATUS] = " --status",
+		[MODE_STOP] = " --stop", [MODE_START] = " --start", [MODE_INSTALL] = " --install",
+		[MODE_UNINSTALL] = " --uninstall", [MODE_COMPLETION] = "" };
+	autofree char *cwd = getcwd(NULL, 0);
+	const char *home = getenv("HOME");
+	bool here = cwd && strcmp(cwd, "/") != 0 && !(home && strcmp(cwd, home) == 0);
+
+	log_error("--workspace: which folder? %s" SNAPD " --workspace %s%s; " SNAPD " --help lists the options",
+		here ? "This one: " : "For example: ", here ? "." : "~/project", said[o->mode]);
+	return EXIT_USAGE;
+}
+
+/* What needs a store that is there anyway. */
+static bool may_find(const struct options *o)
+{
+	return o->mode == MODE_ONCE || o->mode == MODE_STATUS || o->mode == MODE_STOP || o->mode == MODE_START ||
+	       o->mode == MODE_UNINSTALL;
+}
+
+static bool has_store(const char *dir, const char *parent)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+
+	return store_place(dir, NULL, parent, &b) == 0 && buf_addstr(&b, "/log") == 0 && access(b.data, F_OK) == 0;
+}
+
+int options_find(struct options *o, const char *parent)
+{
+	autofree char *dir = getcwd(NULL, 0);
+	const char *env = getenv("HOLDFAST_STORE");
+
+	if (o->n_workspaces || o->help || o->version || !may_find(o))
+		return 0;
+	if (o->store || (env && *env))
+		return -ENOENT;
+	while (dir && *dir == '/' && !has_store(dir, parent)) {
+		char *slash = strrchr(dir, '/');
+
+		if (!dir[1])
+			return -ENOENT;
+		slash[slash == dir] = '\0';
+	}
+	if (!dir || *dir != '/' || add_workspace(o, dir))
+		return -ENOENT;
+	o->found = take_ptr(dir);
+	return 0;
+}
+
+static int no_such_option(const char *typed)
+{
+	const char *names[N_ROWS + 1] = { NULL }, *near, *elsewhere;
+	size_t dashes = strspn(typed, "-");
+
+	for (size_t i = 0; i < N_ROWS; i++)
+		names[i] = table[i].name;
+	elsewhere = dashes == 2 ? habit(HABIT_SNAPD, typed) : NULL;
+	near = elsewhere ? elsewhere : dashes == 2 ? hint_near(typed + 2, names) : NULL;
+	if (!near)
+		return usage(typed, "no such option");
+	log_error("%s: no such option, did you mean %s%s?", typed, elsewhere ? "" : "--", near);
+	return EXIT_USAGE;
+}
+
+static int set_mode(struct options *o, enum mode m, const char *name)
+{
+	if (o->mode != MODE_RUN && o->mode != m)
+		return usage(name, "only one of --once, --status, --stop, --start, --install, "
+				   "--uninstall");
+	o->mode = m;
 	return 0;
 }
 
@@ -222,8 +264,8 @@ static int take(struct options *o, const char *name, char *value)
 
 static int check(const struct options *o)
 {
-	if (!o->n_workspaces && o->mode != MODE_COMPLETION)
-		return which_folder();
+	if (!o->n_workspaces && o->mode != MODE_COMPLETION && !may_find(o))
+		return options_which(o);
 	if (o->yes && o->mode != MODE_INSTALL && o->mode != MODE_UNINSTALL)
 		return usage("--yes", "only with --install or --uninstall");
 	if (o->n_workspaces > 1 && (o->mode != MODE_RUN || o->store))
@@ -239,11 +281,26 @@ static int check(const struct options *o)
 static int take_folder(struct options *o, const char *word)
 {
 	static const char *const modes[] = { "once", "status", "stop", "start", "install", "uninstall", "version", NULL };
-	const char *near = access(word, F_OK) < 0 && !strchr(word, '/') ? hint_near(word, modes) : NULL;
+	bool none = access(word, F_OK) < 0 && !strchr(word, '/');
+	const char *elsewhere = none ? habit(HABIT_SNAPD, word) : NULL;
+	const char *near = none && !elsewhere ? hint_near(word, modes) : NULL;
 
-	if (!near)
+	if (elsewhere)
+		log_error("%s: no such folder; did you mean %s?", word, elsewhere);
+	else if (near)
+		log_error("%s: no such folder; did you mean " SNAPD " --workspace . --%s?", word, near);
+	else
 		return add_workspace(o, word);
-	log_error("%s: no such folder; did you mean " SNAPD " --workspace . --%s?", word, near);
+	return EXIT_USAGE;
+}
+
+static int not_an_option(const char *word)
+{
+	const char *elsewhere = habit(HABIT_SNAPD, word);
+
+	if (!elsewhere)
+		return usage(word, "not an option");
+	log_error("%s: not an option; did you mean %s? " SNAPD " --help lists the options", word, elsewhere);
 	return EXIT_USAGE;
 }
 
@@ -289,7 +346,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 	if (r == 0 && optind < argc && !ret->n_workspaces && optind + 1 == argc)
 		r = take_folder(ret, argv[optind++]);
 	if (r == 0 && optind < argc)
-		r = usage(argv[optind], "not an option");
+		r = not_an_option(argv[optind]);
 	if (r == 0 && !ret->help && !ret->version)
 		r = check(ret);
 	if (r)
@@ -300,5 +357,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 void options_release(struct options *o)
 {
 	free(o->workspace);
+	free(o->found);
 	o->workspace = NULL;
+	o->found = NULL;
 }

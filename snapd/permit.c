@@ -34,7 +34,7 @@ int permit_no_store(const char *dir, int r)
 
 	if (r == -ENOSPC)
 		way = NO_ROOM_TEXT;
-	else if (r == -EACCES || r == -EPERM || r == -EROFS)
+	else if (r == -EACCES || r == -EPERM || r == -EROFS || r == -ENOENT || r == -ENOTDIR)
 		way = "; --store DIR keeps it elsewhere";
 	else if (r == -ENOTEMPTY)
 		way = ", and holds no store; --store DIR names an empty folder, or none";

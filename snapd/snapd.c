@@ -76,7 +76,8 @@ int main(int argc, char **argv)
 		options_release(&opt);
 		return exit_code;
 	}
-	r = ask(&opt, &exit_code);
+	/* where the settings say something of places, the whole of snapd looks */
+	r = options_find(&opt, NULL) == 0 ? ask(&opt, &exit_code) : -ENOENT;
 	options_release(&opt);
 	return r == 0 ? exit_code : become("snapd-core", argv);
 }

@@ -41,11 +41,23 @@ row 2 'did you mean snapd --workspace . --stop?' snapd stop
 row 2 'did you mean snapd --workspace . --install?' snapd instal
 row 2 '--worksapce: no such option, did you mean --workspace?' snapd --worksapce .
 row 2 'snapd --help lists the options' snapd --frobnicate
+row 2 'did you mean snapd --workspace . --start?' snapd --daemon
+row 2 'did you mean snapd --workspace . --start?' snapd start .
+row 2 'did you mean recover restore REV?' snapd --restore
+row 2 'did you mean snapd --workspace .?' snapd watch
+row 2 'This one: snapd --workspace . --install;' snapd --install
+for m in once status stop start uninstall; do row 2 "This one: snapd --workspace . --$m;" snapd --$m; done
 row 4 'no such file or folder' snapd -w "$d/nowhere"
 row 4 'snapd --workspace DIR makes one' snapd -w . --status
 row 1 'no snapd runs for it' snapd -w . --stop
 row 2 'frob: no such reason; launch, ' snapd -w . --once --reason frob
 row 4 "it is the root of the file system; --force if you mean it" snapd -w / --once
+row 4 "its files are the kernel's; --force if you mean it" snapd -w /proc --once
+row 4 "is no store; recover stores lists them" recover --store /etc list
+row 4 "is no store; recover stores lists them" recover --store /etc/passwd list
+row 4 "--store DIR keeps it elsewhere" env HOME=/proc/nohome XDG_DATA_HOME= "$bin/snapd" -w . --once
+row 4 "HOME is not set to a folder, so there is no place for its store; --store DIR names one" env -u HOME -u XDG_DATA_HOME "$bin/snapd" -w . --once
+row 4 "no place for the socket: XDG_RUNTIME_DIR is /proc/x: no such file or folder" env -u HOLDFAST_STATE HOME="$d" XDG_RUNTIME_DIR=/proc/x "$bin/detect" watch
 row 4 "it is your home folder; --force if you mean it" snapd -w "$HOME" --once
 for c in '' list restore undo diff deleted status; do
 	row 4 "snapd --workspace '$d/it'\\''s new' keeps this one" recover $c
@@ -53,7 +65,7 @@ done
 row 4 "snapd --workspace '$d/it'\\''s new' makes one" recover -w . list
 row 2 'did you mean recover history?' recover histroy a
 row 2 'did you mean recover status?' recover stat
-row 2 'did you mean recover restore?' recover Restore
+row 2 'did you mean recover restore REV?' recover Restore
 row 2 'did you mean recover undo?' recover unod
 row 2 'recover --help lists them' recover frobnicate
 row 2 '--workspce: no such option, did you mean --workspace?' recover --workspce . list
@@ -64,9 +76,36 @@ row 2 'it follows --' detect run
 row 1 'detect run -- COMMAND starts one' detect runs
 row 1 'detect run -- COMMAND starts one' detect attach
 row 1 '`detect watch` watches' detect events
-cd "$d/kept" && echo a >a && "$bin/snapd" -w . --once >"$d/id" || { echo "not ok $who: a snapshot"; bad=1; }
+printf '[snapshot\n' >"$d/broken"
+row 2 "mend the file named above" env HOLDFAST_CONFIG="$d/broken" "$bin/snapd" -w . --once
+cd / && row 4 'snapd --workspace ~/project keeps that folder' recover
+cd "$d/kept" && mkdir -p in/it && echo a >a && "$bin/snapd" -w . --once >"$d/id" || { echo "not ok $who: a snapshot"; bad=1; }
+cd in/it || exit 1
+"$bin/snapd" --once >"$d/again" && cmp -s "$d/id" "$d/again" && echo "ok $who: snapd --once below a workspace takes that" ||
+	{ echo "not ok $who: snapd --once below a workspace"; bad=1; }
+row 1 "$d/kept: no snapd runs for it" snapd --stop
+printf '[store]\n\tdir = %s\n' "$d/else" >"$d/config"
+row 2 'which folder? This one: snapd --workspace . --once;' env HOLDFAST_CONFIG="$d/config" "$bin/snapd" --once
+HOLDFAST_CONFIG=$d/config "$bin/snapd" -w "$d/kept" --once >"$d/id2"
+row 1 "with the store $d/else/" env HOLDFAST_CONFIG="$d/config" "$bin/snapd" --stop
+cd "$d/kept" || exit 1
 row 1 'nothing to restore: everything is as it was' recover restore @
 row 1 'no such snapshot or mark; recover list shows them' recover show zzz
+for w in HEAD HEAD~1 latest; do row 1 'no such snapshot or mark; the newest is @' recover restore $w; done
+row 1 "did you mean '@{yesterday}'?" recover restore yesterday
+row 1 "did you mean '@{14:30}'?" recover show 14:30
+row 1 'the last before the crash is @crash' recover diff crash
+row 1 'a path comes after one, as in @ a; recover history a lists its versions' recover restore a
+row 2 'of the newest snapshot: recover cat @:a' recover cat a
+row 2 'did you mean recover history a?' recover a
+row 2 'did you mean recover show @~1?' recover @~1
+row 2 'did you mean snapd --workspace . --uninstall?' recover --uninstall
+row 1 'runs: nosuch: no such run; detect runs lists them' detect runs nosuch
+row 2 'did you mean detect run -- COMMAND?' detect -- python train.py
+row 2 'did you mean detect watch?' detect --watch
+row 2 '--need 6G of memory' detect gate 6G
+row 2 'not a size such as 500M, 6G' detect gate --need 6
+row 2 'not a size such as 500M, 6G' detect run --limit 6 true
 row 1 'no path of any snapshot matches' recover find nosuch
 row 1 'no editor holds a text' recover unsaved
 row 1 'detect watch` starts it, snapd does too' recover report
@@ -76,4 +115,28 @@ if [ -n "${CLOSED-}" ]; then
 	row 4 'closed belongs to root (you are user 4242): act as root, or name another' recover -w "$CLOSED/x" list
 	row 4 '--store DIR keeps it elsewhere' env HOME=/ XDG_DATA_HOME="$CLOSED" "$bin/snapd" -w "$d/kept" --once
 fi
+# What git, restic and systemctl call it, and what another of the three programs does: the command that does it here is named, and
+# there is one of that name.
+all=$(for p in snapd recover detect; do "$bin/$p" --help-all; done)
+habit() { p=$1 word=$2
+	"$bin/$p" "$word" >"$d/out" 2>"$d/err" </dev/null; rc=$?
+	said=$(sed -n "s/^$p: $word: .*did you mean \(.*\)?.*/\1/p" "$d/err")
+	case $said in
+	"recover "[a-z]*|"detect "[a-z]*) set -- $said; ok=$(printf %s "$all" | grep -c "^usage: $1 \[*$2\>");;
+	"snapd --workspace . --"*) ok=$(printf %s "$all" | grep -c -e "--${said##*--}\>");;
+	recover|detect|"snapd --workspace ."|*--version) ok=1;;
+	*) ok=0;;
+	esac
+	[ $rc = 2 ] && [ "$ok" -gt 0 ] && [ "$(wc -l <"$d/err")" = 1 ] || { echo "$p $word ($rc): $(cat "$d/err")"; return 1; }; }
+cd "$d/it's new" || exit 1
+for p in snapd recover detect; do
+	words=$(printf %s "$all" | sed -nE 's/^usage: (recover|detect) \[?([a-z]+).*/\2/p' | sort -u)
+	[ "$(echo "$words" | wc -l)" -gt 30 ] || { echo "not ok $who: no list of commands"; bad=1; }
+	lost=$(for w in $words log reflog checkout switch reset revert blame grep tag branch add commit stash init clone push fsck gc rm snapshots snapshot backup \
+		create save forget dump extract mount check compact stats info delete copy daemon background restart enable disable monitor logs oom crash crashes what \
+		why rollback redo undelete trash search gui tui ps mem memory ram gpu usage doctor free kill freeze pause resume train launch once start stop install \
+		uninstall version recover detect status history; do
+		printf %s "$all" | grep -q "^usage: $p \[*$w\>" || habit $p $w; done)
+	if [ -z "$lost" ]; then echo "ok $who: $p knows others' words"; else echo "not ok $who: $p knows others' words:"; echo "$lost"; bad=1; fi
+done
 exit $bad

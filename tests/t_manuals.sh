@@ -35,12 +35,21 @@ topic() {
 	"$build/recover" help "$2" | cmp -s - "$d/out"
 }
 nosuch() { "$build/$1" help nosuch >"$d/out" 2>&1; [ $? -eq 2 ] && [ "$(wc -l <"$d/out")" -eq 1 ] && grep -q '^[a-z]*: nosuch: no such' "$d/out"; }
+# Each command that the short help or the long one lists has its usage in the long one; one that became another program cut it short once.
+whole() {
+	[ "$(wc -L <"$d/all.$1")" -le 80 ] || { awk 'length > 80' "$d/all.$1"; return 1; }
+	[ $1 = snapd ] && return
+	for c in $(sed -nE '/^$/d; s/^ {2,4}([a-z]+) {2,}[a-z].*/\1/p' "$d/all.$1" | sort -u); do
+		grep -q "^usage: $1 \[*$c\>" "$d/all.$1" || { echo "no usage of $c"; return 1; }
+	done
+}
 longer() { [ "$("$build/$1" --help-all | wc -c)" -gt "$("$build/$1" --help | wc -c)" ] && "$build/$1" --help-all | cmp -s - "$d/all.$1"; }
 for p in snapd recover detect; do
 	check "$p --help fits a screen" short $p
 	check "$p help is the same" sh -c '"$1" help | cmp -s - "$2"' - "$build/$p" "$d/out"
 	"$build/$p" help all >"$d/all.$p"
 	check "$p --help-all says more, and so does help all" longer $p
+	check "... of every command, in 80 columns" whole $p
 	for t in crash exit files revisions settings stored start; do
 		check "$p help $t fits a screen and is the same everywhere" topic $p $t
 		check "... and the short help names it" sh -c '"$1" --help | grep -qw "$2"' - "$build/$p" $t
