@@ -373,6 +373,11 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 	(void)progress_new("repairing", "snapshots", 0, x->r->quiet, &x->progress);
 	e = store_salvage(x->r->store, half, v);
 	progress_done(take_ptr(x->progress));
+	if (e == 0 && !v->snapshots) {
+		stage_remove(half);
+		log_error("%s: not one snapshot can be read; nothing was made, the store is as it was", x->r->store_path);
+		return EXIT_NO;
+	}
 	if (e == 0)
 		e = check(half);
 	if (e == 0)
@@ -452,9 +457,11 @@ int cmd_repair(struct recover *r, const struct args *a)
 	(void)fflush(stdout);
 	log_info("%s: %" PRIu64 " snapshots, %" PRIu64 " of them hurt (%" PRIu64 " paths); %" PRIu64 " contents came from the workspace",
 		dir, v.snapshots, v.snapshots_hurt, v.paths_hurt, v.found);
+	if (v.gaps)
+		log_warn("parts of the log are gone; which snapshots were in them nobody can say");
 	if (a->on[P_SWITCH] && ((rc = confirm(a->on[P_YES])) || (rc = put_in_place(r, dir))))
 		return rc;
 	if (!a->on[P_SWITCH])
 		log_info("look at it with " RECOVER " --store, then " RECOVER " repair --switch puts it in its place");
-	return v.snapshots_hurt ? EXIT_NO : EXIT_DONE;
+	return v.snapshots_hurt || v.gaps ? EXIT_NO : EXIT_DONE;
 }

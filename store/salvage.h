@@ -7,6 +7,7 @@
 #define STORE_SALVAGE_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 #include "store.h"
 
@@ -20,6 +21,7 @@ struct store_salvage {
 	const volatile sig_atomic_t *stop;	/* may be NULL; non-zero: -EINTR */
 	void *arg;
 	uint64_t snapshots, paths_hurt, snapshots_hurt, found;	/* out; found: contents that find had */
+	bool gaps;			/* out: parts of the log are gone; which snapshots were in them nobody can say */
 };
 
 /* into: a new folder, made here; the workspace is what from says. Synced when it returns 0. */

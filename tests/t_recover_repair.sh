@@ -127,5 +127,9 @@ p = sys.argv[1]; n = __import__("os").path.getsize(p)
 f = open(p, "r+b"); f.seek(n - 60); f.write(b"\0" * 40)' "$s/log/00000001.seg"
 gives 1 'the end of the log is damaged' recover repair "$d/end"
 gives 0 'what is left verifies' recover --store "$d/end" verify --all
+cp -a "$s" "$d/bare"; rm "$d"/bare/log/*.seg "$d"/bare/catalogue.db*
+gives 1 'a log that is gone' recover --store "$d/bare" repair "$d/nothing"
+says '... is not made into an empty store' "$d/err" 'not one snapshot'
+check '... nor is there one' test ! -e "$d/nothing" -a ! -e "$d/nothing.unfinished"
 check '... the marked one is there' test "$(recover --store "$d/end" cat keep:src/a 2>/dev/null)" = one
 exit $bad
