@@ -184,6 +184,7 @@ run: override export WORKSPACE := $(value WORKSPACE)
 run: all
 	@case "$$WORKSPACE" in '') echo 'usage: make run WORKSPACE=DIR' >&2; exit 2;; \
 		'~') WORKSPACE=$$HOME;; '~/'*) WORKSPACE=$$HOME/$${WORKSPACE#??};; esac; \
+	echo "what is kept, from another terminal in that folder: $$PWD/$(BUILD)/recover" >&2; \
 	exec ./$(BUILD)/snapd --workspace "$$WORKSPACE"
 
 deps:
