@@ -71,15 +71,12 @@ static const struct topic {
 		  "    4  the environment forbids it (no store, locked, no space); nothing "
 		  "changed\n\n"
 		  "`" DETECT " run` ends as its command does, 128 + N for signal N.\n" },
-	{ "start",
-		"    " SNAPD
-		" -w ~/project --install   at login, and what VSCode needs: shown first,\n"
-		"                                --uninstall takes it away\n"
-		"    " SNAPD " -w ~/project             by hand, until Ctrl-C\n"
-		"    " RECOVER " status               is this folder protected, and how well?\n"
-		"    " DETECT "                       how near the edge the machine is\n"
-		"    " DETECT " run -- python train.py\n"
-		"                                training that does not take the editor along\n" },
+	{ "start", "    " SNAPD " -w ~/project --install     at login and in VSCode; shown first\n"
+		   "    " SNAPD " --uninstall                takes that away, typed in the folder\n"
+		   "    " SNAPD " -w ~/project               by hand, until Ctrl-C\n"
+		   "    " RECOVER " status                   is this folder protected, how well?\n"
+		   "    " DETECT "                           how near the edge the machine is\n"
+		   "    " DETECT " run -- python train.py    training that spares the editor\n" },
 };
 
 const char *topic_text(const char *name)

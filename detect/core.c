@@ -38,7 +38,7 @@ static const struct command {
 	{ "report", cmd_report, "[report] [--json]",
 		"how the machine is: risk, reasons, memory, editors and training", false },
 	{ "events", cmd_events, "events [--json] [-n N] [--since TIME] [--crashes]",
-		"what ended, when and why", false },
+		"what ended, when and why; refused launches, risk", false },
 	{ "top", cmd_top, "top [--interval TIME] [--once]", "all of that live, and what can be done about it", false },
 	{ "watch", cmd_watch, "watch [--log-dir DIR] [--dry-run] [-v] | --stop",
 		"the monitor, in the foreground; " SNAPD " starts it by itself", false },
