@@ -141,13 +141,17 @@ static int filter_entries(struct stage *st, git_tree *t, unsigned depth, struct 
 
 		if (interrupted)
 			return -EINTR;
-		if (git_tree_entry_type(e) == GIT_OBJECT_TREE) {
-			r = visit(st, &sub, depth + 1, &is, &below);
-			*left += below;
-		} else if (st->filter && secret_name(&st->r->cfg, name, strlen(name))) {
+		bool tree = git_tree_entry_type(e) == GIT_OBJECT_TREE;
+
+		/* Of folders those with a dot: others of such names hold what works with secrets. */
+		if (st->filter && (!tree || *name == '.') && secret_name(&st->r->cfg, name, strlen(name))) {
 			++*left;
 			*ret_same = false;
 			continue;
+		}
+		if (tree) {
+			r = visit(st, &sub, depth + 1, &is, &below);
+			*left += below;
 		} else if (is_new(st, &sub)) {
 			add_blob(st, &sub);
 		}

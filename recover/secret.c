@@ -11,7 +11,7 @@ static const char *const builtin[] = {
 	".git-credentials", ".dockercfg", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.pem", "*.key", "*.pfx", "*.p12",
 	"*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.asc", "*.gpg", "credentials", "credentials.json", "client_secret*.json",
 	"service-account*.json", "service_account*.json", "kaggle.json", "*.tfstate", "secrets.*", ".secrets*", "*_token",
-	"token.json", "*.ovpn",
+	"token.json", "*.ovpn", ".ssh", ".gnupg", ".aws", ".kube",
 };
 
 /* What is named so on purpose: nothing is in it. */

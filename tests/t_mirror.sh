@@ -10,7 +10,7 @@ config() { printf '[prune]\n\tgrace = 0\n[mirror]\n\turl = %s\n\tevery = 1s\n%s'
 git init -q --bare "$remote"
 config
 mkdir -p "$w/src" "$w/secret"
-echo one >"$w/src/a.py"; echo x >"$w/.env"; echo k >"$w/secret/id_rsa"; echo s >"$w/src/Server.PEM"; ln -s src/a.py "$w/link"; chmod 755 "$w/src/a.py"
+echo one >"$w/src/a.py"; echo x >"$w/.env"; echo k >"$w/secret/id_rsa"; echo s >"$w/src/Server.PEM"; mkdir "$w/.secrets.d" "$w/credentials"; echo t >"$w/.secrets.d/t"; echo c >"$w/credentials/c.py"; ln -s src/a.py "$w/link"; chmod 755 "$w/src/a.py"
 first=$(snap first manual 1700000000)
 echo two >"$w/src/a.py"; second=$(snap second interval 1700000600)
 
@@ -21,9 +21,9 @@ branch=$(git -C "$remote" for-each-ref --format='%(refname:short)' refs/heads | 
 check 'the ref is this machine'"'"'s and workspace'"'"'s' test "${ref#refs/holdfast/"$host"/w-}" != "$ref"
 check 'git finds nothing wrong' git -C "$remote" fsck --full --strict
 check 'secrets are not there' sh -c '! git -C "$1" ls-tree -r --name-only "$2" | grep -Eq "env|id_rsa|PEM"' - "$remote" "$ref"
-check '... the rest is' test "$(git -C "$remote" ls-tree -r --name-only "$ref" | tr '\n' ' ')" = "link src/a.py "
+check '... the rest is' test "$(git -C "$remote" ls-tree -r --name-only "$ref" | tr '\n' ' ')" = "credentials/c.py link src/a.py "
 gives 0 'status' recover mirror --status
-says '... says what was left out' "$d/out" '3 paths that look like secrets'
+says '... says what was left out' "$d/out" '4 paths that look like secrets'
 says '... and that all is there' "$d/out" ' 0 snapshots behind'
 gives 0 'again' recover mirror
 says '... nothing is new' "$d/err" '0 snapshots pushed'
@@ -66,7 +66,7 @@ gives 0 'push that' recover mirror
 gives 1 'it is gone there' from show 'before it all'
 
 # Not a word of secrets when told to; bit for bit where nothing is left out.
-rm -f "$w/.env" "$w/secret/id_rsa" "$w/src/Server.PEM"
+rm -rf "$w/.env" "$w/secret/id_rsa" "$w/src/Server.PEM" "$w/.secrets.d" "$w/credentials"
 echo y >"$w/allowed.pem"; echo three >"$w/src/a.py"; third=$(snap third interval 1700001200)
 config '	allow = *.pem
 	secret = a.p?
