@@ -255,9 +255,7 @@ static void put_bars(struct page *p, uint64_t (*of)(const struct run *r), uint64
 	if (total)
 		line[n++] = (struct line){ total, "the machine" };
 	put_lines(p, line, n, scale);
-	raw(p, "</div>\n<div class=\"ends\"><span>the first</span><span class=\"wide\">lines: what "
-	       "the tiers "
-	       "need</span><span>the last</span></div>\n");
+	raw(p, "</div>\n<div class=\"ends\"><span>a bar a run, the oldest first; dashed: what the tiers need</span></div>\n");
 }
 
 /* ---- by tier ---- */

@@ -285,7 +285,7 @@ static void put_axis(struct page *p, const struct journal_event *ev)
 		put_lane(p, l);
 	item(p, "<div class=\"ends\"><span>",
 		text_local_time((int64_t)p->from * 1000000, when), "</span>");
-	raw(p, "<span class=\"wide\">dashed: the end</span>");
+	raw(p, "<span class=\"wide\">dashed: the end; gaps: nothing was read</span>");
 	item(p, "<span>", text_local_time((int64_t)p->to * 1000000, when) + 11,
 		"</span></div>\n</div>\n");
 }
@@ -342,6 +342,7 @@ static void put_head(struct page *p, const struct journal_event *ev, const cJSON
 {
 	char when[32], size[16];
 	const char *cause = string(what, "cause"), *sure = string(what, "confidence");
+	autofree char *peak = NULL;
 	autofree char *why =
 		cause ? xasprintf("%s%s%s", cause, sure ? ", " : "", sure ? sure : "") : NULL;
 
@@ -351,7 +352,9 @@ static void put_head(struct page *p, const struct journal_event *ev, const cJSON
 	term(p, "why", why);
 	term(p, "window", string(what, "window"));
 	term(p, "command", string(what, "command"));
-	term(p, "size", ev->peak ? text_size(ev->peak, size) : NULL);
+	if (ev->peak)
+		peak = xasprintf("at least %s at its largest", text_size(ev->peak, size));
+	term(p, "memory", peak);
 	put_snapshot(p, "last snapshot before",
 		cJSON_GetObjectItemCaseSensitive(what, "last_snapshot"), "earlier", "none");
 	put_snapshot(p, "newest snapshot",
