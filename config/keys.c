@@ -49,7 +49,8 @@ const struct config_key config_keys[] = {
 	 * repository must not make us forget its history, nor fill the disk. */
 	{ "store.quota", KEY_SIZE, AT(quota), "0", 0, ANY, .user_only = true,
 		.help = "The most room one store may take. 0 is the smaller of 5 GiB and 10 % of\n"
-			"the file system." },
+			"the file system. Less than 16M may be passed for moments: the index\n"
+			"alone, while it is written anew, takes much of it." },
 	{ "store.freeFloor", KEY_SIZE, AT(free_floor), "256M", 0, ANY, .user_only = true,
 		.help = "With less than this free on the file system no snapshot is written." },
 	{ "store.compressionLevel", KEY_INT, AT(level), "3", 1, 19,

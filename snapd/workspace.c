@@ -19,6 +19,8 @@
 #include "tidy.h"
 #include "unsaved.h"
 
+#define QUOTA_LEAST (16u << 20)	/* bytes: from here on a store is never larger than its quota */
+
 static int first_take(struct workspace *w)
 {
 	struct store_snapshot sn = { 0 };
@@ -81,6 +83,8 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 	r = permit_workspace(w->path, dir.data, w->opt->force);
 	if (r < 0)
 		return r;
+	if (w->cfg.quota && w->cfg.quota < QUOTA_LEAST)
+		log_warn("store.quota is less than 16M: %s may be larger than that for moments", dir.data);
 	r = open_store(w, dir.data);
 	if (r == 0)
 		r = permit_store(w->path, w->store, w->opt->force);

@@ -334,13 +334,19 @@ enum {
 	WAL_MAX = 1024,		/* 4 MiB */
 };
 
+/* Of a small quota it would be most. */
+static int wal_max(const struct catalogue *c)
+{
+	return c->s->wal_max ? c->s->wal_max : WAL_MAX;
+}
+
 /* As SQLite's own autocheckpoint, but what is left is known: a reader that stays holds it there. */
 static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 {
 	struct catalogue *c = arg;
 
 	c->wal_pages = pages;
-	if (pages >= WAL_PAGES)		/* if it cannot now, the next commit tries again */
+	if (pages >= WAL_PAGES || pages >= wal_max(c))	/* if it cannot now, the next commit tries again */
 		(void)sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	return SQLITE_OK;
 }
@@ -349,7 +355,7 @@ bool cat_is_held(struct catalogue *c)
 {
 	int64_t pages = 0;
 
-	return c->wal_pages > WAL_MAX && c->wal_pages > c->wal_most &&
+	return c->wal_pages > wal_max(c) && c->wal_pages > c->wal_most &&
 	       number(c, "PRAGMA page_count", &pages) == 0 && c->wal_pages > pages;
 }
 
@@ -365,7 +371,7 @@ int cat_empty_wal(struct catalogue *c)
 	(void)sqlite3_busy_timeout(c->db, BUSY_MS);
 	if (rc == SQLITE_OK)
 		c->wal_pages = 0;
-	if (rc != SQLITE_BUSY || c->wal_pages < WAL_MAX / 4)
+	if (rc != SQLITE_BUSY || c->wal_pages < wal_max(c) / 4)
 		return 0;
 	r = number(c, "PRAGMA page_count", &pages);
 	return r < 0 ? r : c->wal_pages > pages / 4;

@@ -785,6 +785,7 @@ struct store {
 	int limited; /* not 0: room bytes more may be appended, then this (store_limit) */
 	uint64_t room;
 	bool own_segment_size;		/* nobody has asked for another */
+	int wal_max;			/* pages that readers may keep in the catalogue's WAL, by the quota; 0 = as many as ever */
 	bool gave_reserve;		/* up, and it is to be made again as soon as it fits */
 	struct store_options opt;
 	uint8_t id[16];

@@ -70,11 +70,12 @@ static uint64_t margin(const struct store_room *m, uint64_t segment)
 	return (rest < m->quota / 16 ? rest : m->quota / 16) + index;
 }
 
-/* A segment is to be small beside the quota: while it is written anew there are two of it. */
+/* A segment is to be small beside the quota: while it is written anew there are two of it. So is the catalogue's WAL. */
 static void size_segments(struct store *s, const struct store_room *m)
 {
-	uint64_t n = m->quota / 8;
+	uint64_t n = m->quota / 8, pages = m->quota / 64 / 4096;
 
+	s->wal_max = pages < 64 ? 64 : pages > 1024 ? 1024 : (int)pages;
 	if (s->own_segment_size)
 		s->opt.segment_size = n < SEGMENT_MIN ? SEGMENT_MIN : n > SEG_SIZE_DEFAULT ? SEG_SIZE_DEFAULT : n;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "config/config.h"
 #include "lib/auto.h"
 #include "store/internal.h"
 
@@ -99,4 +100,33 @@ START_TEST(store_held__the_catalogue_does_not_grow_under_a_reader)
 }
 END_TEST
 
-CHECK_MAIN("store_held", store_held__the_catalogue_does_not_grow_under_a_reader)
+/* What is nothing beside 5 GiB is a quarter of 16 MiB. */
+START_TEST(store_held__less_where_the_quota_is_small)
+{
+	const struct config cfg = { .quota = 16 << 20 };
+	struct store_room m;
+	struct store *w, *old;
+	off_t most = 0;
+
+	(void)snprintf(dir, sizeof(dir), "%s/small", check_dir(NULL));
+	w = open_store(STORE_WRITE);
+	ck_assert_int_eq(store_room(w, &cfg, &m), 0);
+	snapshot(w, 1);
+	old = open_store(STORE_READ);
+	for (unsigned n = 2; n <= 300; n++) {
+		snapshot(w, n);
+		if (wal_size(w) > most)
+			most = wal_size(w);
+	}
+	ck_assert_int_gt(most, 128 << 10);
+	ck_assert_int_lt(most, 1 << 20);
+	newest_is(old, 1, "00000060");
+	ck_assert_int_eq(store_refresh(old), 1);
+	newest_is(old, 300, "00018000");
+	store_close(old);
+	store_close(w);
+}
+END_TEST
+
+CHECK_MAIN("store_held", store_held__the_catalogue_does_not_grow_under_a_reader,
+	store_held__less_where_the_quota_is_small)
