@@ -230,7 +230,8 @@ class Work:
         """A commit's parent may have been pruned, and the new store has none for it: ids change, nothing else."""
         before, p = rows(self.h), Promise(self.ids, self.marks)
         self.promised(p)
-        self.h.recover("repair", "--switch", "--yes")
+        # A whole store has nothing to repair, unless it is said where to.
+        self.h.recover("repair", "--switch", "--yes", self.h.store + ".repaired")
         after = rows(self.h)
         if [(r["time"], r["reason"], r["marks"]) for r in before] != [(r["time"], r["reason"], r["marks"]) for r in after]:
             raise hf.Failed("repair: %s, was %s" % (after, before))
