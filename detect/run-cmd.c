@@ -464,6 +464,16 @@ static int start(struct options *o, const struct detect_settings *set)
 	return r < 0 ? EXIT_ENV : r;
 }
 
+/* A run is begun where we stand, which may have been deleted. */
+static bool is_somewhere(void)
+{
+	autofree char *cwd = getcwd(NULL, 0);
+
+	if (!cwd)
+		log_error("run: the current folder is gone; cd to one that is there");
+	return cwd != NULL;
+}
+
 int cmd_run(int argc, char **argv, const struct detect_settings *set)
 {
 	struct options o = { .gate = { .snapshot = true } };
@@ -476,7 +486,9 @@ int cmd_run(int argc, char **argv, const struct detect_settings *set)
 		return help();
 	if (r == 0)
 		r = settle(&o, set);
-	if (r == 0)
+	if (r == 0 && !is_somewhere())
+		r = EXIT_ENV;
+	else if (r == 0)
 		r = start(&o, set);
 	else if (r == -EBUSY)
 		r = EXIT_NO;

@@ -23,6 +23,12 @@ newest_is "as a crash" 'r["cause"]' crashed
 gives 127 "no such program" run -- ./nosuch
 says "is said" "$d/err" './nosuch: '
 gives 126 "one that may not be run" run -- /dev/null
+mkdir "$d/w/gone" && cd "$d/w/gone" && rmdir "$d/w/gone"
+gives 4 "from a folder that is gone" run -- true
+says "is said, and what to do" "$d/err" 'the current folder is gone; cd to one'
+cd "$d/w" || exit 1
+gives 3 "a command without its --" run sh -c 'exit 3'
+gives 7 "... behind options, with its own" run -q --nice 3 sh -c 'exit $1' - 7
 run -q -- sh -c 'echo out; echo err >&2' >"$d/out" 2>"$d/err"
 check "stdout stays stdout" [ "$(cat "$d/out")" = out ]
 check "stderr stays stderr" [ "$(cat "$d/err")" = err ]
