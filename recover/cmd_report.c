@@ -699,8 +699,7 @@ static int nothing(const struct report *x, const char *id, bool json, int e)
 			text_local_time((int64_t)last.real_ms * 1000000, when),
 			last.text ? last.text : "");
 	else
-		log_info("nothing is recorded: has the monitor run? `" DETECT
-			 " watch` starts it, " SNAPD " does too");
+		log_info("nothing is recorded yet: " SNAPD " starts the monitor, " DETECT " watch too");
 	(void)x;
 	return EXIT_NO;
 }

@@ -185,7 +185,7 @@ static void print_counts(const struct live *l)
 		sep = ", ";
 	}
 	printf(" since (" RECOVER " diff%s)\n",
-		l->deleted ? "; " RECOVER " restore @ brings back what is deleted" : "");
+		l->deleted ? "; back: " RECOVER " restore @" : "");
 }
 
 static void print_live(const struct live *l)

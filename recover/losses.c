@@ -122,11 +122,9 @@ void losses_release(struct losses *l)
 void losses_print(const struct losses *l)
 {
 	if (l->dropped)
-		printf("dropped    %" PRIu64 " file%s, by %s: " RECOVER
-		       " restore %s brings %s back\n",
+		printf("dropped    %" PRIu64 " file%s, by %s: " RECOVER " restore %s\n",
 			l->dropped, l->dropped == 1 ? "" : "s",
-			l->newest ? "the last snapshot" : "one of the last snapshots", l->from,
-			l->dropped == 1 ? "it" : "them");
+			l->newest ? "the last snapshot" : "one of the last snapshots", l->from);
 	for (size_t i = 0; i < LOSSES_NAMED && l->emptied[i].path; i++) {
 		const struct emptied *x = &l->emptied[i];
 

@@ -108,7 +108,7 @@ row 2 'not a size such as 500M, 6G' detect gate --need 6
 row 2 'not a size such as 500M, 6G' detect run --limit 6 true
 row 1 'no path of any snapshot matches' recover find nosuch
 row 1 'no editor holds a text' recover unsaved
-row 1 'detect watch` starts it, snapd does too' recover report
+row 1 'nothing is recorded yet: snapd starts the monitor, detect watch too' recover report
 if [ -n "${CLOSED-}" ]; then
 	row 4 'closed belongs to root (you are user 4242): act as root, or name another' snapd -w "$CLOSED" --once
 	row 4 'closed belongs to root (you are user 4242): act as root, or name another' recover --store "$CLOSED/s" -w "$d/kept" list

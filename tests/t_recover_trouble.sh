@@ -26,7 +26,7 @@ rm "$HOME/.config/holdfast/config"
 fresh
 rm -rf -- "$w"/*
 gives 0 'before the next snapshot' recover
-says '... it says how' "$d/out" '2 deleted since .*recover restore @ brings back'
+says '... it says how' "$d/out" '2 deleted since .*back: recover restore @'
 snap emptied >/dev/null
 gives 0 'after it' recover
 says '... it says what the last snapshot dropped and how it comes back' "$d/out" "dropped    2 files, by the last snapshot: recover restore $short"
