@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "../detect/crashtimes.h"
 #include "../lib/auto.h"
@@ -166,6 +167,37 @@ int prune_step(struct workspace *w, uint64_t ms)
 	return r;
 }
 
+#define HOUR_NS INT64_C(3600000000000)
+
+bool prune_clock_right(struct prune_clock *c, int64_t real_ns, int64_t boot_ns)
+{
+	int64_t offset = real_ns - boot_ns;
+
+	if (c->begun && offset - c->offset_ns >= HOUR_NS) {
+		if (!c->ahead) {
+			c->ahead = true;
+			c->since_ns = boot_ns;
+			log_warn("the clock was set forward by %lld h: nothing is thinned by age for a day; if it is wrong,"
+				 " set it right",
+				(long long)((offset - c->offset_ns) / HOUR_NS));
+		}
+		if (boot_ns - c->since_ns < 24 * HOUR_NS)
+			return false;
+	}
+	c->begun = true;
+	c->ahead = false;
+	c->offset_ns = offset;
+	return true;
+}
+
+static bool is_clock_right(struct workspace *w)
+{
+	struct timespec boot = { 0 };
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
+	return prune_clock_right(&w->clock, text_now_ns(), text_ns(&boot));
+}
+
 static void on_timer(struct loop *l, void *arg)
 {
 	struct workspace *w = arg;
@@ -181,6 +213,8 @@ static void on_timer(struct loop *l, void *arg)
 	}
 	if (!w->prune) {
 		w->pruned_ms = loop_now_ms(w->loop);	/* also when it fails: not at once again */
+		if (!is_clock_right(w))
+			return;
 		r = prune_start(w, false);
 		if (r == 0)
 			r = 1;

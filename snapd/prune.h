@@ -24,6 +24,15 @@ int room_make(const struct config *cfg, struct store *s, bool more, struct room 
 /* What to do about it, for people: " (...)". */
 const char *prune_way_out(int r);
 
+/* A clock that is set forward makes all snapshots old at once: those of the last day look as if one a week of them were
+ * enough. So who thins by age looks at each time whether it went on as the time since boot did (both ns). When it is an hour or
+ * more ahead, false for a day, in which whoever set it wrong may notice; then it is believed. Says so once. */
+struct prune_clock {		/* all zero at first */
+	bool begun, ahead;
+	int64_t offset_ns, since_ns;
+};
+bool prune_clock_right(struct prune_clock *c, int64_t real_ns, int64_t boot_ns);
+
 /* After a snapshot: if the last time was long ago (prune.every), thin in small steps from the
  * loop. */
 void prune_soon(struct workspace *w);

@@ -20,6 +20,7 @@
 #include "dirty.h"
 #include "links.h"
 #include "options.h"
+#include "prune.h"
 #include "watch.h"
 
 /* -ENOMEDIUM, for people. */
@@ -69,6 +70,7 @@ struct workspace {
 	struct store_pruned pruned;	/* what the last one did */
 	struct loop_timer *prune_timer;
 	uint64_t pruned_ms;		/* when it began or ended; 0 = none yet */
+	struct prune_clock clock;
 	uint64_t futile_ms;		/* no room could be made: not tried again before this */
 	bool stopped;			/* for want of room, and it was told */
 	struct progress *progress;
