@@ -129,7 +129,8 @@ static int help(void)
 		" gate [--need SIZE] [--gpu-need SIZE] [--shm-need SIZE] [--tier T]\n"
 		"                   [--config FILE] [--force] [--json] [[--] COMMAND...]\n\n"
 		"Is there room for this launch? Takes a snapshot and says yes (0), or says what\n"
-		"is missing and what would go (1). Starts nothing: `" DETECT " run` asks and starts.\n\n"
+		"is missing and what would go (1). Starts nothing: `" DETECT
+		" run` asks and starts.\n\n"
 		"  --need, --gpu-need, --shm-need SIZE   what it takes; 6G, 500M\n"
 		"  --tier T         ultra-light, low, standard, high or cpu: `" DETECT " tiers`\n"
 		"  --config FILE    its \"requirements\", or its tier, or its model's size\n"
@@ -211,13 +212,16 @@ static int parse(int argc, char **argv, struct gate_ask *ask)
 		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			return 1;
 		} else if (argv[i][0] != '-' && need_size(argv[i], &size) == 0) {
-			log_error("gate: %s: a size of what? --need %s of memory, --gpu-need, --shm-need", argv[i], argv[i]);
+			log_error("gate: %s: a size of what? --need %s of memory, --gpu-need, "
+				  "--shm-need",
+				argv[i], argv[i]);
 			return -EINVAL;
 		} else if (argv[i][0] != '-') {
 			ask->need.argv = (const char *const *)(argv + i);
 			return 0;
 		} else {
-			log_error("gate: %s: no such option; " DETECT " gate --help lists them", argv[i]);
+			log_error("gate: %s: no such option; " DETECT " gate --help lists them",
+				argv[i]);
 			return -EINVAL;
 		}
 	}

@@ -168,10 +168,12 @@ static int show(const struct report *r, bool json)
 
 static int no_such_option(const char *typed)
 {
-	const char *meant = strcmp(typed, "--") == 0 ? DETECT " run -- COMMAND" : habit(HABIT_DETECT, typed);
+	const char *meant =
+		strcmp(typed, "--") == 0 ? DETECT " run -- COMMAND" : habit(HABIT_DETECT, typed);
 
 	if (meant)
-		log_error("report: %s: no such option; did you mean %s? " DETECT " help names all", typed, meant);
+		log_error("report: %s: no such option; did you mean %s? " DETECT " help names all",
+			typed, meant);
 	else
 		log_error("report: %s: no such option; " DETECT " report --help lists them", typed);
 	return EXIT_USAGE;

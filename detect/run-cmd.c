@@ -60,7 +60,8 @@ static int help(void)
 		"--force    start against the gate's advice\n"
 		"-q         say nothing but what COMMAND says\n"
 		"\n"
-		"`" DETECT " runs` lists them, `" DETECT " attach` shows one, `" DETECT " stop` ends them.\n"
+		"`" DETECT " runs` lists them, `" DETECT " attach` shows one, `" DETECT
+		" stop` ends them.\n"
 		"Exit codes of its own: 1 refused, 2 usage, 4 could not be started.");
 	return fflush(stdout) ? EXIT_ENV : EXIT_DONE;
 }
@@ -191,7 +192,9 @@ static int parse(int argc, char **argv, struct options *o)
 		} else {
 			r = flag(o, argv[i]);
 			if (r == -EINVAL)
-				log_error("run: %s: no such option; " DETECT " run --help lists them", argv[i]);
+				log_error("run: %s: no such option; " DETECT
+					  " run --help lists them",
+					argv[i]);
 		}
 		if (r != 0)
 			return r;

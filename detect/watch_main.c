@@ -82,7 +82,8 @@ static int run(struct monitor *m)
 		const char *given = getenv("XDG_RUNTIME_DIR");
 
 		(void)log_error_errno(dir, "watch: no place for the socket: %s%s",
-			given && *given ? "XDG_RUNTIME_DIR is " : "the state folder", given && *given ? given : "");
+			given && *given ? "XDG_RUNTIME_DIR is " : "the state folder",
+			given && *given ? given : "");
 		return EXIT_ENV;
 	}
 	m->state_fd = state;

@@ -36,8 +36,8 @@ static void no_such_option(const struct opt *opts, const char *word)
 	names[n] = NULL;
 	elsewhere = habit(HABIT_RECOVER, word);
 	near = elsewhere ? elsewhere : hint_near(word, names);
-	log_error("--%s: no such option%s%s%s%s", word, near ? ", did you mean " : "", near && !elsewhere ? "--" : "",
-		near ? near : "", near ? "?" : "");
+	log_error("--%s: no such option%s%s%s%s", word, near ? ", did you mean " : "",
+		near && !elsewhere ? "--" : "", near ? near : "", near ? "?" : "");
 }
 
 static int parse_long(

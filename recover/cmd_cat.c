@@ -57,8 +57,8 @@ int cmd_cat(struct recover *r, const struct args *a)
 	int rc, err;
 
 	if (!colon) {
-		log_error("%s: is not REV:PATH; of the newest snapshot: " RECOVER " cat @:%s", a->arg[0],
-			hint_word(a->arg[0], &word));
+		log_error("%s: is not REV:PATH; of the newest snapshot: " RECOVER " cat @:%s",
+			a->arg[0], hint_word(a->arg[0], &word));
 		return EXIT_USAGE;
 	}
 	rev = colon == a->arg[0] ? xstrdup("@") : xstrndup(a->arg[0], (size_t)(colon - a->arg[0]));

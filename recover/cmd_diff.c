@@ -269,7 +269,8 @@ int cmd_diff(struct recover *r, const struct args *a)
 		log_error("%s: at most two revisions; paths come after --", a->arg[2]);
 		return EXIT_USAGE;
 	}
-	if (paths_from_args(r, a->arg + n, a->n - n, &paths) < 0 || paths_from_args(r, a->path, a->n_paths, &paths) < 0)
+	if (paths_from_args(r, a->arg + n, a->n - n, &paths) < 0 ||
+		paths_from_args(r, a->path, a->n_paths, &paths) < 0)
 		return EXIT_USAGE;
 	if ((rc = read_revs(r, a, n, &s)) || (rc = open_sides(r, &paths, &notes, &s)))
 		return rc;

@@ -35,7 +35,9 @@ int cmd_ls(struct recover *r, const struct args *a)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	autofree char *path = NULL;
-	const char *rev = a->n ? a->arg[0] : "@", *what = a->n > 1 ? a->arg[1] : a->n_paths ? a->path[0] : ".";
+	const char *rev = a->n ? a->arg[0] : "@", *what = a->n > 1     ? a->arg[1]
+							  : a->n_paths ? a->path[0]
+								       : ".";
 	bool json = a->on[LS_JSON];
 	struct store_entry one;
 	int rc, e;

@@ -90,10 +90,13 @@ static int find_above(struct recover *r, const char *from)
 		slash[slash == dir] = 0;
 	}
 	if (!strcmp(from, "/") || (home && !strcmp(from, home)))
-		log_error("%s: no workspace here or above: " RECOVER " --workspace DIR names one; " SNAPD
-			  " --workspace ~/project keeps that folder from now on", from);
+		log_error("%s: no workspace here or above: " RECOVER
+			  " --workspace DIR names one; " SNAPD
+			  " --workspace ~/project keeps that folder from now on",
+			from);
 	else
-		log_error("%s: no workspace here or above: " RECOVER " --workspace DIR names one; " SNAPD
+		log_error("%s: no workspace here or above: " RECOVER
+			  " --workspace DIR names one; " SNAPD
 			  " --workspace %s keeps this one from now on",
 			from, hint_word(from, &word));
 	strays_name(&r->cfg);

@@ -123,13 +123,15 @@ static int no_such_command(const char *typed)
 	names[n] = NULL;
 	near = elsewhere ? NULL : hint_near(typed, names);
 	if (elsewhere)
-		log_error("%s: no such command; did you mean %s? " RECOVER " --help lists all", typed, elsewhere);
+		log_error("%s: no such command; did you mean %s? " RECOVER " --help lists all",
+			typed, elsewhere);
 	else if (near)
 		log_error("%s: no such command; did you mean " RECOVER " %s? " RECOVER " --help lists all",
 			typed, near);
 	else if (*typed == '@' || access(typed, F_OK) == 0)
-		log_error("%s: no such command; did you mean " RECOVER " %s %s? " RECOVER " --help lists all", typed,
-			*typed == '@' ? "show" : "history", hint_word(typed, &word));
+		log_error("%s: no such command; did you mean " RECOVER " %s %s? " RECOVER
+			  " --help lists all",
+			typed, *typed == '@' ? "show" : "history", hint_word(typed, &word));
 	else
 		log_error("%s: no such command; " RECOVER " --help lists them", typed);
 	return EXIT_USAGE;

@@ -126,12 +126,15 @@ static void no_such_name(const char *name, int64_t now_ns)
 	if (newest[i])
 		log_error("%s: no such snapshot or mark; the newest is @", name);
 	else if (strcasecmp(name, "crash") == 0)
-		log_error("%s: no such snapshot or mark; the last before the crash is @crash", name);
+		log_error(
+			"%s: no such snapshot or mark; the last before the crash is @crash", name);
 	else if (when_parse(name, now_ns, &t) == 0)
 		log_error("%s: no such snapshot or mark; did you mean '@{%s}'?", name, name);
 	else if (strpbrk(name, "./") || access(name, F_OK) == 0)
-		log_error("%s: no such snapshot or mark; a path comes after one, as in @ %s; " RECOVER
-			" history %s lists its versions", name, hint_word(name, &word), hint_word(name, &again));
+		log_error(
+			"%s: no such snapshot or mark; a path comes after one, as in @ %s; " RECOVER
+			" history %s lists its versions",
+			name, hint_word(name, &word), hint_word(name, &again));
 	else
 		log_error("%s: no such snapshot or mark; " RECOVER " list shows them%s", name,
 			len && len < 4 ? " (an id needs at least 4 digits)" : "");
@@ -227,8 +230,8 @@ static int go_back(struct store *s, const char *spec, uint64_t back, struct stor
 	r = store_back(s, seq, back, sn);
 	if (r == -ENOENT) {
 		(void)store_list(s, seq, count_one, &n);
-		log_error("%s: there %s only %llu snapshot%s before it", spec, n == 1 ? "is" : "are",
-			(unsigned long long)n, n == 1 ? "" : "s");
+		log_error("%s: there %s only %llu snapshot%s before it", spec,
+			n == 1 ? "is" : "are", (unsigned long long)n, n == 1 ? "" : "s");
 	}
 	return r;
 }
@@ -277,7 +280,8 @@ bool rev_is(struct store *s, const char *word)
 		return true;
 	if (cut_tildes(base, &back) < 0)
 		return false;
-	return store_mark_get(s, base, &seq) == 0 || (is_id(base) && store_by_prefix(s, base, &sn) != -ENOENT);
+	return store_mark_get(s, base, &seq) == 0 ||
+	       (is_id(base) && store_by_prefix(s, base, &sn) != -ENOENT);
 }
 
 const char *rev_short(const struct store_snapshot *sn, char out[41])

@@ -62,9 +62,11 @@ static bool is_kernels(const char *path)
 {
 	struct statfs fs;
 
-	return statfs(path, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC ||
-		fs.f_type == DEBUGFS_MAGIC || fs.f_type == TRACEFS_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC ||
-		fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == DEVPTS_SUPER_MAGIC);
+	return statfs(path, &fs) == 0 &&
+	       (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC ||
+		       fs.f_type == DEBUGFS_MAGIC || fs.f_type == TRACEFS_MAGIC ||
+		       fs.f_type == CGROUP2_SUPER_MAGIC || fs.f_type == CGROUP_SUPER_MAGIC ||
+		       fs.f_type == DEVPTS_SUPER_MAGIC);
 }
 
 int scan_refuse(const char *workspace, const char **ret_why)

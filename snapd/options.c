@@ -126,14 +126,20 @@ static int add_workspace(struct options *o, const char *dir)
 /* The folder that was most likely meant. */
 int options_which(const struct options *o)
 {
-	static const char *const said[] = { [MODE_RUN] = "", [MODE_ONCE] = " --once", [MODE_STATUS] = " --status",
-		[MODE_STOP] = " --stop", [MODE_START] = " --start", [MODE_INSTALL] = " --install",
-		[MODE_UNINSTALL] = " --uninstall", [MODE_COMPLETION] = "" };
+	static const char *const said[] = { [MODE_RUN] = "",
+		[MODE_ONCE] = " --once",
+		[MODE_STATUS] = " --status",
+		[MODE_STOP] = " --stop",
+		[MODE_START] = " --start",
+		[MODE_INSTALL] = " --install",
+		[MODE_UNINSTALL] = " --uninstall",
+		[MODE_COMPLETION] = "" };
 	autofree char *cwd = getcwd(NULL, 0);
 	const char *home = getenv("HOME");
 	bool here = cwd && strcmp(cwd, "/") != 0 && !(home && strcmp(cwd, home) == 0);
 
-	log_error("--workspace: which folder? %s" SNAPD " --workspace %s%s; " SNAPD " --help lists the options",
+	log_error("--workspace: which folder? %s" SNAPD " --workspace %s%s; " SNAPD
+		  " --help lists the options",
 		here ? "This one: " : "For example: ", here ? "." : "~/project", said[o->mode]);
 	return EXIT_USAGE;
 }
@@ -141,15 +147,16 @@ int options_which(const struct options *o)
 /* What needs a store that is there anyway. */
 static bool may_find(const struct options *o)
 {
-	return o->mode == MODE_ONCE || o->mode == MODE_STATUS || o->mode == MODE_STOP || o->mode == MODE_START ||
-	       o->mode == MODE_UNINSTALL;
+	return o->mode == MODE_ONCE || o->mode == MODE_STATUS || o->mode == MODE_STOP ||
+	       o->mode == MODE_START || o->mode == MODE_UNINSTALL;
 }
 
 static bool has_store(const char *dir, const char *parent)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
 
-	return store_place(dir, NULL, parent, &b) == 0 && buf_addstr(&b, "/log") == 0 && access(b.data, F_OK) == 0;
+	return store_place(dir, NULL, parent, &b) == 0 && buf_addstr(&b, "/log") == 0 &&
+	       access(b.data, F_OK) == 0;
 }
 
 int options_find(struct options *o, const char *parent)
@@ -288,7 +295,8 @@ static int take_folder(struct options *o, const char *word)
 	if (elsewhere)
 		log_error("%s: no such folder; did you mean %s?", word, elsewhere);
 	else if (near)
-		log_error("%s: no such folder; did you mean " SNAPD " --workspace . --%s?", word, near);
+		log_error("%s: no such folder; did you mean " SNAPD " --workspace . --%s?", word,
+			near);
 	else
 		return add_workspace(o, word);
 	return EXIT_USAGE;
@@ -300,7 +308,8 @@ static int not_an_option(const char *word)
 
 	if (!elsewhere)
 		return usage(word, "not an option");
-	log_error("%s: not an option; did you mean %s? " SNAPD " --help lists the options", word, elsewhere);
+	log_error("%s: not an option; did you mean %s? " SNAPD " --help lists the options", word,
+		elsewhere);
 	return EXIT_USAGE;
 }
 

@@ -17,7 +17,10 @@ int settings_load(struct config *c, const char *workspace)
 	config_release(&own);
 	s = config_load(c, workspace, NULL, NULL);
 	if (r < 0)
-		return r == -EINVAL ? (log_error("%s: not watched with settings that cannot be read; mend the file named above", workspace), r)
+		return r == -EINVAL ? (log_error("%s: not watched with settings that cannot be "
+						 "read; mend the file named above",
+					       workspace),
+					      r)
 				    : log_error_errno(r, "%s: the settings", workspace);
 	if (s == -ENOMEM || s == -EMFILE || s == -ENFILE)
 		return log_error_errno(s, "%s/.holdfast", workspace);
