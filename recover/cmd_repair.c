@@ -409,7 +409,7 @@ static int confirm(bool yes)
 		return EXIT_DONE;
 	if (!isatty(0)) {
 		log_error("not switched: nobody to ask; --yes does it without asking");
-		return EXIT_ENV;
+		return EXIT_USAGE;
 	}
 	fputs("The new store takes the place of the old one, which is kept beside. Type yes: ", stderr);
 	if (!fgets(line, sizeof(line), stdin) || strcmp(line, "yes\n") != 0) {

@@ -13,6 +13,7 @@
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/text.h"
+#include "../store/portion.h"
 #include "out.h"
 #include "rows.h"
 #include "stores.h"
@@ -33,6 +34,7 @@ struct one {			/* a store */
 	int state;		/* of the workspace: 1 there, 0 gone, negative: not known */
 	int error;		/* it cannot be opened */
 	bool running;
+	bool damaged;
 	bool aside;		/* not where its workspace would find it */
 };
 
@@ -77,6 +79,7 @@ static void look(struct one *x)
 {
 	autoput(close_store) struct store *s = NULL;
 	const char *w = x->workspace.data;
+	struct checked c;
 	struct stat st;
 
 	x->state = !w || *w != '/' ? -EINVAL : stat(w, &st) == 0 ? S_ISDIR(st.st_mode) :
@@ -85,6 +88,7 @@ static void look(struct one *x)
 	if ((x->error = store_open(x->dir, STORE_READ, NULL, &s)) == 0 &&
 	    (x->error = store_totals(s, &x->totals)) == 0)
 		x->error = newest(s, &x->last_ns);
+	x->damaged = s && (store_is_lossy(s) || (checked_read(s, &c) == 0 && c.bad_seg));
 }
 
 static int by_last(const void *pa, const void *pb)
@@ -154,6 +158,7 @@ static void print_json(const struct one *x)
 	else
 		cJSON_AddNullToObject(o, "last");
 	cJSON_AddBoolToObject(o, "running", x->running);
+	cJSON_AddBoolToObject(o, "damaged", x->damaged);
 	json_line(o);
 }
 
@@ -175,6 +180,8 @@ static void print_text(const struct one *x)
 		printf("  (gone)");
 	else if (x->running)
 		printf("  (running)");
+	if (x->damaged)
+		printf("  (DAMAGED)");
 	if (x->aside) {
 		printf("  in ");
 		out_name(x->dir);

@@ -213,6 +213,8 @@ static void say_damage(const struct recover *r)
 	if (checked_read(r->store, &c) == 0 && c.bad_seg)
 		log_warn("%s: damage was found on %s: " RECOVER " verify --all says what it hits, " RECOVER " repair makes a new store"
 			" of the rest", r->store_path, row_time(c.bad_ns, when));
+	if (store_is_lossy(r->store))
+		log_warn("%s: parts of its log are gone, and snapshots with them: " RECOVER " verify says more", r->store_path);
 }
 
 static void say_nothing(const char *line, void *arg)

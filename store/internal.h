@@ -159,6 +159,8 @@ void seg_forget_all(struct store *s);
 /* How far the log was acknowledged, as log/acked says; 0 if it does not. Written after the
  * fdatasync, not synced itself: it may be older than the log, never newer. */
 struct log_pos seg_acked(struct store *s);
+/* So many bytes are missing that were acknowledged; 0: none that we know of. */
+uint64_t seg_is_cut(struct store *s);
 void seg_set_acked(struct store *s);	/* up to s->end */
 uint32_t seg_seed(const struct segment *g, uint64_t off);
 

@@ -403,6 +403,11 @@ int store_refresh(struct store *s)
 	return r < 0 ? r : 1;
 }
 
+bool store_is_lossy(struct store *s)
+{
+	return cat_is_lossy(s->cat) || seg_is_cut(s);
+}
+
 /* ---- folders ---- */
 
 static bool name_is(const char *name, const char *const *list)

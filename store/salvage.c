@@ -329,7 +329,7 @@ int store_salvage(struct store *from, const char *into, struct store_salvage *v)
 		o.workspace = NULL;
 	if ((r = store_open(into, STORE_WRITE, &o, &x.to)) < 0)
 		return r;
-	v->gaps = cat_is_lossy(from->cat);
+	v->gaps = store_is_lossy(from);
 	r = store_count(x.to) ? -EEXIST : take_all(&x);
 	idset_release(&x.lost);
 	store_close(x.to);

@@ -596,6 +596,24 @@ struct log_pos seg_acked(struct store *s)
 	return (struct log_pos){ get_u32(p), get_u32(p + 4) | (uint64_t)get_u32(p + 8) << 32 };
 }
 
+/* What log/acked says is never newer than the log: where the log ends before that, something has cut it. */
+uint64_t seg_is_cut(struct store *s)
+{
+	autoclose int fd = openat(s->logfd, "acked", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct log_pos acked = seg_acked(s);
+	struct segment *g;
+	struct stat st;
+	uint8_t p[16];
+
+	if (acked.seg)	/* of the file that it was written for: prune may be about to put another one there */
+		return seg_get(s, acked.seg, &g) == 0 && fstat(g->fd, &st) == 0 && (uint64_t)st.st_size < acked.off ?
+			acked.off - (uint64_t)st.st_size : 0;
+	/* A segment that has not even its header left cannot say that it is the one. */
+	if (fd < 0 || io_pread_full(fd, p, sizeof(p), 0) != (ssize_t)sizeof(p) || !get_u32(p) || !seg_is_lost(s, get_u32(p)))
+		return 0;
+	return get_u32(p + 4) | (uint64_t)get_u32(p + 8) << 32;
+}
+
 /* It only tells rot from a tear: nothing depends on its being there. */
 void seg_set_acked(struct store *s)
 {

@@ -83,6 +83,8 @@ const char *store_dir(const struct store *s);
 int store_dirfd(const struct store *s);
 /* The canonical path it was made for; "" if unknown. */
 const char *store_workspace(const struct store *s);
+/* Parts of its log are gone, and snapshots with them: store_verify says which. */
+bool store_is_lossy(struct store *s);
 /* A reader's view is fixed at open; this looks again. 1 = there is something new. */
 int store_refresh(struct store *s);
 

@@ -642,6 +642,15 @@ static int check_catalogue(struct check *c)
 	return r == -EBADMSG ? 0 : r;
 }
 
+static void check_end(struct check *c)
+{
+	uint64_t cut = seg_is_cut(c->s);
+
+	if (cut)
+		report(c, NULL, 0, 0, "log: its last %llu bytes, that were acknowledged, are gone, and the snapshots in them",
+			(unsigned long long)cut);
+}
+
 static int check_dropped(struct check *c)
 {
 	autoput(dropped_release) struct dropped d = { 0 };
@@ -662,6 +671,8 @@ int store_verify(struct store *s, struct store_verify *v)
 	r = check_log(&c);
 	if (r == 0)
 		r = check_tail(&c);
+	if (r == 0)
+		check_end(&c);
 	if (r == 0)
 		r = check_dropped(&c);
 	if (r == 0)

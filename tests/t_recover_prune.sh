@@ -115,4 +115,8 @@ rm -r "$d/data/holdfast/.mine.dropped"
 cp -a "$d/data/holdfast/"moved-* "$d/data/holdfast/copy"
 gives 0 "stores with a copy of one" "$bin/recover" stores
 says "... says which is which" "$d/out" "moved  in .*/copy"
+: >"$d/data/holdfast/copy/log/00000001.seg"; rm -f "$d/data/holdfast/copy/catalogue.db"*
+gives 0 "stores with one whose log is gone" "$bin/recover" stores
+says "... says that it is damaged" "$d/out" "moved  (DAMAGED)  in .*/copy"
+check "... and of no other" [ "$(grep -c DAMAGED "$d/out")" = 1 ]
 exit $bad

@@ -67,7 +67,7 @@ check 'the daemon tells it' wait_for grep -q '"kind":"damage"' "$d/told"
 gives 4 'no switch beside it' recover repair --switch "$d/other"
 "$bin/snapd" --workspace "$w" --store "$s" --stop >/dev/null 2>&1; wait $pid
 check '... once' test "$(grep -c '"kind":"damage"' "$d/told")" = 1
-gives 4 'switch asks, and there is nobody' recover repair --switch </dev/null
+gives 2 'switch asks, and there is nobody' recover repair --switch </dev/null
 says '... and says how' "$d/err" '--yes'
 check 'nothing was switched, the new one is there' test -d "$s.repaired/log" -a ! -e "$s.damaged"
 gives 4 'not over it' recover repair
@@ -120,6 +120,13 @@ says 'an old one is no hindrance' "$d/err" 'is the new store'
 gives 0 'an old one that never took its place is no hindrance' recover repair --switch --yes
 check '... and stays' test -d "$s.repaired/log" -a ! -e "$s.repaired-1"
 rm -rf "$s.repaired"
+# What cut the log short took acknowledged snapshots along: that is not whole, whoever looks, and however often.
+cp -a "$s" "$d/cut"; last=$(ls "$d"/cut/log/*.seg | tail -1); truncate -s -100 "$last"
+gives 0 'list of a log that was cut' recover --store "$d/cut" list
+says '... says so' "$d/err" 'parts of its log are gone'
+gives 1 'verify' recover --store "$d/cut" verify
+says '... too' "$d/out" '^log: its last 100 bytes, that were acknowledged'
+gives 1 'and --all' recover --store "$d/cut" verify --all
 # A tree and a list of changes that are gone; what can be said is said.
 python3 -c '
 import sys
