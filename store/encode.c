@@ -280,14 +280,9 @@ static bool wants_solid(const struct pend *p, uint8_t type)
 	return p->type == type && !p->base && p->raw->len <= SOLID_MAX;
 }
 
-static size_t solid_max(const struct store *s)
-{
-	return s->tight ? SOLID_TIGHT : SOLID_MAX;
-}
-
 /* Objects without a base share frames, by type; the others follow one by one, in their order (a
  * snapshot stays last). */
-static uint32_t make_plan(const struct store *s, const struct pend *p, uint32_t n, uint32_t *order, struct plan *pl)
+static uint32_t make_plan(const struct pend *p, uint32_t n, uint32_t *order, struct plan *pl)
 {
 	static const uint8_t solid_types[] = { OBJ_BLOB, OBJ_TREE };
 	uint32_t at = 0, n_pl = 0;
@@ -299,7 +294,7 @@ static uint32_t make_plan(const struct store *s, const struct pend *p, uint32_t 
 		for (uint32_t i = 0; i < n; i++) {
 			if (!wants_solid(&p[i], solid_types[t]))
 				continue;
-			if (!cur || bytes + p[i].raw->len > solid_max(s)) {
+			if (!cur || bytes + p[i].raw->len > SOLID_MAX) {
 				cur = &pl[n_pl++];
 				*cur = (struct plan){ .first = at };
 				bytes = 0;
@@ -332,7 +327,7 @@ int encode_batch(
 
 	if (!order || !pl || !e.frames || !e.raw || !e.ids || !e.slot)
 		return -ENOMEM;
-	n_pl = make_plan(s, p, n, order, pl);
+	n_pl = make_plan(p, n, order, pl);
 	for (uint32_t i = 0; i < n; i++) {
 		e.slot[order[i]] = i;
 		e.raw[i] = (uint32_t)p[order[i]].raw->len;
