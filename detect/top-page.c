@@ -8,6 +8,7 @@
 #include "detect/top.h"
 #include "lib/auto.h"
 #include "lib/names.h"
+#include "lib/term-keys.h"
 #include "lib/term.h"
 #include "lib/text.h"
 
@@ -374,41 +375,47 @@ static int main_page(struct top *t, struct top_page *p)
 	return recent ? events(t, p, 0, recent, false) : 0;
 }
 
-static int help_page(struct top_page *p)
-{
-	static const char *const text[] = {
-		" j, Down, k, Up      move; PgDn, PgUp, g, G too",
-		" Enter, Space        fold the editor or training, or open it again",
-		" f                   freeze the training: it stops where it is, and keeps its "
-		"memory",
-		" r                   let a frozen one go on",
-		" a                   ask it to release caches and save a checkpoint (SIGUSR2)",
-		" x                   end it: SIGTERM",
-		" K                   kill it: SIGKILL, when x did not help",
-		" c                   " DETECT " clean: frees what comes back by itself",
-		" g                   would there be room for a command? (" DETECT " gate)",
-		" e                   what ended, and why; q comes back",
-		" + -                 slower, faster",
-		" ?                   this help",
-		" q, Ctrl-C           leave",
-		"",
-		" What is done to a training is done to all its processes. Nothing is done to an "
-		"editor.",
-	};
+/* ---- keys ---- */
 
-	OR_FAIL(line(p, TERM_PLAIN, " keys"));
+/* A row each; t->top is the first that is shown. */
+static int help_page(struct top *t, struct top_page *p)
+{
+	unsigned room = p->rows > 3 ? p->rows - 2 : 1, n = 0;
+
+	while (top_keys[n].help)
+		n++;
+	if (t->top + room > n)
+		t->top = n > room ? n - room : 0;
+	OR_FAIL(line(p, TERM_PLAIN, " keys   a training is acted on whole, workers and all; an editor never"));
 	p->row[0].bar = true;
-	for (size_t i = 0; i < sizeof(text) / sizeof(*text); i++)
-		OR_FAIL(line(p, TERM_PLAIN, "%s", text[i]));
+	for (unsigned i = t->top; i < n && p->n < p->rows; i++) {
+		autoput(buf_release) struct buf names = BUF_INIT;
+
+		OR_FAIL(term_key_names(&names, top_keys[i].key, TOP_KEYS, top_keys[i].also));
+		OR_FAIL(line(p, TERM_PLAIN, " %-26s %s", names.data, top_keys[i].help));
+	}
 	return 0;
 }
 
-static const char *hint(const struct top *t)
+/* What there is room for, in the order of the table. */
+static int add_hints(const struct top *t, unsigned columns, struct buf *b)
 {
-	return t->help     ? " q back"
-	       : t->events ? " q back  j k move"
-			   : " f freeze  r resume  a ask  x end  c clean  g gate  e events  ? help "
-			     " q leave";
+	unsigned view = top_view(t);
+
+	for (const struct top_key *k = top_keys; k->help; k++)
+		if (k->hint && k->in & view && b->len + strlen(k->hint) + 2 < columns)
+			OR_FAIL(buf_printf(b, "%s%s", b->len ? "  " : " ", k->hint));
+	return 0;
+}
+
+static int bottom(const struct top *t, struct top_page *p)
+{
+	autoput(buf_release) struct buf hints = BUF_INIT;
+
+	if (*t->message)
+		return line(p, TERM_PLAIN, "%s", t->message);
+	OR_FAIL(add_hints(t, p->columns, &hints));
+	return line(p, TERM_PLAIN, "%s", hints.len ? hints.data : "");
 }
 
 int top_page(struct top *t, unsigned rows, unsigned columns, struct top_page *p)
@@ -419,7 +426,7 @@ int top_page(struct top *t, unsigned rows, unsigned columns, struct top_page *p)
 	p->rows = rows < TOP_ROWS ? rows : TOP_ROWS;
 	p->columns = columns;
 	if (t->help) {
-		r = help_page(p);
+		r = help_page(t, p);
 	} else if (t->events) {
 		unsigned room = p->rows > 3 ? p->rows - 2 : 1;
 
@@ -432,7 +439,7 @@ int top_page(struct top *t, unsigned rows, unsigned columns, struct top_page *p)
 	if (p->n == p->rows && p->n)
 		buf_release(&p->row[--p->n].text);
 	r = r < 0 ? r : fill_to(p, p->rows - 1);
-	r = r < 0 ? r : line(p, TERM_PLAIN, "%s", *t->message ? t->message : hint(t));
+	r = r < 0 ? r : bottom(t, p);
 	if (r == 0 && p->n)
 		p->row[p->n - 1].bold = true;
 	return r;

@@ -91,7 +91,7 @@ struct top {
 
 	/* what the user looks at */
 	struct proc_id at;
-	unsigned top;			/* first item, or event, on the page */
+	unsigned top;			/* first item, event or row of the help on the page */
 	unsigned event_at;
 	bool events;			/* the events fill the page */
 	bool help;
@@ -132,6 +132,27 @@ void top_page_release(struct top_page *p);
  * `lines`. Appended. */
 int top_graph_line(const struct top *t, enum top_graph g, unsigned width, unsigned line,
 	unsigned lines, struct buf *b);
+
+/* top-keys.c: the one table of keys: what is typed, `?` and the hints come from it. */
+enum { TOP_KEYS = 4 };
+enum { TOP_MAIN = 1, TOP_EVENTS_ALONE = 2, TOP_HELP = 4, TOP_ANYWHERE = 7 };	/* what fills the page */
+enum top_verb {
+	TOP_DO_NOTHING, TOP_DO_DOWN, TOP_DO_UP, TOP_DO_PAGE_DOWN, TOP_DO_PAGE_UP, TOP_DO_FIRST, TOP_DO_LAST,
+	TOP_DO_FOLD, TOP_DO_FREEZE, TOP_DO_RESUME, TOP_DO_ASK, TOP_DO_END, TOP_DO_KILL, TOP_DO_CLEAN,
+	TOP_DO_GATE, TOP_DO_EVENTS, TOP_DO_SLOWER, TOP_DO_FASTER, TOP_DO_REDRAW, TOP_DO_HELP, TOP_DO_BACK,
+	TOP_DO_QUIT
+};
+struct top_key {
+	int key[TOP_KEYS];	/* as getch() gives them; 0: no more */
+	unsigned in;
+	enum top_verb verb;
+	const char *help, *hint; /* hint: in the bottom line of those views; NULL */
+	const char *also;	/* typed, but no key for us: a signal; NULL */
+};
+extern const struct top_key top_keys[];	/* ends with a NULL help */
+unsigned top_view(const struct top *t);	/* TOP_MAIN, ... */
+/* What it does on this page. TOP_DO_NOTHING: nothing, t->message says so. */
+enum top_verb top_verb_of(struct top *t, int key);
 
 /* top-act.c. The answer for the bottom line goes to t->message. */
 enum top_act { TOP_FREEZE, TOP_RESUME, TOP_ASK, TOP_END, TOP_KILL, TOP_ACTS };

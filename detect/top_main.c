@@ -101,89 +101,99 @@ static void slower(struct top *t, bool slower)
 		(unsigned)(t->tick_ms / 1000), (unsigned)(t->tick_ms % 1000 / 100));
 }
 
-static void back(struct top *t)
-{
-	quit = !t->help && !t->events;
-	t->help = t->events = false;
-	t->top = 0;
-}
-
+/* Nothing but the page: from there one comes back. */
 static void show(struct top *t, bool *what)
 {
 	t->help = t->events = false;
-	*what = true;
+	if (what)
+		*what = true;
 	t->top = t->event_at = 0;
 }
 
-static const struct {
-	int key[3];
-	enum top_act act;
-} act_keys[] = {
-	{ { 'f' }, TOP_FREEZE },
-	{ { 'r' }, TOP_RESUME },
-	{ { 'a' }, TOP_ASK },
-	{ { 'x' }, TOP_END },
-	{ { 'K' }, TOP_KILL },
-};
+static void scroll_by(struct top *t, long by)
+{
+	long to = (long)t->top + by;
+
+	if (t->help)
+		t->top = to < 0 ? 0 : to > TOP_ROWS ? TOP_ROWS : (unsigned)to;
+	else
+		top_move(t, by);
+}
+
+static void do_verb(struct top *t, enum top_verb verb)
+{
+	static const long far = 100000;
+
+	switch (verb) {
+	case TOP_DO_NOTHING:
+		break;
+	case TOP_DO_DOWN:
+		scroll_by(t, 1);
+		break;
+	case TOP_DO_UP:
+		scroll_by(t, -1);
+		break;
+	case TOP_DO_PAGE_DOWN:
+		scroll_by(t, LINES / 2);
+		break;
+	case TOP_DO_PAGE_UP:
+		scroll_by(t, -(LINES / 2));
+		break;
+	case TOP_DO_FIRST:
+		scroll_by(t, -far);
+		break;
+	case TOP_DO_LAST:
+		scroll_by(t, far);
+		break;
+	case TOP_DO_FOLD:
+		top_fold(t);
+		break;
+	case TOP_DO_FREEZE:
+		act(t, TOP_FREEZE);
+		break;
+	case TOP_DO_RESUME:
+		act(t, TOP_RESUME);
+		break;
+	case TOP_DO_ASK:
+		act(t, TOP_ASK);
+		break;
+	case TOP_DO_END:
+		act(t, TOP_END);
+		break;
+	case TOP_DO_KILL:
+		act(t, TOP_KILL);
+		break;
+	case TOP_DO_CLEAN:
+		clean(t);
+		break;
+	case TOP_DO_GATE:
+		gate(t);
+		break;
+	case TOP_DO_EVENTS:
+		show(t, &t->events);
+		break;
+	case TOP_DO_SLOWER:
+	case TOP_DO_FASTER:
+		slower(t, verb == TOP_DO_SLOWER);
+		break;
+	case TOP_DO_REDRAW:
+		(void)clearok(curscr, TRUE);
+		break;
+	case TOP_DO_HELP:
+		show(t, &t->help);
+		break;
+	case TOP_DO_BACK:
+		show(t, NULL);
+		break;
+	case TOP_DO_QUIT:
+		quit = true;
+	}
+}
 
 static void do_key(struct top *t, int key)
 {
 	*t->message = '\0';
-	switch (key) {
-	case 'q':
-	case 27:
-	case KEY_LEFT:
-		back(t);
-		return;
-	case '?':
-	case KEY_F(1):
-		show(t, &t->help);
-		return;
-	case 'e':
-		show(t, &t->events);
-		return;
-	case 'j':
-	case KEY_DOWN:
-		top_move(t, 1);
-		return;
-	case 'k':
-	case KEY_UP:
-		top_move(t, -1);
-		return;
-	case KEY_NPAGE:
-	case 6:
-		top_move(t, LINES / 2);
-		return;
-	case KEY_PPAGE:
-	case 2:
-		top_move(t, -(LINES / 2));
-		return;
-	case KEY_HOME:
-		top_move(t, -100000);
-		return;
-	case 'G':
-	case KEY_END:
-		top_move(t, 100000);
-		return;
-	case '+':
-	case '-':
-		slower(t, key == '+');
-		return;
-	case 12:
-		(void)clearok(curscr, TRUE);
-		return;
-	}
-	if (t->help || t->events)
-		return;
-	if (key == '\n' || key == '\r' || key == ' ' || key == KEY_ENTER)
-		top_fold(t);
-	else if (key == 'c')
-		clean(t);
-	else if (key == 'g')
-		gate(t);
-	for (size_t i = 0; i < sizeof(act_keys) / sizeof(*act_keys); i++)
-		if (act_keys[i].key[0] == key)
-			act(t, act_keys[i].act);
+	do_verb(t, top_verb_of(t, key));
 }
 
 static void loop(struct top *t)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <ncurses.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,18 +262,37 @@ bool term_confirm(const char *what, void (*redraw)(void *arg), void *arg)
 	return c == 'y' || c == 'Y';
 }
 
+/* The next byte typed; -EINTR, -EIO. A signal that asks us to end comes in time: it is let in while
+ * we wait, and not between. */
+static int read_one(void)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	sigset_t those, was;
+	unsigned char c;
+	int r = -EINTR;
+
+	(void)sigemptyset(&those);
+	(void)sigaddset(&those, SIGTERM);
+	(void)sigaddset(&those, SIGHUP);
+	(void)sigaddset(&those, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &those, &was);
+	if (!ended)
+		r = ppoll(&in, 1, NULL, &was) < 0 ? -errno : 0;
+	(void)sigprocmask(SIG_SETMASK, &was, NULL);
+	if (r < 0)
+		return r;
+	return read(STDIN_FILENO, &c, 1) == 1 ? c : -EIO;
+}
+
 static void wait_for_enter(void)
 {
-	int c;
+	int c = 0;
 
 	printf("\nEnter: back to the screen ");
 	(void)fflush(stdout);
-	/* Another size of the terminal is no answer. */
-	do {
-		errno = 0;
-		c = getchar();
-		clearerr(stdin);
-	} while (c != '\n' && (c != EOF || (errno == EINTR && !ended)));
+	/* Another size of the terminal is no answer; that we are to end is one, also if that was said before. */
+	while (!ended && (c = read_one()) != '\n' && (c >= 0 || c == -EINTR))
+		;
 }
 
 int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
@@ -298,8 +318,10 @@ int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
 		fn(arg);
 		_exit(127);
 	}
+	/* Who asks us to end means what runs for us too. */
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+		if (ended)
+			(void)kill(pid, ended);
 	(void)sigaction(SIGINT, &was, NULL);
 	if (pause)
 		wait_for_enter();

@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$here/..
 [ "$(id -u)" = 0 ] || { echo 'skip the package in a clean root: not root'; exit 77; }
 for c in debootstrap dpkg-shlibdeps chroot; do command -v $c >/dev/null 2>&1 || { echo "skip the package in a clean root: no $c"; exit 77; }; done
-MIRROR=${MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+' | head -1)}
+MIRROR=${MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v '^ *#' | grep -oE 'https?://[^ ]+' | head -1)}
 d=$(mktemp -d /var/tmp/hf-deb-XXXXXX) || exit 1
 root=${DEB_ROOT:-$d/root}
 trap 'rm -rf "$d"' EXIT
@@ -44,7 +44,7 @@ check 'and restored' user recover -w /home/me/w restore --yes @
 check 'for it is as it was' grep -qx one "$root/home/me/w/f"
 check 'detect says how the machine is' user detect
 check 'without /proc it says what is missing' not chroot --userspec=4242:4242 "$root" /usr/bin/detect 2>"$d/out"
-check 'in one line' says '/proc/meminfo: cannot be read, is /proc mounted?'
+check 'in one line' says '/proc/self/exe: cannot be read, is /proc mounted?'
 check 'so does what must know where it lies' not chroot "$root" /usr/bin/snapd --version 2>"$d/out"
 check 'in one line as well' says 'is /proc mounted?'
 files | grep -v holdfast | grep -vE '^\./usr/(bin/(snapd|recover|detect)|share/(man|bash-completion|zsh|fish))' >"$d/before"

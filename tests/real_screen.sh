@@ -1,3 +1,4 @@
 #!/bin/sh
-# Random keys and sizes at the screen, 10,000 of them (KEYS); with `make asan` first, BUILD=build-asan, under the sanitizers.
-exec python3 -B "$(dirname "$0")/recover/screen.py" --random "${KEYS:-10000}"
+# Random keys and sizes at the three screens, 10,000 each (KEYS, SEED); with `make asan` first, BUILD=build-asan, under the sanitizers.
+here=$(cd "$(dirname "$0")" && pwd)
+BUILD_DIR=${BUILD_DIR:-$here/../${BUILD:-build}} exec python3 -B "$here/recover/storm.py" --keys "${KEYS:-10000}"

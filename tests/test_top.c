@@ -163,6 +163,48 @@ START_TEST(top_page__looks_as_drawn)
 }
 END_TEST
 
+/* Codes that getch gives. */
+enum { SOME_KEYS = 1024, ON_A_LINE = 80 };
+
+START_TEST(top_keys__are_one_table)
+{
+	static const unsigned views[] = { TOP_MAIN, TOP_EVENTS_ALONE, TOP_HELP };
+
+	open_top();
+	for (unsigned v = 0; v < 3; v++) {
+		t.events = views[v] == TOP_EVENTS_ALONE;
+		t.help = views[v] == TOP_HELP;
+		ck_assert_uint_eq(top_view(&t), views[v]);
+		for (int key = 1; key < SOME_KEYS; key++) {
+			const struct top_key *is = NULL;
+			unsigned n = 0;
+
+			for (const struct top_key *k = top_keys; k->help; k++)
+				for (unsigned i = 0; i < TOP_KEYS && k->key[i]; i++)
+					if (k->key[i] == key && k->in & views[v]) {
+						is = k;
+						n++;
+					}
+			ck_assert_uint_le(n, 1);
+			*t.message = '\0';
+			ck_assert_int_eq(top_verb_of(&t, key), is ? is->verb : TOP_DO_NOTHING);
+			ck_assert_int_eq(*t.message != '\0', is == NULL);
+		}
+	}
+	t.events = false;
+	t.help = true;
+	(void)shown(24, ON_A_LINE);
+	for (const struct top_key *k = top_keys; k->help; k++) {
+		const struct top_row *row = &page.row[1 + (k - top_keys)];
+
+		ck_assert_ptr_nonnull(strstr(row->text.data, k->help));
+		ck_assert_uint_le(row->text.len, ON_A_LINE);
+	}
+	top_page_release(&page);
+	top_close(&t);
+}
+END_TEST
+
 START_TEST(top_page__is_whole_at_any_size)
 {
 	open_top();
@@ -319,7 +361,7 @@ START_TEST(menu_advice__follows_the_status)
 }
 END_TEST
 
-CHECK_MAIN("top", top_page__looks_as_drawn, top_page__is_whole_at_any_size,
+CHECK_MAIN("top", top_page__looks_as_drawn, top_keys__are_one_table, top_page__is_whole_at_any_size,
 	top_page__lets_no_name_drive_the_terminal, top_tree__puts_the_largest_whole_first_and_folds,
 	top_growth__is_the_slope_of_what_was_seen, top_graph__has_eighths_of_all_its_lines,
 	top_question__is_asked_for_trainings_alone,

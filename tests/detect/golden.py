@@ -2,11 +2,13 @@
 machine (tests/machines/desktop with processes of ours), the monitor's samples and the journal are pinned. UPDATE=1 writes them anew: look
 at them before you commit."""
 import os
+import re
 import shutil
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True
 here = os.path.dirname(os.path.abspath(__file__))
@@ -194,6 +196,172 @@ for columns, rows in (80, 24), (120, 40), (200, 60):
         answer(("q", "\n>\n"))
         keys("9", "Enter")
         left(0)
+
+
+# ---- the keys of the help, one by one ----
+
+def row():
+    """The row at the cursor of top's list."""
+    lines = tmux("capture-pane", "-e", "-p", "-t", "t").split("\n")[1:-2]
+    return next((x for x in lines if "\x1b[" in x and "7m" in x), "")
+
+
+def until(what):
+    end = time.time() + 60
+    while not what():
+        assert time.time() < end, "at %r of\n%s" % (row(), screen())
+        time.sleep(0.03)
+
+
+TMUX = {"PgDn": "NPage", "PgUp": "PPage", "Esc": "Escape", "Backspace": "BSpace"}
+
+
+def press(name):
+    keys(TMUX.get(name, "C-" + name[5:].lower() if name.startswith("Ctrl-") else name))
+
+
+def fresh():
+    start_at(80, 24, "cd %s; sh -c 'set -m; %s/detect top; r=$?; case $r in 14[78]) echo suspended; sleep 1; fg; r=$?;; esac; exit $r'" % (d, build))
+    shows("EDITORS AND TRAININGS", "train.py, 3 processes")
+
+
+def at(key, first, then):
+    """From the row with `first`, the key leads to the one with `then`."""
+    keys("Home")
+    for _ in range(10):
+        if first in row():
+            break
+        keys("j")
+        time.sleep(0.3)
+    until(lambda: first in row())
+    press(key)
+    until(lambda: then in row())
+
+
+def asks(key, what, pid="  200 "):
+    at("Home", pid, "  200 ")
+    press(key)
+    shows(what)
+    keys("n")
+    shows("nothing was done" if "[y/N]" in what else "f freeze")
+
+
+def leaves(key, code):
+    press(key)
+    left(code)
+    fresh()
+
+
+def from_both(key):
+    for page_key, word in ("?", " keys   "), ("e", "WHAT ENDED"):
+        keys(page_key)
+        shows(word)
+        press(key)
+        shows("EDITORS AND TRAININGS", "f freeze")
+
+
+def command(key, first, shown):
+    press(key)
+    if first:
+        shows(first)
+        keys("true", "Enter")
+    shows(shown, "Enter: back")
+    keys("Enter")
+    if not first:
+        shows("[y/N]")
+        keys("n")
+    shows("EDITORS AND TRAININGS")
+
+
+def says(key, words):
+    press(key)
+    shows(words)
+
+
+def opens(key, words):
+    press(key)
+    shows(words)
+    keys("q")
+    shows("EDITORS AND TRAININGS")
+
+
+def folds(key):
+    at("Home", "  200 ", "  200 ")
+    press(key)
+    shows("+ train.py")
+    press(key)
+    shows("  210 ")
+
+
+def anew(key):
+    """What came from elsewhere goes."""
+    tty = tmux("display-message", "-p", "-t", "t", "#{pane_tty}").strip()
+    with open(tty, "w") as f:
+        f.write("\x1b[15;20HRUBBISH")
+    shows("RUBBISH")
+    press(key)
+    until(lambda: "RUBBISH" not in screen())
+
+
+def suspends(key):
+    press(key)
+    shows("suspended")
+    shows("EDITORS AND TRAININGS", "f freeze")
+
+
+DOES = {
+    "freeze the training": lambda k: asks(k, "freeze train.py, process 200 and its workers? [y/N]"),
+    "let a frozen one go on": lambda k: asks(k, "let go on train.py, process 200 and its workers? [y/N]"),
+    "ask it for a checkpoint": lambda k: says(k, "does not listen to SIGUSR2"),
+    "end it: SIGTERM": lambda k: asks(k, "end train.py, process 200 and its workers? [y/N]"),
+    "kill it: SIGKILL": lambda k: asks(k, "KILL, nothing more is saved: train.py, process 200 and its workers? [y/N]"),
+    "detect clean": lambda k: command(k, None, "$ detect clean --dry-run"),
+    "is there room": lambda k: command(k, "is there room for which command?", "$ detect gate --no-snapshot -- true"),
+    "what ended, and why": lambda k: opens(k, "WHAT ENDED, AND WHY"),
+    "this help": lambda k: opens(k, " keys   "),
+    "leave": lambda k: leaves(k, 130 if k == "Ctrl-C" else 0),
+    "from help and events: back": from_both,
+    "fold the editor": folds,
+    "down": lambda k: at(k, "  200 ", "  210 "),
+    "up": lambda k: at(k, "  210 ", "  200 "),
+    "half a screen down": lambda k: at(k, "  200 ", "  300 "),
+    "half a screen up": lambda k: at(k, "  300 ", "  200 "),
+    "to the first": lambda k: at(k, "  210 ", "  200 "),
+    "to the last": lambda k: at(k, "  210 ", "  300 "),
+    "look less often": lambda k: says(k, "a look every 2.0 s"),
+    "look more often": lambda k: (keys("+"), shows("a look every 2.0 s"), says(k, "a look every 1.0 s")),
+    "look now, draw anew": anew,
+    "suspend": suspends,
+}
+
+
+@check("every key of top's help does what it says there")
+def _():
+    memory(45)
+    samples(45)
+    fresh()
+    keys("?")
+    text = shows(" keys   ", "Ctrl-Z")
+    table = [re.match(" (.{26}) (.*)", x).groups() for x in text.split("\n")[1:23]]
+    keys("q")
+    shows("EDITORS AND TRAININGS")
+    seen = set()
+    for names, help_ in table:
+        what = max((x for x in DOES if help_.startswith(x)), key=len, default=None)
+        assert what, "no test for: " + help_
+        seen.add(what)
+        for name in names.strip().split(", "):
+            try:
+                if what in ("look less often", "look more often"):
+                    fresh()
+                DOES[what](name)
+            except AssertionError as e:
+                raise AssertionError("%s: %s: %s" % (name, help_, e))
+    assert seen == set(DOES), set(DOES) - seen
+    keys("C-t")
+    shows("? shows all keys")
+    keys("q")
+    left(0)
 
 
 finish(d)

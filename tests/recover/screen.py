@@ -1,6 +1,5 @@
-"""The screen of recover in tmux. `--random N`: N random keys besides."""
+"""The screen of recover in tmux."""
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -389,32 +388,5 @@ def _():
     keys("Q")
     left(0)
 
-
-def random_keys(n):
-    seed = int(os.environ.get("SEED", str(random.randrange(1 << 32))))
-    rng = random.Random(seed)
-    print("# seed", seed, flush=True)
-    names = list("jjjjkkggGG qdwtvhDfFURSpM|/nN:L?c\t%") + ["Enter", "Escape", "Left", "Right", "NPage", "PPage", "Home", "End", "Space", "BSpace", "C-l", "F5",
-                                                    "\u00e4", "C-z"]
-    start()
-    shows("step 8")
-    for i in range(n):
-        k = rng.choice(names)
-        keys(k)
-        if rng.random() < 0.02:
-            resize(rng.randint(5, 200), rng.randint(3, 60))
-        if k == "C-z" or i % 50 == 0:
-            text = screen()
-            if "left with" in text:
-                assert "left with 0" in text or "left with 1" in text, text
-                start()
-                shows("step 8")
-    assert not [x for x in os.listdir(d) if x.startswith("asan")], "ASan has spoken"
-
-
-if "--random" in sys.argv:
-    @check("random keys and sizes: no crash, a terminal as it was")
-    def _():
-        random_keys(int(sys.argv[sys.argv.index("--random") + 1]))
 
 finish(d)
