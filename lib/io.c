@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -259,6 +260,24 @@ int io_mkdir_p(int dirfd, const char *path, mode_t mode)
 	if (fstatat(dirfd, path, &st, 0) < 0)
 		return fail();
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+int io_wait_input(int fd, const volatile sig_atomic_t *stop)
+{
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+	sigset_t those, was;
+	int r = 0;
+
+	(void)sigemptyset(&those);
+	(void)sigaddset(&those, SIGTERM);
+	(void)sigaddset(&those, SIGHUP);
+	(void)sigaddset(&those, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &those, &was);
+	while (!*stop && (r = ppoll(&in, 1, NULL, &was)) < 0 && errno == EINTR)
+		;
+	r = *stop ? -EINTR : r < 0 ? -errno : 0;
+	(void)sigprocmask(SIG_SETMASK, &was, NULL);
+	return r;
 }
 
 void io_random_hex(char out[17])

@@ -5,6 +5,7 @@
 #ifndef LIB_IO_H
 #define LIB_IO_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -50,6 +51,11 @@ int io_mkdir_p(int dirfd, const char *path, mode_t mode);
 int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode, int same_fs);
 /* The second way alone, for tests. */
 int io_open_beneath_walk(int dirfd, const char *path, int flags, mode_t mode, int same_fs);
+
+/* Until fd can be read, or a handler of SIGTERM, SIGHUP or SIGINT has set *stop, at whatever moment:
+ * those signals come while it waits, and not between the look at *stop and that. 0, or -EINTR for
+ * *stop. */
+int io_wait_input(int fd, const volatile sig_atomic_t *stop);
 
 /* 16 hex digits of randomness from getrandom(2), NUL-terminated. */
 void io_random_hex(char out[17]);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <ncurses.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "io.h"
 #include "log.h"
 #include "term-guard.h"
 
@@ -262,36 +262,14 @@ bool term_confirm(const char *what, void (*redraw)(void *arg), void *arg)
 	return c == 'y' || c == 'Y';
 }
 
-/* The next byte typed; -EINTR, -EIO. A signal that asks us to end comes in time: it is let in while
- * we wait, and not between. */
-static int read_one(void)
-{
-	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
-	sigset_t those, was;
-	unsigned char c;
-	int r = -EINTR;
-
-	(void)sigemptyset(&those);
-	(void)sigaddset(&those, SIGTERM);
-	(void)sigaddset(&those, SIGHUP);
-	(void)sigaddset(&those, SIGINT);
-	(void)sigprocmask(SIG_BLOCK, &those, &was);
-	if (!ended)
-		r = ppoll(&in, 1, NULL, &was) < 0 ? -errno : 0;
-	(void)sigprocmask(SIG_SETMASK, &was, NULL);
-	if (r < 0)
-		return r;
-	return read(STDIN_FILENO, &c, 1) == 1 ? c : -EIO;
-}
-
 static void wait_for_enter(void)
 {
-	int c = 0;
+	char c = 0;
 
 	printf("\nEnter: back to the screen ");
 	(void)fflush(stdout);
-	/* Another size of the terminal is no answer; that we are to end is one, also if that was said before. */
-	while (!ended && (c = read_one()) != '\n' && (c >= 0 || c == -EINTR))
+	/* Another size of the terminal is no answer; that we are to end is one. */
+	while (c != '\n' && io_wait_input(STDIN_FILENO, &ended) == 0 && read(STDIN_FILENO, &c, 1) == 1)
 		;
 }
 

@@ -21,6 +21,7 @@
 #include "over.h"
 #include "pager.h"
 #include "paths.h"
+#include "question.h"
 #include "rev.h"
 #include "rows.h"
 #include "unsaved.h"
@@ -244,7 +245,7 @@ static int restore_to(const struct recover *r, const struct args *a, const struc
 
 static int confirm(const struct args *a, const char *name)
 {
-	char answer[16] = "";
+	autoput(buf_release) struct buf what = BUF_INIT;
 
 	if (a->on[U_YES])
 		return EXIT_DONE;
@@ -253,9 +254,9 @@ static int confirm(const struct args *a, const char *name)
 			  "the file");
 		return EXIT_USAGE;
 	}
-	fprintf(stderr, "write over %s? [y/N] ", name);
-	(void)fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y'))
+	if (buf_addstr(&what, "write over ") < 0 || text_quote_name(&what, name, strlen(name)) < 0)
+		xalloc_failed();
+	if (question_yes(what.data))
 		return EXIT_DONE;
 	log_error("nothing was changed");
 	return EXIT_NO;

@@ -19,6 +19,7 @@
 #include "../lib/names.h"
 #include "out.h"
 #include "over.h"
+#include "question.h"
 #include "rev.h"
 #include "xalloc.h"
 
@@ -170,7 +171,7 @@ static int read_now(const struct hunks *h, struct buf *ret, mode_t *ret_mode)
 
 static int confirm(const struct hunks *h, size_t n, size_t all)
 {
-	char hex[41], answer[16] = "";
+	char hex[41];
 
 	if (!h->r->quiet || !h->yes) {
 		printf("restore %zu of %zu changes of ", n, all);
@@ -184,9 +185,7 @@ static int confirm(const struct hunks *h, size_t n, size_t all)
 		log_error("nobody is there to ask: --yes goes ahead, --dry-run changes nothing");
 		return EXIT_USAGE;
 	}
-	fprintf(stderr, "restore them? [y/N] ");
-	(void)fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y'))
+	if (question_yes("restore them"))
 		return EXIT_DONE;
 	log_error("nothing was changed");
 	return EXIT_NO;

@@ -19,6 +19,7 @@
 #include "../lib/text.h"
 #include "apply.h"
 #include "losses.h"
+#include "question.h"
 #include "safety.h"
 #include "told.h"
 #include "xalloc.h"
@@ -71,19 +72,6 @@ static void say_whose(const struct restore *x, int root)
 			x->r->workspace, (unsigned)st.st_uid);
 }
 
-static bool ask(const struct restore *x)
-{
-	char answer[16] = "";
-
-	fprintf(stderr, "%s? [y/N] ", x->title);
-	(void)fflush(stderr);
-	if (!fgets(answer, sizeof(answer), stdin)) {
-		fputc('\n', stderr);	/* Ctrl-C or Ctrl-D: the line was not ended */
-		return false;
-	}
-	return *answer == 'y' || *answer == 'Y';
-}
-
 /* EXIT_DONE: go on. */
 static int confirm(const struct restore *x, const struct plan *p)
 {
@@ -95,7 +83,7 @@ static int confirm(const struct restore *x, const struct plan *p)
 		return EXIT_USAGE;
 	}
 	(void)p;
-	if (ask(x))
+	if (question_yes(x->title))
 		return EXIT_DONE;
 	log_error("nothing was changed");
 	return EXIT_NO;
