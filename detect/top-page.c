@@ -344,7 +344,7 @@ static int events(struct top *t, struct top_page *p, unsigned from, unsigned roo
 
 static int fill_to(struct top_page *p, unsigned n)
 {
-	while (p->n < n)
+	while (p->n < n && p->n < p->rows)
 		OR_FAIL(line(p, TERM_PLAIN, "%s", ""));
 	return 0;
 }
@@ -356,6 +356,8 @@ static int main_page(struct top *t, struct top_page *p)
 
 	OR_FAIL(head(t, p));
 	OR_FAIL(reasons(t, p, p->rows >= 30 ? REASONS : p->rows >= 20 ? 2 : 1));
+	if (p->rows < p->n + 2)
+		return 0;
 	free_rows = p->rows - p->n - 1;
 	/* Processes come first, then one line a figure, then events, then higher graphs. */
 	n = free_rows > PROCESSES + n ? n : free_rows > PROCESSES ? free_rows - PROCESSES : 1;

@@ -211,7 +211,7 @@ static void loop(struct top *t)
 		}
 		draw(t);
 		now = now_ms();
-		if (poll(&in, 1, next > now ? (int)(next - now) : 0) > 0 &&
+		if (term_poll(&in, 1, next > now ? (int)(next - now) : 0) > 0 &&
 			in.revents & (POLLHUP | POLLERR))
 			return;
 		while (!quit && !term_ended() && (key = getch()) != ERR) {

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -262,20 +261,20 @@ int io_mkdir_p(int dirfd, const char *path, mode_t mode)
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
-int io_wait_input(int fd, const volatile sig_atomic_t *stop)
+int io_poll(struct pollfd *p, nfds_t n, int timeout_ms, const volatile sig_atomic_t *stop)
 {
-	struct pollfd in = { .fd = fd, .events = POLLIN };
+	struct timespec t = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	sigset_t those, was;
-	int r = 0;
+	int r;
 
 	(void)sigemptyset(&those);
 	(void)sigaddset(&those, SIGTERM);
 	(void)sigaddset(&those, SIGHUP);
 	(void)sigaddset(&those, SIGINT);
 	(void)sigprocmask(SIG_BLOCK, &those, &was);
-	while (!*stop && (r = ppoll(&in, 1, NULL, &was)) < 0 && errno == EINTR)
-		;
-	r = *stop ? -EINTR : r < 0 ? -errno : 0;
+	r = *stop ? -EINTR : ppoll(p, n, timeout_ms < 0 ? NULL : &t, &was);
+	if (r == -1)
+		r = -errno;
 	(void)sigprocmask(SIG_SETMASK, &was, NULL);
 	return r;
 }

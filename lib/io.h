@@ -5,6 +5,7 @@
 #ifndef LIB_IO_H
 #define LIB_IO_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,10 +53,10 @@ int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode, int sam
 /* The second way alone, for tests. */
 int io_open_beneath_walk(int dirfd, const char *path, int flags, mode_t mode, int same_fs);
 
-/* Until fd can be read, or a handler of SIGTERM, SIGHUP or SIGINT has set *stop, at whatever moment:
- * those signals come while it waits, and not between the look at *stop and that. 0, or -EINTR for
- * *stop. */
-int io_wait_input(int fd, const volatile sig_atomic_t *stop);
+/* poll(2), where a handler of SIGTERM, SIGHUP or SIGINT sets *stop, at whatever moment: those
+ * signals come while it waits, and not between a look at *stop and that. -EINTR for *stop and for
+ * any signal meanwhile. */
+int io_poll(struct pollfd *p, nfds_t n, int timeout_ms, const volatile sig_atomic_t *stop);
 
 /* 16 hex digits of randomness from getrandom(2), NUL-terminated. */
 void io_random_hex(char out[17]);

@@ -104,6 +104,24 @@ int term_ended(void)
 	return ended;
 }
 
+int term_poll(struct pollfd *p, nfds_t n, int timeout_ms)
+{
+	return io_poll(p, n, timeout_ms, &ended);
+}
+
+/* As getch() that waits; ERR: we are to end, or the terminal is gone. */
+static int wait_key(void)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	int c;
+
+	(void)timeout(0);
+	while ((c = getch()) == ERR && !ended)
+		if (term_poll(&in, 1, -1) > 0 && in.revents & (POLLHUP | POLLERR))
+			break;
+	return c;
+}
+
 void term_die(void)
 {
 	(void)signal(ended, SIG_DFL);
@@ -220,8 +238,7 @@ bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *
 		term_put(LINES - 1, 0, COLS - 1, shown);
 		(void)move(LINES - 1, width_of(shown));
 		(void)refresh();
-		(void)timeout(-1);
-		c = getch();
+		c = wait_key();
 		if (c == 27 || c == ERR) {
 			n = 0;
 			break;
@@ -239,7 +256,6 @@ bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *
 		ret[n] = '\0';
 	}
 	ret[n] = '\0';
-	(void)timeout(0);
 	(void)curs_set(0);
 	return n > 0;
 }
@@ -254,23 +270,24 @@ bool term_confirm(const char *what, void (*redraw)(void *arg), void *arg)
 		term_style(TERM_YELLOW, true, false);
 		term_put(LINES - 1, 0, COLS - 1, what);
 		(void)refresh();
-		(void)timeout(-1);
-		c = getch();
+		c = wait_key();
 	} while (c == KEY_RESIZE);
-	(void)timeout(0);
 	term_style(TERM_PLAIN, false, false);
 	return c == 'y' || c == 'Y';
 }
 
 static void wait_for_enter(void)
 {
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 	char c = 0;
+	int r;
 
 	printf("\nEnter: back to the screen ");
 	(void)fflush(stdout);
 	/* Another size of the terminal is no answer; that we are to end is one. */
-	while (c != '\n' && io_wait_input(STDIN_FILENO, &ended) == 0 && read(STDIN_FILENO, &c, 1) == 1)
-		;
+	do
+		r = term_poll(&in, 1, -1);
+	while (r == -EINTR ? !ended : r > 0 && read(STDIN_FILENO, &c, 1) == 1 && c != '\n');
 }
 
 int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)

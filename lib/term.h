@@ -8,6 +8,7 @@
 #ifndef LIB_TERM_H
 #define LIB_TERM_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -27,6 +28,8 @@ void term_start(void);
 void term_end(void);
 /* The signal that asked us to end; 0: none. */
 int term_ended(void);
+/* poll(2), ended early by a signal (-EINTR): by the one of term_ended also if that came just before. */
+int term_poll(struct pollfd *p, nfds_t n, int timeout_ms);
 /* Last call of a program whose term_ended said so: ends it by that signal. */
 void term_die(void);
 

@@ -1,5 +1,6 @@
 #include "question.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -8,11 +9,15 @@
 
 bool question_yes(const char *what)
 {
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 	char answer[16] = "";
+	int r;
 
 	fprintf(stderr, "%s? [y/N] ", what);
 	(void)fflush(stderr);
-	if (io_wait_input(STDIN_FILENO, &interrupted) < 0 || !fgets(answer, sizeof(answer), stdin)) {
+	while ((r = io_poll(&in, 1, -1, &interrupted)) == -EINTR && !interrupted)
+		;
+	if (r < 0 || !fgets(answer, sizeof(answer), stdin)) {
 		fputc('\n', stderr);	/* Ctrl-C or Ctrl-D: the line was not ended */
 		return false;
 	}

@@ -96,7 +96,7 @@ static int wait_for(struct screen *s)
 		if (v->feed.fd >= 0)
 			p[n++] = (struct pollfd){ .fd = v->feed.fd, .events = POLLIN };
 	/* It fails for a signal alone, and errno may then be another: ncurses' handler of Ctrl-Z does not keep it. */
-	if (poll(p, n, peek_wait(s)) <= 0)
+	if (term_poll(p, n, peek_wait(s)) <= 0)
 		return 0;
 	return p[0].revents & (POLLHUP | POLLERR) ? -EIO : 0;
 }

@@ -51,7 +51,7 @@ class Storm:
         self.seen = self.seen[-65536:] + data
         if self.slow:
             time.sleep(0.01)
-        for word in b"\x1b]0;", b"\x1b[99", b"title\x07":
+        for word in b"\x1b]0;", b"\x1b[99m", b"title\x07":
             at = self.seen.find(word)
             assert at < 0, "this reached the terminal: %r" % self.seen[max(0, at - 60):at + 60]
         return True

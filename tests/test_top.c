@@ -209,11 +209,12 @@ START_TEST(top_page__is_whole_at_any_size)
 {
 	open_top();
 	for (unsigned rows = 1; rows < 70; rows++)
-		for (unsigned columns = 1; columns < 220; columns += 7) {
-			t.help = rows % 3 == 1;
-			t.events = rows % 3 == 2;
-			(void)shown(rows, columns);
-		}
+		for (unsigned columns = 1; columns < 220; columns += 7)
+			for (unsigned view = 0; view < 3; view++) {
+				t.help = view == 1;
+				t.events = view == 2;
+				(void)shown(rows, columns);
+			}
 	top_page_release(&page);
 	top_close(&t);
 }
