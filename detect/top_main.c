@@ -46,7 +46,7 @@ static void draw(void *arg)
 	top_page_release(&p);
 	term_style(TERM_PLAIN, false, false);
 	(void)move(LINES - 1, COLS - 1);
-	(void)refresh();
+	term_refresh();
 }
 
 static void act(struct top *t, enum top_act a)
@@ -214,7 +214,7 @@ static void loop(struct top *t)
 		if (term_poll(&in, 1, next > now ? (int)(next - now) : 0) > 0 &&
 			in.revents & (POLLHUP | POLLERR))
 			return;
-		while (!quit && !term_ended() && (key = getch()) != ERR) {
+		while (!quit && !term_ended() && (key = term_key()) != ERR) {
 			if (key != KEY_RESIZE)
 				do_key(t, key);
 			/* What was done shows at the next look, not a tick later. */

@@ -109,6 +109,36 @@ int term_poll(struct pollfd *p, nfds_t n, int timeout_ms)
 	return io_poll(p, n, timeout_ms, &ended);
 }
 
+/* While curses draws it ignores SIGTSTP: a Ctrl-Z that came then would be lost. Blocked, it stays. */
+static void hold_stop(sigset_t *was)
+{
+	sigset_t stop;
+
+	(void)sigemptyset(&stop);
+	(void)sigaddset(&stop, SIGTSTP);
+	(void)sigprocmask(SIG_BLOCK, &stop, was);
+}
+
+void term_refresh(void)
+{
+	sigset_t was;
+
+	hold_stop(&was);
+	(void)refresh();
+	(void)sigprocmask(SIG_SETMASK, &was, NULL);
+}
+
+int term_key(void)
+{
+	sigset_t was;
+	int c;
+
+	hold_stop(&was);
+	c = getch();
+	(void)sigprocmask(SIG_SETMASK, &was, NULL);
+	return c;
+}
+
 /* As getch() that waits; ERR: we are to end, or the terminal is gone. */
 static int wait_key(void)
 {
@@ -116,7 +146,7 @@ static int wait_key(void)
 	int c;
 
 	(void)timeout(0);
-	while ((c = getch()) == ERR && !ended)
+	while ((c = term_key()) == ERR && !ended)
 		if (term_poll(&in, 1, -1) > 0 && in.revents & (POLLHUP | POLLERR))
 			break;
 	return c;
@@ -237,7 +267,7 @@ bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *
 		shown = tail(line, COLS - 2);
 		term_put(LINES - 1, 0, COLS - 1, shown);
 		(void)move(LINES - 1, width_of(shown));
-		(void)refresh();
+		term_refresh();
 		c = wait_key();
 		if (c == 27 || c == ERR) {
 			n = 0;
@@ -269,7 +299,7 @@ bool term_confirm(const char *what, void (*redraw)(void *arg), void *arg)
 			redraw(arg);
 		term_style(TERM_YELLOW, true, false);
 		term_put(LINES - 1, 0, COLS - 1, what);
-		(void)refresh();
+		term_refresh();
 		c = wait_key();
 	} while (c == KEY_RESIZE);
 	term_style(TERM_PLAIN, false, false);
@@ -324,6 +354,6 @@ int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
 	reset_prog_mode();
 	term_guard_taken(true);
 	(void)clearok(curscr, TRUE);
-	(void)refresh();
+	term_refresh();
 	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }

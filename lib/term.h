@@ -28,6 +28,9 @@ void term_start(void);
 void term_end(void);
 /* The signal that asked us to end; 0: none. */
 int term_ended(void);
+/* refresh() and getch(), by which no Ctrl-Z is lost. */
+void term_refresh(void);
+int term_key(void);
 /* poll(2), ended early by a signal (-EINTR): by the one of term_ended also if that came just before. */
 int term_poll(struct pollfd *p, nfds_t n, int timeout_ms);
 /* Last call of a program whose term_ended said so: ends it by that signal. */

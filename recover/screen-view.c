@@ -173,7 +173,7 @@ void view_draw(struct screen *s)
 	term_style(TERM_PLAIN, false, false);
 	(void)clrtoeol();
 	(void)move(LINES - 1, COLS - 1);
-	(void)refresh();
+	term_refresh();
 }
 
 struct view *view_new(struct screen *s, enum view_kind kind, const char *id, const char *path, const char *title)

@@ -117,7 +117,7 @@ static void loop(struct screen *s)
 			peek_start(s);
 			draw = true;
 		}
-		while (!s->quit && !term_ended() && (key = getch()) != ERR) {
+		while (!s->quit && !term_ended() && (key = term_key()) != ERR) {
 			if (key != KEY_RESIZE)
 				keys_do(s, key);
 			draw = true;
