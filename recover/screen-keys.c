@@ -5,6 +5,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/term-keys.h"
 #include "../lib/term.h"
 #include "../lib/text.h"
 #include "screen.h"
@@ -20,6 +21,11 @@ enum { MOST_CHOSEN = 4000 };
 #define PATHS (IN(VIEW_CHANGES) | IN(VIEW_TREE) | IN(VIEW_HISTORY) | IN(VIEW_DELETED) | IN(VIEW_FOUND))
 #define ROWS (SNAPSHOTS | PATHS)
 #define HUNKS IN(VIEW_DIFF)
+#define HELP IN(VIEW_HELP)
+#define TEXTS (IN(VIEW_TEXT) | HUNKS | HELP)
+#define LISTS (ROWS | BUFFERS)
+#define BACK (~SNAPSHOTS)
+#define CTRL(letter) ((letter) - '@')
 
 static struct row *here(struct screen *s)
 {
@@ -40,6 +46,17 @@ static const char *id_of(struct screen *s)
 static void say(struct screen *s, const char *what)
 {
 	(void)snprintf(s->message, sizeof(s->message), "%s", what);
+}
+
+/* The same; NULL is said: the row is of something that happened, or none is there. */
+static const char *id_or_say(struct screen *s)
+{
+	const char *id = id_of(s);
+
+	if (!id)
+		say(s, here(s) && here(s)->event ? "this is no snapshot: the one before it stands further down"
+						 : "no snapshot stands here");
+	return id;
 }
 
 /* ---- moving ------------------------------------------------------------ */
@@ -76,10 +93,7 @@ static void last(struct screen *s)
 
 static void back(struct screen *s)
 {
-	if (s->view->below)
-		view_pop(s);
-	else
-		s->quit = true;
+	view_pop(s);
 }
 
 static void quit(struct screen *s)
@@ -137,7 +151,7 @@ static void content(struct screen *s)
 static void diff_before(struct screen *s)
 {
 	const struct row *row = here(s);
-	const char *id = id_of(s), *path = row ? row->path : NULL;
+	const char *id = row && row->buffer ? NULL : id_or_say(s), *path = row ? row->path : NULL;
 	autofree char *before = id ? xasprintf("%s~1", id) : NULL;
 	autofree char *title = NULL;
 
@@ -159,7 +173,7 @@ static void diff_before(struct screen *s)
 static void diff_now(struct screen *s)
 {
 	const struct row *row = here(s);
-	const char *id = id_of(s), *path = row ? row->path : NULL;
+	const char *id = row && row->buffer ? NULL : id_or_say(s), *path = row ? row->path : NULL;
 	autofree char *title = NULL;
 
 	if (row && row->buffer) {
@@ -226,13 +240,13 @@ static void open_row(struct screen *s)
 		text_buffer(s, row, "cat");
 		break;
 	default:
-		down(s);
+		break;
 	}
 }
 
 static void open_tree(struct screen *s)
 {
-	const char *id = id_of(s);
+	const char *id = id_or_say(s);
 
 	if (id)
 		tree(s, id, NULL);
@@ -293,7 +307,7 @@ static bool stands_below(const struct screen *s, const char *id)
 
 static void compare(struct screen *s)
 {
-	const char *id = id_of(s), *older, *newer;
+	const char *id = id_or_say(s), *older, *newer;
 	autofree char *title = NULL;
 
 	if (!id)
@@ -451,7 +465,7 @@ static void add_chosen(struct screen *s, const char **words, size_t most)
 static void restore(struct screen *s)
 {
 	autofree const char **words = xcalloc(MOST_CHOSEN + 8, sizeof(*words));
-	const char *id = id_of(s);
+	const char *id;
 	size_t n = 0;
 
 	if (s->view->keep.on)
@@ -466,6 +480,7 @@ static void restore(struct screen *s)
 			restored);
 		return;
 	}
+	id = id_or_say(s);
 	if (!id)
 		return;
 	words[n++] = "restore";
@@ -485,7 +500,7 @@ static void undo(struct screen *s)
 
 static void mark(struct screen *s)
 {
-	const char *id = id_of(s);
+	const char *id = id_or_say(s);
 	char name[101];
 
 	if (!id || !view_prompt(s, "a name for this snapshot (it is then never thinned out): ", name, sizeof(name)))
@@ -576,52 +591,61 @@ static void what_command(struct screen *s)
 
 /* ---- the table -------------------------------------------------------------- */
 
+enum { ESC = 27, RUBOUT = 127 };
+
 static const struct binding {
 	int key[4];
 	unsigned in;
 	void (*fn)(struct screen *s);
-	const char *keys, *help, *hint;	/* hint: in the bottom line of these views */
+	const char *help, *hint;	/* hint: in the bottom line of these views */
+	const char *also;		/* typed, but no key of ours */
 } bindings[] = {
-	{ { '\n', '\r', KEY_ENTER, KEY_RIGHT }, ANYWHERE, open_row, "Enter, Right", "look into it", "Enter open" },
-	{ { '?', KEY_F(1) }, ANYWHERE, keys_help, "?, F1", "this help", "? help" },
-	{ { 'q', 27, KEY_LEFT, KEY_BACKSPACE }, ANYWHERE, back, "q, Esc, Left", "back; from the first view: leave", "q back" },
-	{ { 'r' }, ROWS | HUNKS | BUFFERS, restore, "r", "restore the snapshot, chosen paths, changes; plan first", "r restore" },
-	{ { ' ' }, PATHS | HUNKS, choose, "Space", "choose this path, or this change of a diff (for r)", "Space choose" },
-	{ { 'u' }, ANYWHERE, undo, "u", "take the last restore back", NULL },
-	{ { 'd' }, ROWS | BUFFERS, diff_before, "d", "what changed from the snapshot before", "d diff" },
-	{ { 'w' }, ROWS, diff_now, "w", "what differs in the workspace now", "w vs now" },
-	{ { 'c' }, SNAPSHOTS, compare, "c", "compare two: c on one, c on the other", NULL },
-	{ { 't' }, ROWS, open_tree, "t", "all files of the snapshot", "t tree" },
-	{ { 'v' }, PATHS | BUFFERS, content, "v", "the file as it was", "v view" },
-	{ { 'h' }, PATHS, history, "h", "every version of this path", "h history" },
-	{ { 'm' }, SNAPSHOTS, mark, "m", "give the snapshot a name", NULL },
-	{ { 'D' }, ANYWHERE, deleted, "D", "files that are gone", "D deleted" },
-	{ { 'U' }, ANYWHERE, unsaved, "U", "texts that were never saved", "U unsaved" },
-	{ { 'f' }, ANYWHERE, find, "f", "find a path over all time", NULL },
-	{ { 'F' }, ANYWHERE, find_text, "F", "find a text over all time", NULL },
-	{ { 'R' }, ANYWHERE, report, "R", "what happened: the last crash", "R report" },
-	{ { 'S' }, ANYWHERE, status, "S", "how well this workspace is protected", NULL },
-	{ { 'j', KEY_DOWN, 14 }, ANYWHERE, down, "j, Down", "down", NULL },
-	{ { 'k', KEY_UP, 16 }, ANYWHERE, up, "k, Up", "up", NULL },
-	{ { KEY_NPAGE, 6, 4 }, ANYWHERE, page_down, "PgDn, Ctrl-F", "a screen down", NULL },
-	{ { KEY_PPAGE, 2, 21 }, ANYWHERE, page_up, "PgUp, Ctrl-B", "a screen up", NULL },
-	{ { 'g', KEY_HOME }, ANYWHERE, first, "g, Home", "to the first", NULL },
-	{ { 'G', KEY_END }, ANYWHERE, last, "G, End", "to the last", NULL },
-	{ { '/' }, ANYWHERE, search, "/", "search in this view", NULL },
-	{ { 'n' }, ANYWHERE, next, "n", "the next hit", NULL },
-	{ { 'N' }, ANYWHERE, previous, "N", "the one before", NULL },
-	{ { ':' }, ANYWHERE, what_command, ":", "the command that shows the same", NULL },
-	{ { '|' }, ANYWHERE, halves, "|", "a diff in two halves or in one (120 columns)", NULL },
-	{ { 'p' }, ANYWHERE, peek, "p", "what a row is about, beside or below the list", NULL },
-	{ { 'M' }, ANYWHERE, mouse, "M", "the mouse: a click chooses, another opens", NULL },
-	{ { 'L' }, ANYWHERE, again, "L", "look again: what is shown anew", NULL },
-	{ { 12 }, ANYWHERE, redraw, "Ctrl-L", "draw anew", NULL },
-	{ { 'Q' }, ANYWHERE, quit, "Q", "leave", NULL },
+	{ { '\n', '\r', KEY_ENTER, KEY_RIGHT }, LISTS, open_row, "look into it", "Enter open", NULL },
+	{ { '?', KEY_F(1) }, ~HELP, keys_help, "this help", "? help", NULL },
+	{ { 'q' }, SNAPSHOTS, quit, "leave", "q leave", NULL },
+	{ { 'q', ESC, KEY_LEFT, KEY_BACKSPACE }, BACK, back, "back", "q back", NULL },
+	{ { 'r' }, ROWS | HUNKS | BUFFERS, restore, "restore it, or chosen paths or changes; plan first", "r restore", NULL },
+	{ { ' ' }, PATHS | HUNKS, choose, "choose this path, or this change of a diff (for r)", "Space choose", NULL },
+	{ { 'u' }, ANYWHERE, undo, "take the last restore back", NULL, NULL },
+	{ { 'd' }, ROWS | BUFFERS, diff_before, "what changed from the snapshot before", "d diff", NULL },
+	{ { 'w' }, ROWS | BUFFERS, diff_now, "what differs in the workspace now", "w vs now", NULL },
+	{ { 'c' }, SNAPSHOTS, compare, "compare two: c on one, c on the other", NULL, NULL },
+	{ { 't' }, ROWS, open_tree, "all files of the snapshot", "t tree", NULL },
+	{ { 'v' }, PATHS | BUFFERS, content, "the file as it was", "v view", NULL },
+	{ { 'h' }, PATHS, history, "every version of this path", "h history", NULL },
+	{ { 'm' }, SNAPSHOTS, mark, "give the snapshot a name", NULL, NULL },
+	{ { 'D' }, ANYWHERE, deleted, "files that are gone", "D deleted", NULL },
+	{ { 'U' }, ANYWHERE, unsaved, "texts that were never saved", "U unsaved", NULL },
+	{ { 'f' }, ANYWHERE, find, "find a path over all time", NULL, NULL },
+	{ { 'F' }, ANYWHERE, find_text, "find a text over all time", NULL, NULL },
+	{ { 'R' }, ANYWHERE, report, "what happened: the last crash", "R report", NULL },
+	{ { 'S' }, ANYWHERE, status, "how well this workspace is protected", NULL, NULL },
+	{ { 'j', KEY_DOWN, CTRL('N') }, ANYWHERE, down, "down", NULL, NULL },
+	{ { 'k', KEY_UP, CTRL('P') }, ANYWHERE, up, "up", NULL, NULL },
+	{ { KEY_NPAGE, CTRL('F'), CTRL('D') }, ANYWHERE, page_down, "a screen down", NULL, NULL },
+	{ { KEY_PPAGE, CTRL('B'), CTRL('U') }, ANYWHERE, page_up, "a screen up", NULL, NULL },
+	{ { ' ' }, IN(VIEW_TEXT) | HELP, page_down, "a screen down", "Space down", NULL },
+	{ { '\n', '\r', KEY_ENTER }, TEXTS, down, "down", NULL, NULL },
+	{ { 'g', KEY_HOME }, ANYWHERE, first, "to the first", NULL, NULL },
+	{ { 'G', KEY_END }, ANYWHERE, last, "to the last", NULL, NULL },
+	{ { '/' }, ANYWHERE, search, "search in this view", NULL, NULL },
+	{ { 'n' }, ANYWHERE, next, "the next hit of /", NULL, NULL },
+	{ { 'N' }, ANYWHERE, previous, "the hit before", NULL, NULL },
+	{ { ':' }, ~HELP, what_command, "the command that shows the same", NULL, NULL },
+	{ { '|' }, ANYWHERE, halves, "a diff in two halves or in one (120 columns)", NULL, NULL },
+	{ { 'p' }, ANYWHERE, peek, "what a row is about, beside or below the list", NULL, NULL },
+	{ { 'M' }, ANYWHERE, mouse, "the mouse: a click chooses, another opens", NULL, NULL },
+	{ { 'L' }, ~HELP, again, "look again: what is shown anew", NULL, NULL },
+	{ { CTRL('L') }, ANYWHERE, redraw, "draw anew", NULL, NULL },
+	{ { 'Q' }, ANYWHERE, quit, "leave, from any view", NULL, "Ctrl-C" },
+	{ { 0 }, ANYWHERE, NULL, "suspend; fg comes back", NULL, "Ctrl-Z" },
 };
 enum { N_BINDINGS = sizeof(bindings) / sizeof(*bindings) };
 
 void keys_do(struct screen *s, int key)
 {
+	bool known = false;
+
 	*s->message = '\0';
 	s->open_later = 0;
 	if (key == KEY_MOUSE) {
@@ -631,30 +655,45 @@ void keys_do(struct screen *s, int key)
 	for (size_t i = 0; i < N_BINDINGS; i++) {
 		const struct binding *b = &bindings[i];
 
-		for (size_t k = 0; k < 4 && b->key[k]; k++)
-			if (b->key[k] == key) {
-				if (b->in & IN(s->view->kind))
-					b->fn(s);
-				else
-					say(s, "that key does nothing here; ? shows all");
+		for (size_t k = 0; k < 4 && b->key[k]; k++) {
+			if (b->key[k] != key && !(b->key[k] == KEY_BACKSPACE && (key == RUBOUT || key == 8)))
+				continue;
+			if (b->in & IN(s->view->kind)) {
+				b->fn(s);
 				return;
 			}
+			known = true;
+		}
 	}
-	say(s, "? shows all keys");
+	say(s, known ? "that key does nothing here; ? shows all" : "? shows all keys");
+}
+
+/* Those of the view that it was asked in, or the others. */
+static void add_keys(struct view *v, enum view_kind kind, bool here)
+{
+	for (size_t i = 0; i < N_BINDINGS; i++) {
+		const struct binding *b = &bindings[i];
+		autoput(buf_release) struct buf names = BUF_INIT;
+		autofree char *line = NULL;
+
+		if (!(b->in & IN(kind)) == here)
+			continue;
+		if (term_key_names(&names, b->key, 4, b->also) < 0)
+			xalloc_failed();
+		line = xasprintf("%-24s %s", names.data, b->help);
+		row_add(v, line);
+	}
 }
 
 void keys_help(struct screen *s)
 {
-	struct view *v;
+	enum view_kind kind = s->view->kind;
+	struct view *v = view_push(s, VIEW_HELP, NULL, NULL, " keys, first those of the view you came from", NULL);
 
-	if (s->view->kind == VIEW_HELP)
-		return;
-	v = view_push(s, VIEW_HELP, NULL, NULL, " keys", NULL);
-	for (size_t i = 0; i < N_BINDINGS; i++) {
-		autofree char *line = xasprintf(" %-14s %s", bindings[i].keys, bindings[i].help);
-
-		row_add(v, line);
-	}
+	add_keys(v, kind, true);
+	row_add(v, "");
+	row_add(v, "in other views");
+	add_keys(v, kind, false);
 	v->exit_code = 0;
 }
 

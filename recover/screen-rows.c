@@ -280,6 +280,63 @@ static struct row *add_text(struct view *v, const char *line)
 	return add(v, &b);
 }
 
+/* ---- names in the headers of a diff ---- */
+
+static bool is_diff(const struct view *v)
+{
+	return v->words && (strcmp(v->words[0], "diff") == 0 || (v->words[1] && strcmp(v->words[1], "diff") == 0));
+}
+
+/* The bytes that a run of "\303\244" stands for, at most 4; how many. */
+static size_t octal(const char *p, char ret[4])
+{
+	size_t n = 0;
+
+	for (; n < 4 && p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' && p[3] <= '7'; p += 4)
+		ret[n++] = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+	return n;
+}
+
+/* What stands in double quotes, up to the second; git's escapes of letters become letters, those of what must not reach
+ * a terminal stay. Returns behind it. */
+static const char *add_quoted(const char *p, struct buf *b)
+{
+	autoput(buf_release) struct buf name = BUF_INIT;
+	bool plain = true;
+	int r = 0;
+
+	for (p++; *p && *p != '"' && r == 0;) {
+		char bytes[4];
+		size_t n = octal(p, bytes), letter = n ? text_print_len(bytes, n) : 0;
+
+		if (letter) {
+			r = buf_add(&name, bytes, letter);
+			p += 4 * letter;
+			continue;
+		}
+		plain = plain && *p != '\\';
+		n = *p == '\\' && p[1] ? 2 : 1;
+		r = buf_add(&name, p, n);
+		p += n;
+	}
+	if (r < 0 || buf_printf(b, plain ? "%s" : "\"%s\"", name.len ? name.data : "") < 0)
+		xalloc_failed();
+	return *p ? p + 1 : p;
+}
+
+static void add_header(struct view *v, const char *line)
+{
+	struct buf b = BUF_INIT;
+
+	while (*line) {
+		if (*line == '"')
+			line = add_quoted(line, &b);
+		else if (buf_addch(&b, *line++) < 0)
+			xalloc_failed();
+	}
+	(void)add(v, &b);
+}
+
 /* A line of a hunk: what went at the left, what came at the right, beside what went just before. */
 static void half(struct view *v, const char *line)
 {
@@ -322,7 +379,11 @@ static void text(struct view *v, const char *line)
 		row->style = STYLE_HUNK;
 		row->hunk = true;
 	} else {
-		row = add_text(v, line);
+		if (is_diff(v) && strchr(line, '"') && term_is_utf8())
+			add_header(v, line);
+		else
+			(void)add_text(v, line);
+		row = &v->row[v->n - 1];
 		if (strncmp(line, "diff --git", 10) == 0 || strncmp(line, "+++ ", 4) == 0 || strncmp(line, "--- ", 4) == 0)
 			row->style = STYLE_HEAD;
 	}

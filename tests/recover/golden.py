@@ -131,7 +131,7 @@ VIEWS = [       # name; keys from the first view, ">word" waits for it in the ti
     ("report", ["R", ">what happened"], 1),
     ("status", ["S", ">how well"], 1),
     ("compare", FIRST + ["c", "G", "c", ">against"], 1),
-    ("help", ["?", "> keys"], 1),
+    ("help", ["?", "> keys, first"], 1),
 ]
 
 for columns, rows in (80, 24), (120, 40), (200, 60):

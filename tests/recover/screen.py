@@ -35,8 +35,17 @@ def read(path):
 
 
 def marked():
-    """The row at the cursor."""
-    return next((x for x in tmux("capture-pane", "-e", "-p", "-t", "t").split("\n")[1:] if re.match("(\x1b\\[[0-9;]*m)*\x1b\\[([0-9;]*;)?7m", x)), "")
+    """The row at the cursor: the first in reverse below the title. What a row ends with goes on in the next."""
+    reverse = False
+    for i, row in enumerate(tmux("capture-pane", "-e", "-p", "-t", "t").split("\n")):
+        began = re.match("(\x1b\\[[0-9;]*m)*", row).group(0)
+        for codes in re.findall("\x1b\\[([0-9;]*)m", began):
+            reverse = "7" in codes.split(";") or (reverse and not {"", "0", "27"} & set(codes.split(";")))
+        if reverse and i > 0:
+            return row
+        for codes in re.findall("\x1b\\[([0-9;]*)m", row[len(began):]):
+            reverse = "7" in codes.split(";") or (reverse and not {"", "0", "27"} & set(codes.split(";")))
+    return ""
 
 
 def start(columns=80, rows=24, command="recover", **more):
@@ -370,6 +379,261 @@ def _():
     shows("before the restore of s")
     keys("Q")
     left(0)
+
+
+@check("names in a diff are readable, what could drive the terminal is not")
+def _():
+    names = "\u00e4\u4e2d.md", "\u00e4 \x1b[31m.md", "\u202e.md"
+    for name in names:
+        write("docs/" + name, "one\n")
+    snap("names")
+    for name in names:
+        write("docs/" + name, "two\n")
+    start()
+    shows("names", "\nnow ")
+    keys("g", "w")
+    text = shows("+++ b/docs/\u00e4\u4e2d.md", "diff --git a/docs/\u00e4\u4e2d.md b/docs/\u00e4\u4e2d.md", '--- "a/docs/\u00e4 \\033[31m.md"',
+                 '--- "a/docs/\\342\\200\\256.md"')
+    assert "\u202e" not in text, text
+    keys("Q")
+    left(0)
+    for name in names:
+        os.unlink(os.path.join(w, "docs", name))
+    start(LC_ALL="C")
+    shows("names", "\nnow ")
+    keys("g", "w")
+    shows('--- "a/docs/\\303\\244\\344\\270\\255.md"')
+    keys("Q")
+    left(0)
+
+
+# ---- the keys of the help, one by one ----
+
+TMUX = {"PgDn": "NPage", "PgUp": "PPage", "Esc": "Escape", "Backspace": "BSpace"}
+FIRST = " Holdfast: snapshots"
+
+
+def start_tall():
+    """The help fits; who is suspended is told so, and goes on."""
+    start_at(80, 60, "cd %s/src; sh -c 'set -m; %s/recover; r=$?; case $r in 14[78]) echo suspended; sleep 1; fg; r=$?;; esac; exit $r'"
+             % (w, build))
+    shows("step 1\n")
+
+
+def press(name):
+    keys(TMUX.get(name, "C-" + name[5:].lower() if name.startswith("Ctrl-") else name))
+
+
+def title(word):
+    until(lambda: word in screen().split("\n", 1)[0])
+
+
+def home(word="train"):
+    """The first view, at the snapshot with that message."""
+    for _ in range(9):
+        if screen().startswith(FIRST):
+            break
+        keys("q")
+        time.sleep(0.1)
+    title(FIRST)
+    keys("g", "/")
+    keys("-l", word)
+    keys("Enter")
+    until(lambda: word in marked())
+
+
+def view(*what):
+    """From the first view into another: "changes", "diff" or a key."""
+    home()
+    for k in what:
+        keys(*{"changes": ["Enter"], "diff": ["G", "w"]}.get(k, [k]))
+        title({"changes": "what changed", "diff": "against the workspace now", "t": ":/ ", "U": "only an editor", "?": " keys, first"}[k])
+        until(lambda: not screen().split("\n", 1)[0].rstrip().endswith("..."))
+
+
+def opens(word, *where):
+    def does(key):
+        view(*where)
+        if where == ("changes",):
+            keys("G")
+            until(lambda: "train.py" in marked())
+        press(key)
+        title(word)
+    return does
+
+
+def says(word, *where):
+    def does(key):
+        view(*where)
+        press(key)
+        shows(word)
+        if "Enter: back" in word or "[y/N]" in word:
+            keys("n", "Enter")
+            shows("Enter: back")
+            keys("Enter")
+            title("")
+    return does
+
+
+def asks(word):
+    def does(key):
+        home()
+        press(key)
+        shows(word)
+        keys("Escape")
+        shows("q leave")
+    return does
+
+
+def moves(first, then, *where):
+    """From the row with one word to that with the other."""
+    def does(key):
+        view(*where)
+        keys("g", "/")
+        keys("-l", first)
+        keys("Enter")
+        until(lambda: first in marked())
+        press(key)
+        until(lambda: then in marked())
+    return does
+
+
+def away(first, key):
+    """From the first row of the help to one below the middle."""
+    moves(first, "", "?")(key)
+    until(lambda: first not in marked() and int(re.search(r"(\d+)/", screen()).group(1)) > 20)
+
+
+def leaves(key):
+    home()
+    press(key)
+    left(130 if key == "Ctrl-C" else 0)
+    start_tall()
+
+
+def goes_back(key):
+    view("changes")
+    press(key)
+    title(FIRST)
+
+
+def marks(key):
+    home()
+    press(key)
+    shows("a name for this snapshot")
+    keys("-l", "by-key")
+    keys("Enter")
+    shows("@by-key")
+
+
+def compares(key):
+    home()
+    press(key)
+    shows("now c on the other")
+    keys("k", key)
+    title(" against ")
+
+
+def anew(key):
+    home()
+    with open(tmux("display-message", "-p", "-t", "t", "#{pane_tty}").strip(), "w") as f:
+        f.write("\x1b[3;20HRUBBISH")
+    shows("RUBBISH")
+    press(key)
+    until(lambda: "RUBBISH" not in screen())
+
+
+def looks_again(key):
+    home()
+    snap("by another")
+    press(key)
+    shows("by another")
+
+
+def suspends(key):
+    home()
+    press(key)
+    shows("suspended")
+    title(FIRST)
+    shows("q leave")
+
+
+DOES = {
+    "look into it": opens("what changed in it"),
+    "this help": opens(" keys, first"),
+    "back": goes_back,
+    "restore it": says("[y/N]"),
+    "choose this path": lambda key: (view("changes"), keys("G"), press(key), until(lambda: re.search("^[*]", screen(), re.M)),
+                                     view("changes", "diff"), keys("G"), press(key), until(lambda: re.search("^[*]@@", screen(), re.M))),
+    "take the last restore back": says("[y/N]"),
+    "what changed from the snapshot before": opens("against the one before"),
+    "what differs in the workspace now": opens("against the workspace now"),
+    "compare two": compares,
+    "all files of the snapshot": opens(":/ "),
+    "the file as it was": opens(":src/train.py", "changes"),
+    "every version of this path": opens("every version", "changes"),
+    "give the snapshot a name": marks,
+    "files that are gone": opens("files that are gone"),
+    "texts that were never saved": opens("only an editor"),
+    "find a path over all time": asks("find paths"),
+    "find a text over all time": asks("find a text"),
+    "what happened": opens("what happened"),
+    "how well this workspace": opens("how well"),
+    "down": lambda key: moves("look into it", "this help", "?")(key) if key == "Enter" else moves("step 8", "step 7")(key),
+    "up": moves("step 7", "step 8"),
+    "a screen down": lambda key: away("look into it", key),
+    "a screen up": moves("Ctrl-Z", "look into it", "?"),
+    "to the first": moves("Ctrl-Z", "look into it", "?"),
+    "to the last": lambda key: away("look into it", key),
+    "search in this view": asks("/"),
+    "the next hit of /": lambda key: moves("step 8", "step ")(key),
+    "the hit before": lambda key: moves("step 1", "step ")(key),
+    "the command that shows the same": says("recover list --json --events"),
+    "a diff in two halves": lambda key: (says("there is no room for two halves")(key), says("there is no room for two halves")(key)),
+    "what a row is about": lambda key: (says("the list alone")(key), says("what a row is about stands with it")(key)),
+    "the mouse": lambda key: (says("a click chooses")(key), says("the mouse is the terminal's")(key)),
+    "look again": looks_again,
+    "draw anew": anew,
+    "leave": leaves,
+    "leave, from any view": leaves,
+    "suspend": suspends,
+}
+
+
+@check("every key of the help does what it says there")
+def _():
+    undone = read("src/train.py")
+    write("src/train.py", "line 1\ntrain\n")
+    snap("train")
+    write("src/train.py", "line 1\n")
+    subprocess.run([build + "/recover", "-w", w, "restore", "--yes", "@~1", "--", "docs"], env=env, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    start_tall()
+    keys("?")
+    title(" keys, first")
+    text = shows("suspend; fg", "choose this path")
+    table = [re.match(" (.{24}) (.*)", x).groups() for x in text.split("\n")[1:] if re.match(" (?! ).{24} \\S", x)]
+    keys("q")
+    assert len(table) > 38, text
+    seen = set()
+    for names, help_ in table:
+        what = max((x for x in DOES if help_.startswith(x)), key=len, default=None)
+        assert what, "no test for: " + help_
+        seen.add(what)
+        for name in names.strip().split(", "):
+            try:
+                DOES[what](name)
+            except AssertionError as e:
+                raise AssertionError("%s: %s: %s" % (name, help_, e))
+    assert seen == set(DOES), set(DOES) - seen
+    home()
+    keys("C-t")
+    shows("? shows all keys")
+    keys("Space")
+    shows("that key does nothing here; ? shows all")
+    keys("Q")
+    left(0)
+    write("src/train.py", undone)
 
 
 @check("after the folder was deleted it opens from elsewhere, and r brings all back")
