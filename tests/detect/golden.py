@@ -228,6 +228,7 @@ def fresh():
 def at(key, first, then):
     """From the row with `first`, the key leads to the one with `then`."""
     keys("Home")
+    until(lambda: "  200 " in row())
     for _ in range(10):
         if first in row():
             break

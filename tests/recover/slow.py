@@ -86,7 +86,7 @@ def _():
     end = time.time() + 120
     while True:
         rows = screen().split("\n")
-        if all(rows[i].startswith(word) for i, word in ((0, " detect top "), (79, " f freeze  r resume"))) and sum("f freeze" in x for x in rows) == 1 \
+        if all(rows[i].startswith(word) for i, word in ((0, " detect top "), (79, " ? help  q leave"))) and sum("f freeze" in x for x in rows) == 1 \
                 and sum("EDITORS AND TRAININGS" in x for x in rows) == 1 and sum("none runs" in x for x in rows) == 1:
             break
         assert time.time() < end, "SEED=%d\n%s" % (seed, "\n".join(rows))
