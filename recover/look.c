@@ -2,14 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <openssl/evp.h>
 
 #include "../lib/auto.h"
 #include "../lib/io.h"
+#include "../store/hash.h"
 #include "xalloc.h"
 
 void folder_forget(struct folder *f)
@@ -81,29 +80,13 @@ int look_at(struct folder *f, const char *path, struct had *ret)
 	return 0;
 }
 
-static void free_digest(EVP_MD_CTX **c)
-{
-	EVP_MD_CTX_free(*c);
-}
-
-static int digest_start(EVP_MD_CTX *c, uint64_t size)
-{
-	char head[32];
-	int n = snprintf(head, sizeof(head), "blob %llu", (unsigned long long)size);
-
-	return EVP_DigestInit_ex(c, EVP_sha1(), NULL) && EVP_DigestUpdate(c, head, (size_t)n + 1)
-		       ? 0
-		       : -EIO;
-}
-
 int hash_fd(int fd, uint64_t size, struct oid *ret)
 {
-	autoput(free_digest) EVP_MD_CTX *c = EVP_MD_CTX_new();
 	autofree char *block = xmalloc(1 << 17);
 	uint64_t left = size;
+	struct hash h;
 
-	if (!c || digest_start(c, size) < 0)
-		return -ENOMEM;
+	hash_begin(&h, "blob", size);
 	for (;;) {
 		ssize_t n = io_read_full(fd, block, 1 << 17);
 
@@ -113,12 +96,12 @@ int hash_fd(int fd, uint64_t size, struct oid *ret)
 			return -ESTALE;
 		if (n == 0)
 			break;
-		EVP_DigestUpdate(c, block, (size_t)n);
+		hash_add(&h, block, (size_t)n);
 		left -= (uint64_t)n;
 	}
 	if (left)
 		return -ESTALE;
-	EVP_DigestFinal_ex(c, ret->b, NULL);
+	hash_end(&h, ret);
 	return 0;
 }
 

@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include <openssl/evp.h>
 #include <zlib.h>
 
 #include "../lib/auto.h"
 #include "../lib/buf.h"
 #include "../lib/io.h"
+#include "../store/hash.h"
 #include "xalloc.h"
 
 #define TEMPORARY "tmp_pack_"
@@ -31,7 +31,7 @@ struct row {
 struct pack {
 	int dirfd, fd;
 	char tmp[40];
-	EVP_MD_CTX *sum;
+	struct hash sum;
 	z_stream z;
 	bool deflating;
 	uint32_t want;
@@ -50,8 +50,7 @@ static int put(struct pack *p, const void *data, size_t n)
 
 	if (r < 0)
 		return r;
-	if (!EVP_DigestUpdate(p->sum, data, n))
-		return -ENOMEM;
+	hash_add(&p->sum, data, n);
 	if (p->n)
 		p->row[p->n - 1].crc = (uint32_t)crc32(p->row[p->n - 1].crc, data, (uInt)n);
 	p->at += n;
@@ -126,11 +125,8 @@ int pack_begin(int dirfd, uint32_t objects, struct pack **ret)
 		free(p);
 		return r;
 	}
-	p->sum = EVP_MD_CTX_new();
-	r = p->sum && EVP_DigestInit_ex(p->sum, EVP_sha1(), NULL) &&
-			    deflateInit(&p->z, Z_BEST_SPEED) == Z_OK
-		    ? 0
-		    : -ENOMEM;
+	hash_begin_bytes(&p->sum);
+	r = deflateInit(&p->z, Z_BEST_SPEED) == Z_OK ? 0 : -ENOMEM;
 	p->deflating = r == 0;
 	be32(head + 8, objects);
 	if (r < 0 || (r = put(p, head, sizeof(head))) < 0) {
@@ -243,19 +239,18 @@ static int index_tables(const struct pack *p, struct buf *b)
 	return r;
 }
 
-static int write_index(struct pack *p, const unsigned char *sum, const char *name)
+static int write_index(struct pack *p, const struct oid *sum, const char *name)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
-	unsigned char own[20];
+	struct oid own;
 	int r;
 
 	if (p->n)
 		qsort(p->row, p->n, sizeof(*p->row), by_id);
-	if ((r = index_tables(p, &b)) < 0 || (r = buf_add(&b, sum, 20)) < 0)
+	if ((r = index_tables(p, &b)) < 0 || (r = buf_add(&b, sum->b, 20)) < 0)
 		return r;
-	if (!EVP_Digest(b.data, b.len, own, NULL, EVP_sha1(), NULL))
-		return -ENOMEM;
-	if ((r = buf_add(&b, own, 20)) < 0)
+	hash_bytes(b.data, b.len, &own);
+	if ((r = buf_add(&b, own.b, 20)) < 0)
 		return r;
 	return io_replace_file(p->dirfd, name, b.data, b.len, 0444);
 }
@@ -263,18 +258,17 @@ static int write_index(struct pack *p, const unsigned char *sum, const char *nam
 /* The trailer, and the name under which git finds it. */
 static int finish(struct pack *p)
 {
-	unsigned char sum[20];
+	struct oid sum;
 	char hex[41], name[64];
 	git_oid id;
 	int r;
 
 	if (p->n != p->want)
 		return -EPROTO;
-	if (!EVP_DigestFinal_ex(p->sum, sum, NULL))
-		return -ENOMEM;
-	if ((r = io_write_all(p->fd, sum, 20)) < 0 || (r = io_sync(p->fd)) < 0)
+	hash_end(&p->sum, &sum);
+	if ((r = io_write_all(p->fd, sum.b, 20)) < 0 || (r = io_sync(p->fd)) < 0)
 		return r;
-	memcpy(id.id, sum, 20);
+	memcpy(id.id, sum.b, 20);
 	git_oid_tostr(hex, sizeof(hex), &id);
 	snprintf(name, sizeof(name), "pack-%s.pack", hex);
 	if (renameat(p->dirfd, p->tmp, p->dirfd, name) < 0)
@@ -283,7 +277,7 @@ static int finish(struct pack *p)
 	if ((r = io_sync_dir(p->dirfd)) < 0)
 		return r;
 	snprintf(name, sizeof(name), "pack-%s.idx", hex);
-	return write_index(p, sum, name);
+	return write_index(p, &sum, name);
 }
 
 int pack_finish(struct pack *p)
@@ -302,7 +296,6 @@ void pack_drop(struct pack *p)
 		(void)unlinkat(p->dirfd, p->tmp, 0);
 	if (p->deflating)
 		(void)deflateEnd(&p->z);
-	EVP_MD_CTX_free(p->sum);
 	(void)close(p->fd);
 	auto_close_(&p->dirfd);
 	free(p->row);

@@ -7,13 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../lib/auto.h"
 #include "../lib/io.h"
+#include "../store/hash.h"
 #include "at.h"
 #include "scan-internal.h"
 #include "temporary.h"
@@ -26,7 +26,6 @@ struct diff {
 	uint64_t seq;
 	scan_diff_fn fn;
 	void *arg;
-	EVP_MD_CTX *md;
 	char *piece;
 	struct buf todo;
 	struct at_near near;
@@ -49,13 +48,10 @@ static void fill(const struct stat *st, enum store_kind kind, struct store_entry
 /* git's id of what fd holds now. -ESTALE: it changed meanwhile. */
 static int hash_fd(struct diff *d, int fd, uint64_t size, struct oid *ret)
 {
-	char head[32];
-	int n = snprintf(head, sizeof(head), "blob %llu", (unsigned long long)size);
 	uint64_t at = 0;
+	struct hash h;
 
-	if (!EVP_DigestInit_ex(d->md, EVP_sha1(), NULL) ||
-		!EVP_DigestUpdate(d->md, head, (size_t)n + 1))
-		return -ENOMEM;
+	hash_begin(&h, "blob", size);
 	for (;;) {
 		ssize_t k = io_pread_full(fd, d->piece, PIECE, (off_t)at);
 
@@ -66,14 +62,14 @@ static int hash_fd(struct diff *d, int fd, uint64_t size, struct oid *ret)
 		at += (uint64_t)k;
 		if (at > size)
 			return -ESTALE;
-		if (!EVP_DigestUpdate(d->md, d->piece, (size_t)k))
-			return -ENOMEM;
+		hash_add(&h, d->piece, (size_t)k);
 	}
 	d->s->counts.read_files++;
 	d->s->counts.read_bytes += at;
 	if (at != size)
 		return -ESTALE;
-	return EVP_DigestFinal_ex(d->md, ret->b, NULL) ? 0 : -ENOMEM;
+	hash_end(&h, ret);
+	return 0;
 }
 
 static int hash_file(struct diff *d, int dirfd, const char *name, struct store_entry *is)
@@ -326,15 +322,13 @@ int scan_diff(struct scan *s, struct store *st, uint64_t seq, const char *const 
 	if (r < 0)
 		return r;
 	rules_forget(s->rules, "");
-	d.md = EVP_MD_CTX_new();
 	d.piece = malloc(PIECE);
-	if (!d.md || !d.piece)
+	if (!d.piece)
 		r = -ENOMEM;
 	else if (!paths)
 		r = everything(&d);
 	for (size_t i = 0; r == 0 && paths && paths[i]; i++)
 		r = *paths[i] ? one_path(&d, paths[i]) : everything(&d);
-	EVP_MD_CTX_free(d.md);
 	free(d.piece);
 	buf_release(&d.todo);
 	at_forget(&d.near);

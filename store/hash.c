@@ -10,12 +10,17 @@
 
 #include "internal.h"
 
+void hash_begin_bytes(struct hash *h)
+{
+	SHA1_Init(&h->ctx);
+}
+
 void hash_begin(struct hash *h, const char *type, uint64_t size)
 {
 	char head[64];
 	int n = snprintf(head, sizeof(head), "%s %llu", type, (unsigned long long)size);
 
-	SHA1_Init(&h->ctx);
+	hash_begin_bytes(h);
 	hash_add(h, head, (size_t)n + 1);
 }
 
@@ -33,7 +38,7 @@ void hash_bytes(const void *p, size_t n, struct oid *ret)
 {
 	struct hash h;
 
-	SHA1_Init(&h.ctx);
+	hash_begin_bytes(&h);
 	hash_add(&h, p, n);
 	hash_end(&h, ret);
 }

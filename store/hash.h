@@ -10,6 +10,7 @@ struct hash {
 };
 
 void hash_begin(struct hash *h, const char *type, uint64_t size); /* "TYPE SIZE\0" goes first */
+void hash_begin_bytes(struct hash *h);				/* nothing does */
 void hash_add(struct hash *h, const void *p, size_t n);
 void hash_end(struct hash *h, struct oid *ret);
 void hash_bytes(const void *p, size_t n, struct oid *ret);	/* SHA-1 of the bytes alone */
