@@ -430,12 +430,9 @@ def title(word):
 
 def home(word="train"):
     """The first view, at the snapshot with that message."""
-    for _ in range(9):
-        if screen().startswith(FIRST):
-            break
+    while not (text := screen()).startswith(FIRST):
         keys("q")
-        time.sleep(0.1)
-    title(FIRST)
+        until(lambda: screen()[:60] != text[:60])      # one more would leave the first view
     keys("g", "/")
     keys("-l", word)
     keys("Enter")
