@@ -24,7 +24,7 @@ struct options {
 	const char *log_dir;
 	bool dry_run;
 	int verbose;
-	bool stop, check;
+	bool stop, check, by_snapd;
 };
 
 static int usage(const char *command, const char *rest)
@@ -105,6 +105,8 @@ static int add_all(struct buf *b, const struct detect_settings *set, const struc
 		r = buf_printf(b, "core=%.*s\n", (int)n, self);
 	if (r == 0 && opt->log_dir)
 		r = buf_printf(b, "log_dir=%s\n", opt->log_dir);
+	if (r == 0 && opt->by_snapd)
+		r = buf_addstr(b, "by_hand=no\n");
 	return r;
 }
 
@@ -137,6 +139,8 @@ static bool parse(int argc, char **argv, struct options *opt)
 			opt->stop = true;
 		else if (strcmp(argv[i], "--check") == 0)
 			opt->check = true;
+		else if (strcmp(argv[i], "--by-snapd") == 0) /* snapd/news.c says so */
+			opt->by_snapd = true;
 		else
 			return false;
 	}

@@ -126,6 +126,14 @@ void daemon_waits(struct monitor *m, pid_t pid)
 		d->argv[i] = p->argv[i] ? p->argv[i] : ' ';
 }
 
+bool daemon_runs(const struct monitor *m)
+{
+	for (unsigned i = 0; m->daemons && i < DAEMONS; i++)
+		if (m->daemons->d[i].id.pid && !m->daemons->d[i].died)
+			return true;
+	return false;
+}
+
 int daemon_open(struct monitor *m)
 {
 	m->daemons = calloc(1, sizeof(*m->daemons));

@@ -101,6 +101,8 @@ static int set(struct monitor_settings *s, const char *name, const char *value)
 		s->core = value;
 	else if (strcmp(name, "log_dir") == 0)
 		s->log_dir = value;
+	else if (strcmp(name, "by_hand") == 0)
+		s->by_snapd = strcmp(value, "no") == 0;
 	else
 		for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 			if (strcmp(name, numbers[i].name) == 0)

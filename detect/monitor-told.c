@@ -219,6 +219,17 @@ static void on_stop(struct monitor *m, struct ctl_conn *c, char **req)
 	loop_stop(m->loop, 0);
 }
 
+/* From a snapd that takes its workspace out of use, once its daemon has ended. */
+static void on_release(struct monitor *m, struct ctl_conn *c, char **req)
+{
+	if (!m->set.by_snapd)
+		answer_error(c, "started by hand");
+	else if (m->n_waiters || daemon_runs(m))
+		answer_error(c, "in use");
+	else
+		on_stop(m, c, req);
+}
+
 static const char *adj(void)
 {
 	static char text[16];
@@ -332,6 +343,7 @@ static const struct {
 	{ "status", on_status },
 	{ "watched", on_watched },
 	{ "stop", on_stop },
+	{ "release", on_release },
 };
 
 static void on_request(struct ctl_conn *c, char *req, void *arg)

@@ -49,6 +49,7 @@ struct monitor_settings {
 	const char *below;		/* tests: only programs in this folder; NULL: all */
 	struct guard_limits guard;
 	bool guard_on, guard_dry;	/* guard_dry: it says what it would do */
+	bool by_snapd;			/* not started by hand */
 	const char *guard_spare[PATTERNS]; /* trainings in these folders are left alone */
 	bool no_connector, no_exit_info, no_zombie; /* tests: as on an older kernel */
 };
@@ -232,6 +233,7 @@ void pressure_close(struct monitor *m);
 int daemon_open(struct monitor *m);
 void daemon_close(struct monitor *m);
 void daemon_waits(struct monitor *m, pid_t pid); /* this one has asked for news */
+bool daemon_runs(const struct monitor *m);	/* one of those that asked still does */
 
 /* monitor-end.c: an exit, from the readable pidfd to the told fact. */
 void end_seen(struct monitor *m, struct watched *w);   /* POLLIN */

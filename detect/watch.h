@@ -19,6 +19,8 @@
  *	watched		ok TAB n, then for each: pid, start, ppid, editor|training, family, role,
  *			resident bytes, run
  *	stop		ok; who waits gets the error "stopped"
+ *	release		the same, if a snapd started us and none runs any more; else the error
+ *			"in use" or "started by hand"
  * For late askers the last 64 events are kept, as far as 80 KiB hold them. SEQs of a later monitor
  * are higher: a SEQ from before a restart gets all that is kept.
  *

@@ -46,7 +46,7 @@ static int take_lock(int state_fd)
 static int exec_again(const struct monitor *m)
 {
 	const char *core = m->set.core;
-	char *argv[8] = { (char *)(uintptr_t)core, (char *)(uintptr_t) "watch" };
+	char *argv[9] = { (char *)(uintptr_t)core, (char *)(uintptr_t) "watch" };
 	unsigned n = 2;
 	sigset_t none;
 
@@ -56,7 +56,9 @@ static int exec_again(const struct monitor *m)
 	}
 	if (m->set.guard_dry)
 		argv[n++] = (char *)(uintptr_t) "--dry-run";
-	for (int l = log_level(); l > LOG_WARN && n < 7; l--)
+	if (m->set.by_snapd)
+		argv[n++] = (char *)(uintptr_t) "--by-snapd";
+	for (int l = log_level(); l > LOG_WARN && n < 8; l--)
 		argv[n++] = (char *)(uintptr_t) "-v";
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);

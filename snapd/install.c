@@ -1,18 +1,27 @@
 #include "install.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "../detect/detect.h"
 #include "../hooks/hooks.h"
 #include "../lib/auto.h"
+#include "../lib/ctl.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../store/store.h"
 #include "client.h"
 #include "permit.h"
 #include "settings.h"
+
+enum { MONITOR_MS = 5000, END_MS = 2000 };
 
 struct place {
 	struct buf workspace, store;
@@ -58,14 +67,38 @@ static int completion(const char *shell)
 	return fputs(b.data, stdout) < 0 || fflush(stdout) < 0 ? EXIT_ENV : EXIT_DONE;
 }
 
+/* The monitor that a snapd started serves all of them: the last that goes takes it along. One that
+ * was started by hand stays. */
+static void stop_monitor(void)
+{
+	autoput(buf_release) struct buf answer = BUF_INIT;
+	autoclose int dir = detect_run_dir();
+
+	if (dir < 0 || ctl_call(dir, DETECT_SOCKET, "release", MONITOR_MS, &answer) < 0 || !answer.data)
+		return;
+	if (strncmp(answer.data, "ok", 2) == 0)
+		puts("the monitor is ended, too: no other workspace is watched");
+	else if (strstr(answer.data, "by hand"))
+		puts("the monitor was started by hand and goes on; " DETECT " watch --stop ends it");
+}
+
 /* Whoever started it: what is not to be protected any more has no daemon. */
 static void stop(const struct options *opt, const struct place *p)
 {
 	struct options ask = *opt;
+	struct pollfd end = { .fd = -1, .events = POLLIN };
+	pid_t pid = 0;
 	int exit_code;
 
 	ask.mode = MODE_STOP;
+	if (store_writer(p->store.data, &pid) == 1 && pid > 0)
+		end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	(void)client_run(p->store.data, p->workspace.data, &ask, &exit_code);
+	/* It may keep other workspaces; else it is gone in a moment. */
+	if (end.fd >= 0)
+		(void)poll(&end, 1, END_MS);
+	auto_close_(&end.fd);
+	stop_monitor();
 }
 
 int install_run(const struct options *opt, const char *argv0)
@@ -73,6 +106,7 @@ int install_run(const struct options *opt, const char *argv0)
 	autoput(place_release) struct place p = { .workspace = BUF_INIT };
 	struct hooks_options o = { .store = opt->store, .argv0 = argv0, .yes = opt->yes };
 	struct stat st;
+	char whose[256];
 	int rc;
 
 	if (opt->mode == MODE_COMPLETION)
@@ -98,6 +132,12 @@ int install_run(const struct options *opt, const char *argv0)
 			errno && !S_ISDIR(st.st_mode) ? "not a folder" : "is not there");
 		return EXIT_ENV;
 	}
+	/* Where nothing can be read nothing can be kept: nothing is set up either. */
+	if (access(o.workspace, R_OK | X_OK) < 0) {
+		log_error("%s: %s%s", o.workspace, err_str(-errno),
+			errno == EACCES ? hint_denied(o.workspace, whose, sizeof(whose)) : "");
+		return EXIT_ENV;
+	}
 	if (permit_workspace(o.workspace, p.store.data, opt->force) < 0)
 		return EXIT_ENV;
 	if (opt->mode == MODE_START)
@@ -106,6 +146,8 @@ int install_run(const struct options *opt, const char *argv0)
 	if ((rc == EXIT_DONE || rc == EXIT_PART) && (o.parts & HOOK_LOGIN)) {
 		int started = hooks_start(&o, p.store.data);
 
+		if (!started && rc == EXIT_PART)
+			log_warn("%s: set up but for what is named above; snapshots are on", o.workspace);
 		rc = started ? EXIT_PART : rc;
 	}
 	return rc;

@@ -83,7 +83,8 @@ static void later(struct news *n)
 
 static int spawn(const char *path, pid_t *ret)
 {
-	char name[] = "detect-core", watch[] = "watch", *argv[] = { name, watch, NULL };
+	char name[] = "detect-core", watch[] = "watch", by[] = "--by-snapd",
+	     *argv[] = { name, watch, by, NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;

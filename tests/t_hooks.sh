@@ -179,6 +179,25 @@ check 'in JSON too' sh -c '"$1" -w "$2" --status --json | python3 -c "import jso
 pid=$(daemon); pids="$pids $pid"
 sn --uninstall --yes >/dev/null 2>&1
 
+# ---- a part that cannot be added; a folder that cannot be read
+mkdir -p "$w/.vscode"
+echo '{"version": ' >"$w/.vscode/tasks.json"
+sn --install=vscode,login --yes >"$d/out" 2>"$d/err"
+check 'what is broken is left alone: 3' [ $? -eq 3 ]
+check 'that the rest is there and snapshots are on is said' grep -q 'set up but for what is named above; snapshots are on' "$d/err"
+check 'and so it is' runs
+pid=$(daemon); pids="$pids $pid"
+sn --uninstall --yes >/dev/null 2>&1
+rm "$w/.vscode/tasks.json"
+if [ "$(id -u)" != 0 ]; then
+	mkdir -m 0 "$d/closed"
+	"$snapd" -w "$d/closed" --install --yes >"$d/out" 2>"$d/err"
+	check 'what cannot be read is not set up: 4' [ $? -eq 4 ]
+	check 'not even in part' [ ! -s "$d/out" ]
+else
+	echo 'skip a folder that cannot be read: root reads all'
+fi
+
 # ---- completion: what --help names is offered
 sn --install=shell --yes >/dev/null 2>&1
 for sh in bash zsh fish; do "$snapd" --completion $sh >"$d/comp.$sh" || echo "not ok --completion $sh"; done

@@ -115,9 +115,30 @@ until_true dead "$m"
 pids="$pids $!"
 check "one that is started by hand after a stop is listened to" until_true listens
 m=$(monitor)
-stop
+"$snapd" -w "$w" --store "$s" --uninstall=login --yes >"$d/un" 2>&1
+check "uninstalled, one that was started by hand goes on" [ "$(monitor)" = "$m" ]
+check "and the way to end it is said" grep -q "started by hand and goes on; detect watch --stop" "$d/un"
 "$detect" watch --stop
 until_true dead "$m"
+
+# The monitor that snapd started goes with the last workspace.
+start
+until_true listens
+runs
+mkdir "$d/other"
+"$snapd" -w "$d/other" --store "$d/s2" -q 2>/dev/null &
+pids="$pids $!"
+both_listen() { ask status | grep -q '"waiting":2'; }
+check "two share one monitor" until_true both_listen
+"$snapd" -w "$d/other" --store "$d/s2" --uninstall=login --yes >"$d/un" 2>&1
+check "one of two workspaces is uninstalled: it stays" [ "$(monitor)" = "$m" ]
+before=$(at)
+kill -HUP "$m"
+until_true begun_again
+until_true listens
+"$snapd" -w "$w" --store "$s" --uninstall=login --yes >"$d/un" 2>&1
+check "the last one takes it along, read again or not" until_true dead "$m"
+check "and says so" grep -q "the monitor is ended, too" "$d/un"
 
 check "who asks for help gets no monitor" timeout 60 "$detect" watch --log-dir --help >"$d/help"
 check "but help" grep -q "^usage:" "$d/help"
