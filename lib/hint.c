@@ -82,6 +82,11 @@ const char *hint_word(const char *s, struct buf *b)
 	return r < 0 ? s : b->data;
 }
 
+bool hint_tilde(const char *path)
+{
+	return *path == '~' && access(path, F_OK) < 0;
+}
+
 static const char *name_of(uid_t uid, char ret[static 48])
 {
 	const struct passwd *pw = getpwuid(uid);

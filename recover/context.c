@@ -125,6 +125,14 @@ static int place(struct recover *r, const char *cwd)
 	char whose[256];
 	int e;
 
+	for (int i = 0; i < 2; i++) {
+		const char *given = i ? r->store_arg : r->workspace_arg;
+
+		if (given && hint_tilde(given)) {
+			log_error("%s: " HINT_TILDE, given);
+			return EXIT_USAGE;
+		}
+	}
 	if (r->workspace_arg) {
 		if ((e = store_canonical(r->workspace_arg, &b)) < 0) {
 			log_error("%s: %s%s", r->workspace_arg, err_str(e),

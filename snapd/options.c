@@ -269,8 +269,21 @@ static int take(struct options *o, const char *name, char *value)
 	return 0;
 }
 
+static int check_tilde(const char *path)
+{
+	if (!hint_tilde(path))
+		return 0;
+	log_error("%s: " HINT_TILDE, path);
+	return EXIT_USAGE;
+}
+
 static int check(const struct options *o)
 {
+	for (size_t i = 0; i < o->n_workspaces; i++)
+		if (check_tilde(o->workspace[i]))
+			return EXIT_USAGE;
+	if (o->store && check_tilde(o->store))
+		return EXIT_USAGE;
 	if (!o->n_workspaces && o->mode != MODE_COMPLETION && !may_find(o))
 		return options_which(o);
 	if (o->yes && o->mode != MODE_INSTALL && o->mode != MODE_UNINSTALL)

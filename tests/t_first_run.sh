@@ -48,6 +48,10 @@ row 2 'did you mean snapd --workspace .?' snapd watch
 row 2 'This one: snapd --workspace . --install;' snapd --install
 for m in once status stop start uninstall; do row 2 "This one: snapd --workspace . --$m;" snapd --$m; done
 row 4 'no such file or folder' snapd -w "$d/nowhere"
+row 2 '~/it: a ~ in quotes or behind a = stays as it is: leave it bare, or write $HOME' snapd -w '~/it'
+row 2 '~/st: a ~ in quotes' snapd -w . --store='~/st' --once
+row 2 '~/it: a ~ in quotes' recover -w '~/it' list
+row 2 '~/st: a ~ in quotes' recover --store '~/st' list
 row 4 'snapd --workspace DIR makes one' snapd -w . --status
 row 1 'no snapd runs for it' snapd -w . --stop
 row 2 'frob: no such reason; launch, ' snapd -w . --once --reason frob
