@@ -135,10 +135,10 @@ static void print(const struct store_pruned *d, bool dry, bool json)
 			d->kept == 1 ? "" : "s");
 		return;
 	}
-	printf(dry ? "%" PRIu64 " snapshots would go, %" PRIu64
+	printf(dry ? "%" PRIu64 " snapshot%s would go, %" PRIu64
 		     " would be kept; about %s would come back\n"
-		   : "%" PRIu64 " snapshots went, %" PRIu64 " are kept; %s came back\n",
-		d->dropped, d->kept, text_size(d->freed, size));
+		   : "%" PRIu64 " snapshot%s went, %" PRIu64 " stay; %s came back\n",
+		d->dropped, d->dropped == 1 ? "" : "s", d->kept, text_size(d->freed, size));
 }
 
 int cmd_prune(struct recover *r, const struct args *a)

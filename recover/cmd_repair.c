@@ -419,6 +419,11 @@ static int confirm(bool yes)
 	return EXIT_DONE;
 }
 
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 int cmd_repair(struct recover *r, const struct args *a)
 {
 	struct repairing x = { .r = r, .json = a->on[P_JSON] };
@@ -455,8 +460,9 @@ int cmd_repair(struct recover *r, const struct args *a)
 	if (x.shown > SHOWN)
 		printf("... and %" PRIu64 " more\n", x.shown - SHOWN);
 	(void)fflush(stdout);
-	log_info("%s: %" PRIu64 " snapshots, %" PRIu64 " of them hurt (%" PRIu64 " paths); %" PRIu64 " contents came from the workspace",
-		dir, v.snapshots, v.snapshots_hurt, v.paths_hurt, v.found);
+	log_info("%s: %" PRIu64 " snapshot%s, %" PRIu64 " of them hurt (%" PRIu64 " path%s); %" PRIu64
+		 " content%s came from the workspace", dir, v.snapshots, plural(v.snapshots), v.snapshots_hurt,
+		v.paths_hurt, plural(v.paths_hurt), v.found, plural(v.found));
 	if (v.gaps)
 		log_warn("parts of the log are gone; which snapshots were in them nobody can say");
 	if (a->on[P_SWITCH] && ((rc = confirm(a->on[P_YES])) || (rc = put_in_place(r, dir))))

@@ -16,7 +16,7 @@ const struct opt global_opts[] = {
 	{ G_NO_PAGER, 0, "no-pager", OPT_FLAG, NULL, "write straight to the terminal" },
 	{ G_HELP, 'h', "help", OPT_FLAG, NULL, "help, or a command's" },
 	{ G_HELP_ALL, 0, "help-all", OPT_FLAG, NULL, "every command with its options" },
-	{ G_VERSION, 0, "version", OPT_FLAG, NULL, "the version, its commit and libraries" },
+	{ G_VERSION, 'V', "version", OPT_FLAG, NULL, "the version, its commit and libraries" },
 	{ 0 },
 };
 

@@ -130,7 +130,7 @@ int color_wanted(const struct recover *r, bool given, const char *when)
 	if (given && !when)
 		when = "always";
 	if (!given)
-		when = no && *no ? "never" : r->cfg.color ? r->cfg.color : "auto";
+		when = r->cfg.color ? r->cfg.color : "auto";
 	if (!strcmp(when, "always"))
 		return 1;
 	if (!strcmp(when, "never"))

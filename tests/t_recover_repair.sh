@@ -50,7 +50,7 @@ says 'status says so, too' "$d/out" '^DAMAGE  '
 gives 1 'repair' recover repair "$d/new"
 says '... names what is lost' "$d/out" "^$(printf %.8s "$zero")  gone: its content is lost"
 check '... and only that' test "$(wc -l <"$d/out")" = 1
-says '... and what the workspace had' "$d/err" '1 contents came from the workspace'
+says '... and what the workspace had' "$d/err" '1 content came from the workspace'
 gives 0 'the new one verifies' recover --store "$d/new" verify --all
 check 'it has what was in the workspace' sh -c '"$1" --workspace "$2" --store "$3" cat keep:still | cmp - "$2/still"' - "$bin/recover" "$w" "$d/new"
 gives 0 'the large file' sh -c '"$1" --workspace "$2" --store "$3" cat keep:large | cmp - "$2/large"' - "$bin/recover" "$w" "$d/new"

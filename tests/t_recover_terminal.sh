@@ -44,6 +44,10 @@ PAGER=cat export PAGER
 check 'colours on a terminal' sh -c 'grep -q "$1\[" "$2"' - "$esc" "$d/out"
 tty env NO_COLOR=1 $r diff
 check 'NO_COLOR: none' sh -c '! grep -q "$1\[" "$2"' - "$esc" "$d/out"
+printf '[recover]\n\tcolor = always\n' >"$HOME/.config/holdfast/config"
+env NO_COLOR=1 $r diff >"$d/out"
+check 'recover.color = always goes before NO_COLOR' sh -c 'grep -q "$1\[" "$2"' - "$esc" "$d/out"
+rm "$HOME/.config/holdfast/config"
 tty env NO_COLOR=1 $r diff --color=always
 check 'unless asked for' grep -q "$esc\[" "$d/out"
 $r diff >"$d/out"
