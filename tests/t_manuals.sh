@@ -29,6 +29,16 @@ refers() {
 	done
 }
 check 'the manuals refer to each other' refers
+# What the programs take from the environment stands in a manual, or is told to be for tests.
+told_of() {
+	(cd "$here/.." && grep -rhoE --include='*.c' 'getenv\("HOLDFAST_[A-Z_]+' lib config store scan snapd recover detect hooks editors) |
+		grep -oE 'HOLDFAST_[A-Z_]+' | sort -u >"$d/env"
+	[ "$(wc -l <"$d/env")" -ge 8 ] || { echo "found but $(cat "$d/env")"; return 1; }
+	while read -r v; do
+		grep -qE "^\.(It )?Ev.* $v( |$)" "$docs"/*.1 || grep -q "\`$v\`" "$here/../HACKING.md" || { echo "$v: in no manual"; return 1; }
+	done <"$d/env"
+}
+check 'each variable of the environment is told of' told_of
 short() { "$build/$1" --help >"$d/out" && [ "$(wc -l <"$d/out")" -le 24 ] && [ "$(wc -L <"$d/out")" -le 80 ] || { cat "$d/out"; return 1; }; }
 topic() {
 	"$build/$1" help "$2" >"$d/out" && [ -s "$d/out" ] && [ "$(wc -l <"$d/out")" -le 24 ] && [ "$(wc -L <"$d/out")" -le 80 ] || { cat "$d/out"; return 1; }
