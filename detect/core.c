@@ -200,9 +200,11 @@ int main(int argc, char **argv)
 	}
 	if (commands[i].short_help && argc > skip && strcmp(argv[skip], "--help") == 0)
 		return help_command((size_t)i, NULL);
-	if (load(&set) < 0) {
+	set.broken = load(&set) < 0;
+	/* Said where it was found. Who needs `stop` cannot mend a file first. */
+	if (set.broken && strcmp(name, "stop") != 0) {
 		detect_settings_release(&set);
-		return EXIT_USAGE;	/* said where it was found */
+		return EXIT_USAGE;
 	}
 	exit_code = commands[i].run(
 		argc > skip ? argc - skip : 0, argv + (argc < skip ? argc : skip), &set);

@@ -17,6 +17,7 @@ struct detect_settings {
 	struct role_patterns patterns;	/* strings are cfg's, or literals */
 	struct config cfg;		/* empty in the small programs */
 	const char **lists[3];
+	bool broken; /* a file could not be read: there may be exceptions that nobody knows */
 	char *kept; /* what strings point into, of those that were kept (settings_kept.h) */
 };
 

@@ -39,7 +39,7 @@ struct target {
 struct stop {
 	const struct roots *roots;
 	int procfd, ledger;
-	bool dry, json, all;
+	bool dry, json, all, runs_only;
 	uint64_t grace_ms;
 	struct target t[TARGETS];
 	unsigned n;
@@ -131,6 +131,8 @@ static int find(struct stop *s, const struct role_patterns *pat)
 
 	if (state >= 0)
 		(void)run_each(state, add_run, s);
+	if (s->runs_only)
+		return 0;
 	r = survey_take(s->roots, pat, 0, &v);
 	for (unsigned i = 0; r == 0 && i < v.n; i++) {
 		const struct survey_proc *p = &v.proc[i];
@@ -341,5 +343,9 @@ int cmd_stop(int argc, char **argv, const struct detect_settings *set)
 	/* The machine may be short of memory: what we need stays. */
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE);
 	s.roots = &roots_real;
+	/* What is no training by its name (detect.notTraining) is not known then. */
+	s.runs_only = set->broken;
+	if (s.runs_only)
+		log_warn("stop: with broken settings only what `" DETECT " run` started is ended");
 	return run(&s, &set->patterns);
 }

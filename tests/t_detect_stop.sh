@@ -58,6 +58,20 @@ check "who ran it is told" [ $? = 137 ]
 says "in the ledger" "$HOLDFAST_STATE/ledger" '	kill	detect stop'
 "$detect" runs --json >"$d/out"
 says "as the cause" "$d/out" '"cause":"out-of-memory (guard)"\|"cause":"killed"\|"cause":"terminated"'
+# With settings that are broken the names that are no training are not known.
+printf '[detect\n' >"$d/broken"
+start "$d/bin/python3" train.py ready hear
+named=$pid
+gives 1 "broken settings" env HOLDFAST_CONFIG="$d/broken" "$detect" stop
+says "say what goes then" "$d/err" 'only what `detect run` started is ended'
+"$detect" run --need 1M --no-snapshot -- python3 stubborn >"$d/run2.out" 2>&1 &
+viewer=$!
+until_true grep -q ready "$d/run2.out"
+gives 0 "broken settings, and a run" env HOLDFAST_CONFIG="$d/broken" "$detect" stop --grace 100ms
+wait $viewer
+check "it is ended" [ $? = 137 ]
+check "a training by its name is left" alive $named
+kill -9 $named
 # What asks for the end is never its own victim.
 cp "$bin/tests/tool_end" "$d/bin/python3.11"
 for a in --nonsense '--grace soon' now '--grace'; do
