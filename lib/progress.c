@@ -39,11 +39,10 @@ static void clear_line(void)
 	}
 }
 
-/* 6,213 */
-static int add_count(struct buf *b, uint64_t n)
+int progress_count(struct buf *b, uint64_t n)
 {
 	if (n >= 1000) {
-		int r = add_count(b, n / 1000);
+		int r = progress_count(b, n / 1000);
 
 		return r < 0 ? r : buf_printf(b, ",%03u", (unsigned)(n % 1000));
 	}
@@ -56,7 +55,7 @@ static int add_amount(const struct progress_state *s, struct buf *b, uint64_t n)
 
 	if (strcmp(s->unit, "bytes") == 0)
 		return buf_addstr(b, text_size(n, text));
-	return add_count(b, n);
+	return progress_count(b, n);
 }
 
 static int add_total(const struct progress_state *s, struct buf *b)
@@ -172,6 +171,12 @@ void progress_add(struct progress *p, uint64_t items, uint64_t bytes)
 		(p->shown_ms && now - p->shown_ms < every))
 		return;
 	show(p, now);
+}
+
+void progress_hide(struct progress *p)
+{
+	if (p && active == p)
+		clear_line();
 }
 
 void progress_done(struct progress *p)

@@ -17,6 +17,9 @@ int progress_new(
 	const char *verb, const char *unit, uint64_t total, bool quiet, struct progress **ret);
 void progress_set_total(struct progress *p, uint64_t total);	/* 0 = not known */
 void progress_add(struct progress *p, uint64_t items, uint64_t bytes);	/* NULL is fine */
+/* Clears the line, until the next progress_add: before something goes to stdout, which may be the
+ * same terminal. NULL is fine. */
+void progress_hide(struct progress *p);
 /* clears the line, frees; NULL is fine */
 void progress_done(struct progress *p);
 
@@ -26,6 +29,7 @@ struct progress_state {
 	uint64_t total, items, bytes, elapsed_ms;
 };
 struct buf;
+int progress_count(struct buf *b, uint64_t n);	/* "6,213" */
 int progress_format(const struct progress_state *s, struct buf *b);
 
 #endif

@@ -16,12 +16,17 @@
 #include "log.h"
 #include "term-guard.h"
 
-static volatile sig_atomic_t ended;
+/* woken: a poll is to end; held: SIGINT is a key. */
+static volatile sig_atomic_t ended, woken, held, interrupt;
 static bool started, color;
 
 static void on_signal(int signo)
 {
-	ended = signo;
+	if (signo == SIGINT && held)
+		interrupt = 1;
+	else
+		ended = signo;
+	woken = 1;
 }
 
 bool term_is_dumb(void)
@@ -106,7 +111,23 @@ int term_ended(void)
 
 int term_poll(struct pollfd *p, nfds_t n, int timeout_ms)
 {
-	return io_poll(p, n, timeout_ms, &ended);
+	return io_poll(p, n, timeout_ms, &woken);
+}
+
+void term_hold_interrupt(bool on)
+{
+	held = on;
+}
+
+bool term_interrupted(void)
+{
+	if (!interrupt)
+		return false;
+	interrupt = 0;
+	woken = 0;
+	if (ended)	/* before or behind it: the handler alone sets both */
+		woken = 1;
+	return true;
 }
 
 /* While curses draws it ignores SIGTSTP: a Ctrl-Z that came then would be lost. Blocked, it stays. */
@@ -252,11 +273,19 @@ static size_t rub_out(const char *s, size_t n)
 	return n;
 }
 
+/* Where a key is waited for, Ctrl-C is the way out again. */
+static void leave_interrupt(void)
+{
+	term_hold_interrupt(false);
+	(void)term_interrupted();
+}
+
 bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *arg), void *arg)
 {
 	size_t n = 0;
 	int c;
 
+	leave_interrupt();
 	*ret = '\0';
 	(void)curs_set(1);
 	for (;;) {
@@ -294,6 +323,7 @@ bool term_confirm(const char *what, void (*redraw)(void *arg), void *arg)
 {
 	int c = 0;
 
+	leave_interrupt();
 	do {
 		if (c == KEY_RESIZE && redraw)
 			redraw(arg);
@@ -326,6 +356,7 @@ int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
 	int status = 0;
 	pid_t pid;
 
+	leave_interrupt();
 	def_prog_mode();
 	(void)endwin();
 	term_guard_taken(false);

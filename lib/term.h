@@ -33,6 +33,10 @@ void term_refresh(void);
 int term_key(void);
 /* poll(2), ended early by a signal (-EINTR): by the one of term_ended also if that came just before. */
 int term_poll(struct pollfd *p, nfds_t n, int timeout_ms);
+/* While on, SIGINT (Ctrl-C) is not the end: term_poll ends, and term_interrupted is true, once. Off
+ * again in term_prompt, term_confirm and term_run. */
+void term_hold_interrupt(bool on);
+bool term_interrupted(void);
 /* Last call of a program whose term_ended said so: ends it by that signal. */
 void term_die(void);
 

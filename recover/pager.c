@@ -82,6 +82,13 @@ static void exec_pager(const char *name, int in)
 	_exit(127);
 }
 
+static bool is_handled(int signo)
+{
+	struct sigaction is;
+
+	return sigaction(signo, NULL, &is) == 0 && is.sa_handler != SIG_DFL && is.sa_handler != SIG_IGN;
+}
+
 void pager_start(const struct recover *r)
 {
 	const char *name = pager_name(r);
@@ -100,7 +107,8 @@ void pager_start(const struct recover *r)
 		(void)dup2(p[1], STDOUT_FILENO);
 		if (isatty(STDERR_FILENO))
 			(void)dup2(p[1], STDERR_FILENO);
-		(void)signal(SIGINT, wait_and_die);
+		if (!is_handled(SIGINT))
+			(void)signal(SIGINT, wait_and_die);
 		(void)signal(SIGHUP, wait_and_die);
 		(void)signal(SIGTERM, wait_and_die);
 		(void)signal(SIGQUIT, wait_and_die);
@@ -109,6 +117,11 @@ void pager_start(const struct recover *r)
 		pager_pid = 0;
 	}
 	(void)close(p[1]);
+}
+
+bool pager_runs(void)
+{
+	return pager_pid > 0;
 }
 
 void pager_wait(void)

@@ -6,8 +6,11 @@
 
 struct recover;
 
-/* Sends stdout through GIT_PAGER, recover.pager, PAGER or less when it is a terminal. */
+/* Sends stdout through GIT_PAGER, recover.pager, PAGER or less when it is a terminal.
+ * A handler of SIGINT that is there stays; the pager is waited for all the same. */
 void pager_start(const struct recover *r);
+/* One was, and has the terminal: it is no place for progress. */
+bool pager_runs(void);
 /* Waits until the user has left it. Nothing if none was started. */
 void pager_wait(void);
 

@@ -139,6 +139,12 @@ void feed_stop(struct feed *f)
 	buf_release(&f->line);
 }
 
+void feed_interrupt(struct feed *f)
+{
+	if (f->pid)
+		(void)kill(f->pid, SIGINT);
+}
+
 static void become_recover(void *arg)
 {
 	char **argv = arg;

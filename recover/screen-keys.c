@@ -287,7 +287,7 @@ static void find_text(struct screen *s)
 	if (!view_prompt(s, "find a text, in every version of every file: ", word, sizeof(word)))
 		return;
 	title = xasprintf("files that hold or held: %s", word);
-	(void)view_push(s, VIEW_FOUND, NULL, NULL, title, (const char *[]){ "find", "--json", "--text", word, NULL });
+	(void)view_push(s, VIEW_FOUND, NULL, NULL, title, (const char *[]){ "find", "--json", "--progress", "--text", word, NULL });
 }
 
 static void unsaved(struct screen *s)
@@ -652,6 +652,8 @@ void keys_do(struct screen *s, int key)
 		clicked(s);
 		return;
 	}
+	if (key == ESC && view_stop(s->view))
+		return;
 	for (size_t i = 0; i < N_BINDINGS; i++) {
 		const struct binding *b = &bindings[i];
 

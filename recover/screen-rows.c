@@ -389,6 +389,13 @@ static void text(struct view *v, const char *line)
 	}
 }
 
+/* How far a search by text is. */
+static void how_far(struct view *v, const cJSON *o)
+{
+	v->looked_into = (uint64_t)number(o, "looked_into");
+	v->of = (uint64_t)number(o, "of");
+}
+
 static void object(struct view *v, const cJSON *o)
 {
 	const cJSON *x;
@@ -406,6 +413,9 @@ static void object(struct view *v, const cJSON *o)
 		break;
 	case VIEW_UNSAVED:
 		buffer(v, o);
+		break;
+	case VIEW_FOUND:
+		cJSON_HasObjectItem(o, "looked_into") ? how_far(v, o) : version(v, o);
 		break;
 	default:
 		version(v, o);

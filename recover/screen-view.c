@@ -106,16 +106,33 @@ void view_draw_row(int y, int x, int width, const struct row *row, bool at)
 	term_style(TERM_PLAIN, false, false);
 }
 
+static unsigned percent(const struct view *v)
+{
+	uint64_t n = v->looked_into < v->of ? v->looked_into : v->of;
+
+	return v->of ? (unsigned)(100 * n / v->of) : 0;
+}
+
+static void say_state(const struct view *v, char *ret, size_t size)
+{
+	*ret = '\0';
+	if (v->stopped && v->exit_code != 0 && v->exit_code != 1)
+		(void)snprintf(ret, size, " stopped at %u %%", percent(v));
+	else if (view_searches(v))
+		(void)snprintf(ret, size, " %u %%, Esc stops", percent(v));
+	else if (v->exit_code == -1)
+		(void)snprintf(ret, size, "...");
+	else if (v->exit_code > 1)
+		(void)snprintf(ret, size, " (exit %d)", v->exit_code);
+}
+
 static void draw_head(const struct screen *s)
 {
 	const struct view *v = s->view;
-	char right[64], state[24] = "";
+	char right[96], state[32];
 	int n;
 
-	if (v->exit_code == -1)
-		(void)snprintf(state, sizeof(state), "...");
-	else if (v->exit_code > 1)
-		(void)snprintf(state, sizeof(state), " (exit %d)", v->exit_code);
+	say_state(v, state, sizeof(state));
 	n = snprintf(right, sizeof(right), " %zu/%zu%s ", v->n ? v->at + 1 : 0, v->n, state);
 	term_style(TERM_PLAIN, false, true);
 	term_put(0, 0, COLS - n, v->title);
@@ -214,6 +231,8 @@ void view_start(struct screen *s, struct view *v, const char *const *words)
 		v->command = feed_command(words);
 	}
 	v->exit_code = -1;
+	v->looked_into = v->of = 0;
+	v->stopped = false;
 	r = feed_start(s, &v->feed, (const char *const *)v->words);
 	if (r == 0)
 		return;
@@ -291,6 +310,20 @@ void view_pop(struct screen *s)
 	view_free(v);
 	if (s->view->stale)
 		anew(s);
+}
+
+bool view_searches(const struct view *v)
+{
+	return v->kind == VIEW_FOUND && v->feed.pid && !v->stopped && strcmp(v->words[2], "--progress") == 0;
+}
+
+bool view_stop(struct view *v)
+{
+	if (!view_searches(v))
+		return false;
+	v->stopped = true;
+	feed_interrupt(&v->feed);
+	return true;
 }
 
 static void redraw(void *arg)

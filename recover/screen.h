@@ -88,6 +88,8 @@ struct view {
 	size_t n, cap;
 	size_t top, at;		/* first row on the screen; the one chosen */
 	struct feed feed;
+	uint64_t looked_into, of;	/* of a search by text; of 0: not told */
+	bool stopped;		/* it was told to stop */
 	int exit_code;		/* of the child; -1: it still runs */
 	bool halves;		/* a diff's rows are made so */
 	unsigned left, right;	/* lines of the hunk that are still to come */
@@ -129,6 +131,7 @@ int feed_start(struct screen *s, struct feed *f, const char *const *words);
  * */
 bool feed_read(struct feed *f, void (*fn)(char *line, void *arg), void *arg, int *ret_exit);
 void feed_stop(struct feed *f);
+void feed_interrupt(struct feed *f);	/* as Ctrl-C does; what it says to that is still read */
 /* On the terminal, which is given back as it was before curses; waits for Enter when `pause`. The
  * exit code. */
 int feed_run(struct screen *s, bool pause, const char *const *words);
@@ -152,6 +155,9 @@ void view_again(struct screen *s, struct view *v);
  * again. What was chosen is done with. */
 void view_changed(struct screen *s);
 void view_pop(struct screen *s);
+/* A search by text that still runs and was not told to stop? */
+bool view_searches(const struct view *v);
+bool view_stop(struct view *v);		/* stops it, what it found stays; false: it does not search */
 void view_free(struct view *v);
 void view_draw(struct screen *s);
 void view_move(struct screen *s, long by);

@@ -63,13 +63,14 @@ static bool take_rows(struct screen *s)
 			feed_stop(&s->peek->feed);
 	}
 	for (struct view *v = s->view; v; v = v->below) {
+		uint64_t looked = v->looked_into;
 		size_t n = v->n;
 
 		if (v->feed.fd < 0)
 			continue;
 		if (feed_read(&v->feed, view_line, v, &v->exit_code))
 			any = true;
-		any |= v->n != n;
+		any |= v->n != n || v->looked_into != looked;
 		keep_seek(s, v);
 	}
 	if (s->open_later && !s->view->keep.on) {
@@ -110,9 +111,11 @@ static void loop(struct screen *s)
 
 		if (draw)
 			view_draw(s);
+		term_hold_interrupt(view_searches(s->view));
 		if (wait_for(s) < 0)
 			break;
-		draw = take_rows(s);
+		draw = term_interrupted() && view_stop(s->view);
+		draw |= take_rows(s);
 		if (peek_wait(s) == 0) {
 			peek_start(s);
 			draw = true;

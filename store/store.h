@@ -196,6 +196,8 @@ int store_entry_at(struct store *s, uint64_t seq, const char *path, struct store
 /* Every version of one path, newest first; GONE where it was deleted. e->seq says when. oid
  * filled. */
 int store_history(struct store *s, const char *path, store_entry_fn fn, void *arg);
+/* How many of them are files with content; of all paths where path is NULL. */
+int store_count_versions(struct store *s, const char *path, uint64_t *ret);
 /* Every path the store ever held, byte order within a folder, with its current entry (KIND_GONE:
  * deleted; then e->seq is the snapshot that saw it gone). */
 int store_paths(struct store *s, store_entry_fn fn, void *arg);

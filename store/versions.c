@@ -74,3 +74,25 @@ int store_history(struct store *s, const char *path, store_entry_fn fn, void *ar
 	free(x.e);
 	return r;
 }
+
+int store_count_versions(struct store *s, const char *path, uint64_t *ret)
+{
+	struct store_entry now = { 0 };
+	sqlite3_stmt *st;
+	int64_t id = 0;
+	int r = path ? query_path_row(s, path, &id, &now) : 0, rc;
+
+	if (r == 0)
+		r = query_stmt(s, path ? "SELECT count(*) FROM version WHERE kind=?1 AND path=?2"
+				       : "SELECT (SELECT count(*) FROM version WHERE kind=?1)"
+					 " + (SELECT count(*) FROM path WHERE kind=?1 AND seq)", &st);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(st, 1, KIND_FILE);
+	if (path)
+		sqlite3_bind_int64(st, 2, id);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = (uint64_t)sqlite3_column_int64(st, 0) + (now.seq && now.kind == KIND_FILE);
+	return query_done(s, st, 0, rc);
+}
