@@ -4,8 +4,8 @@
 -include config.mk
 
 PREFIX	?= /usr/local
-# Canonical's package owns /usr/bin/snapd; NAME_PREFIX=hf- gives hf-snapd, hf-recover, hf-detect. The messages
-# and manuals say those names, so these objects are others.
+# Canonical has a daemon named snapd (/usr/lib/snapd/snapd); NAME_PREFIX=hf- gives hf-snapd, hf-recover, hf-detect.
+# The messages and manuals say those names, so these objects are others.
 NAME_PREFIX ?=
 BUILD	?= build$(addprefix -,$(patsubst %-,%,$(NAME_PREFIX)))
 CC	?= cc
@@ -269,7 +269,7 @@ install-files:
 	@set -e; $(foreach f,$(DOCS),$(call put,$f,$(DOC)/$(notdir $f));) \
 	$(foreach m,$(MANUALS),$(call put,docs/$m,$(call man-at,$m));)
 
-# A package for Debian and its children; NAME_PREFIX=hf- for one beside Canonical's snapd.
+# A package for Debian and its children; NAME_PREFIX=hf- for hf-holdfast, with hf-snapd and so on.
 MAINTAINER ?= Holdfast <holdfast@localhost.localdomain>
 deb: all
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL sh config/deb.sh '$(BUILD)' '$(NAME_PREFIX)' '$(VERSION)' '$(MAINTAINER)'
@@ -295,7 +295,7 @@ help:
 	@echo 'make cover               line coverage per file'
 	@echo 'make deps                install the packages to build and to test'
 	@echo 'make install             DESTDIR= PREFIX=/usr/local NAME_PREFIX=hf- (hf-snapd, ...); uninstall'
-	@echo 'make deb                 a Debian package in build/; NAME_PREFIX=hf- beside another snapd'
+	@echo 'make deb                 a Debian package in build/; NAME_PREFIX=hf- as above'
 	@echo 'make format              the lines changed since SINCE=HEAD, by clang-format'
 	@echo 'make tags | clean'
 	@echo 'Variables: CC, DEV=1 (-Werror), V=1 (show commands), BUILD=dir, config.mk'

@@ -1,14 +1,15 @@
 #!/bin/sh
 # A binary package for Debian and its children, from what is built: what `make install` lands, stripped and packed as
 # the policy asks, with what its programs link as its Depends. Needs dpkg-dev; no root (files are root's in the package).
-# The plain names clash with Canonical's snapd: that package and ours refuse each other. With NAME_PREFIX=hf- the
-# package is hf-holdfast, its programs are hf-snapd, hf-recover, hf-detect, and there is no clash.
+# Canonical's package snapd has a daemon of that name, but in /usr/lib/snapd: no file of it is one of ours, and the two
+# stand side by side. With NAME_PREFIX=hf- the package is hf-holdfast and its programs are hf-snapd, hf-recover and
+# hf-detect, for who wants no two things of one name.
 #
 # usage: deb.sh BUILD NAME_PREFIX VERSION MAINTAINER	from make deb; writes BUILD/PACKAGE_VERSION_ARCH.deb and says its name
 set -eu
 build=$1 prefix=$2 version=$3 maintainer=$4
 package=${prefix}holdfast
-for c in dpkg-deb dpkg-shlibdeps dpkg-architecture strip gzip; do
+for c in dpkg-deb dpkg-shlibdeps dpkg-architecture strip objdump gzip; do
 	command -v $c >/dev/null 2>&1 || { echo "make deb: $c: not there; it is in dpkg-dev or binutils" >&2; exit 4; }
 done
 arch=$(dpkg --print-architecture)
@@ -28,17 +29,27 @@ printf '%s (%s) unstable; urgency=medium\n\n  * Built from the sources of this v
 { echo 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/'; echo 'Upstream-Name: Holdfast'; echo
 	echo 'Files: *'; echo 'Copyright: the authors of Holdfast'; echo 'License: ISC'; sed 's/^$/./; s/^/ /' LICENSE; } >"$doc/copyright"
 rm -f "$doc/LICENSE"
+# detect is linked statically (Makefile): it needs no library.
+install -d "$root/usr/share/lintian/overrides"
+echo "$package: shared-library-lacks-prerequisites [usr/bin/${prefix}detect]" >"$root/usr/share/lintian/overrides/$package"
 
 # dpkg-shlibdeps wants a source package's folder around it.
 mkdir -p "$work/debian" "$root/DEBIAN"
 printf 'Source: holdfast\n\nPackage: %s\nArchitecture: any\nDescription: x\n' "$package" >"$work/debian/control"
-depends=$(cd "$work" && dpkg-shlibdeps -O --warnings=0 root/usr/bin/* root/usr/libexec/holdfast/* | sed -n 's/^shlibs:Depends=//p')
+# Of those that name a library: it would warn of one linked statically.
+linked=
+for f in bin libexec/holdfast; do
+	for f in "$root/usr/$f"/*; do
+		! objdump -p "$f" | grep -q '^  NEEDED ' || linked="$linked ${f#"$work/"}"
+	done
+done
+depends=$(cd "$work" && dpkg-shlibdeps -O --warnings=0 $linked | sed -n 's/^shlibs:Depends=//p')
 [ -n "$depends" ] || { echo 'make deb: dpkg-shlibdeps found no library' >&2; exit 4; }
 # Both packages hold the parts below libexec.
 if [ -n "$prefix" ]; then
 	clash='holdfast'
 else
-	clash='snapd, hf-holdfast'
+	clash='hf-holdfast'
 fi
 {
 	printf 'Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: %s\n' "$package" "$version" "$arch" "$maintainer"
