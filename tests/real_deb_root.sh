@@ -78,6 +78,11 @@ monitor=$(mine detect-watch); kill -9 $monitor
 check 'a monitor that dies is followed by one of the new version' await new_monitor
 check 'the new one stops it' user snapd -w /home/me/w --stop
 check 'and it ends as asked' ends
+is_new() { core=$(mine snapd-core) && [ "$(readlink "/proc/$core/exe")" = "$root/usr/libexec/holdfast/snapd-core" ]; }
+check 'the new one starts in its place' user snapd -w /home/me/w --start
+check 'and is new' is_new
+check 'and stops' user snapd -w /home/me/w --stop
+await gone snapd-core
 check 'the store is whole' user recover -w /home/me/w verify --all
 stop_monitor
 watch
