@@ -119,7 +119,7 @@ static void say_state(const struct view *v, char *ret, size_t size)
 	if (v->stopped && v->exit_code != 0 && v->exit_code != 1)
 		(void)snprintf(ret, size, " stopped at %u %%", percent(v));
 	else if (view_searches(v))
-		(void)snprintf(ret, size, " %u %%, Esc stops", percent(v));
+		(void)snprintf(ret, size, ", %u %%, Esc stops", percent(v));
 	else if (v->exit_code == -1)
 		(void)snprintf(ret, size, "...");
 	else if (v->exit_code > 1)
