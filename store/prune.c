@@ -16,6 +16,13 @@
 struct part {			/* a segment */
 	uint32_t no;
 	uint64_t size, live;
+	uint64_t about;		/* it will have; what is planned hopes for the best: more can go the next time */
+};
+
+struct dead {			/* an object of the segment that is weighed */
+	uint64_t at;		/* offset << 16 | index; 0 = free */
+	uint64_t base;		/* likewise */
+	uint64_t stored;
 };
 
 struct store_prune {
@@ -40,6 +47,9 @@ struct store_prune {
 	size_t next;
 	uint64_t off;		/* in that segment; 0 = its beginning */
 	uint64_t weighed;	/* bytes up to there that stay */
+	uint64_t between;	/* of what is dead, but what stays was made against it */
+	struct dead *dead;	/* open addressing */
+	size_t n_dead, cap_dead;
 	uint32_t last;
 	unsigned min;		/* percent */
 	struct rewrite *rw;
@@ -271,15 +281,67 @@ static bool goes(struct store_prune *p, loc_t loc)
 	return false;
 }
 
+static struct dead *dead_slot(struct dead *t, size_t cap, uint64_t at)
+{
+	size_t i = (size_t)(at * 0x9e3779b97f4a7c15 >> 20) & (cap - 1);
+
+	while (t[i].at && t[i].at != at)
+		i = (i + 1) & (cap - 1);
+	return &t[i];
+}
+
+static int dead_put(struct store_prune *p, uint64_t at, uint64_t base, uint64_t stored)
+{
+	if (p->n_dead * 3 >= p->cap_dead * 2) {
+		size_t cap = p->cap_dead ? p->cap_dead * 2 : 1024;
+		struct dead *t = calloc(cap, sizeof(*t));
+
+		if (!t)
+			return -ENOMEM;
+		for (size_t i = 0; i < p->cap_dead; i++)
+			if (p->dead[i].at)
+				*dead_slot(t, cap, p->dead[i].at) = p->dead[i];
+		free(p->dead);
+		p->dead = t;
+		p->cap_dead = cap;
+	}
+	*dead_slot(p->dead, p->cap_dead, at) = (struct dead){ at, base, stored };
+	p->n_dead++;
+	return 0;
+}
+
+/* What stays is encoded against the next below it that stays, and takes the place of those between: what they
+ * say it has to say itself, at most; what else was made against those is made against it. */
+static uint64_t take_place(struct store_prune *p, uint64_t base)
+{
+	uint64_t sum = 0;
+
+	while (base && p->cap_dead) {
+		struct dead *d = dead_slot(p->dead, p->cap_dead, base);
+
+		sum += d->stored;
+		base = d->base;
+		d->stored = d->base = 0;
+	}
+	return sum;
+}
+
+static uint64_t base_of(const struct head *h, const struct frame *f)
+{
+	return f->dist ? (h->off - f->dist) << 16 | f->bidx : 0;
+}
+
 /* Bytes of a record that stay, about: of a solid frame its share. */
-static uint64_t live_of(struct store_prune *p, const struct head *h)
+static int live_of(struct store_prune *p, const struct head *h, uint64_t *ret)
 {
 	uint64_t stay = 0;
 	uint32_t n = 0;
+	int r = 0;
 
 	for (uint32_t i = 0; i < h->n_frames; i++) {
 		const struct frame *f = &h->frames[i];
 		uint64_t raw = 0, want = 0;
+		uint32_t n_before = n;
 
 		for (uint32_t k = f->first; k < f->first + f->n; k++) {
 			bool keep = f->type > OBJ_LARGE;
@@ -293,23 +355,29 @@ static uint64_t live_of(struct store_prune *p, const struct head *h)
 			raw += h->raw[k] + 1;
 			want += keep ? h->raw[k] + 1 : 0;
 			n += keep;
+			if (!keep && (r = dead_put(p, h->off << 16 | k, base_of(h, f), f->stored / f->n)) < 0)
+				return r;
 		}
 		stay += raw ? f->stored * want / raw : f->stored;
+		if (n > n_before)
+			p->between += take_place(p, base_of(h, f));
 	}
 	/* What is left of a dropped snapshot is a list of its changes. */
-	return n ? stay + (h->end - h->off - (h->n_frames ? h->end - h->frames[0].off : 0)) * n /
-				       h->n_objs
-		 : 0;
+	*ret += n ? stay + (h->end - h->off - (h->n_frames ? h->end - h->frames[0].off : 0)) * n / h->n_objs : 0;
+	return 0;
 }
 
 /* 1: the deadline came first. */
 static int weigh(struct store_prune *p, uint32_t no, uint64_t size, uint64_t deadline, struct part *ret)
 {
-	uint64_t live;
+	uint64_t live, about;
 	int r = 0;
 
-	if (!p->off)
+	if (!p->off) {
 		p->off = p->weighed = SEG_HEADER;
+		free(take_ptr(p->dead));
+		p->n_dead = p->cap_dead = p->between = 0;
+	}
 	while (r == 0 && p->off < size) {
 		autohead struct head *h = NULL;
 
@@ -317,15 +385,19 @@ static int weigh(struct store_prune *p, uint32_t no, uint64_t size, uint64_t dea
 			return 1;
 		if ((r = head_get(p->s, no, p->off, &h)) < 0)
 			break;
-		p->weighed += live_of(p, h);
+		if ((r = live_of(p, h, &p->weighed)) < 0)
+			return r;
 		p->off = h->end;
 	}
-	live = p->weighed;
+	live = p->weighed < size ? p->weighed : size;
 	if (r == -EBADMSG) {	/* damaged: it stays as it is */
 		live = size;
 		r = 0;
 	}
-	*ret = (struct part){ no, size, live < size ? live : size };
+	/* Three quarters of it: of lines that were edited again and again less is to be said, of lines that
+	 * were added all. Measured on texts: 0.5 to 1.0. */
+	about = live + p->between / 4 * 3;
+	*ret = (struct part){ no, size, live, about < size ? about : size };
 	return r;
 }
 
@@ -523,8 +595,8 @@ int store_prune_plan(struct store *s, const struct store_prune_options *o, struc
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < p->n_part; i++) {
-		p->done.freed += p->part[i].size - p->part[i].live;
-		p->done.moved += p->part[i].live;
+		p->done.freed += p->part[i].size - p->part[i].about;
+		p->done.moved += p->part[i].about;
 	}
 	p->done.segments = (uint32_t)p->n_part;
 	store_prune_end(p, ret);
@@ -833,5 +905,6 @@ void store_prune_end(struct store_prune *p, struct store_pruned *ret)
 	dropped_release(&p->known);
 	free(p->x);
 	free(p->part);
+	free(p->dead);
 	free(p);
 }
