@@ -41,6 +41,8 @@ int daemon_ask(const struct recover *r, const char *const *fields, int timeout_m
 
 	for (; *fields && e >= 0; fields++)
 		e = ctl_add_field(&req, *fields);
+	if (e == -ENOMEM)
+		return log_oom();
 	if (e < 0 || (e = awake(r)) <= 0)
 		return e;
 	e = ctl_call(store_dirfd(r->store), "control", req.data, timeout_ms, &answer);
@@ -55,7 +57,7 @@ int daemon_ask(const struct recover *r, const char *const *fields, int timeout_m
 	more = word ? ctl_next_field(&line) : NULL;
 	if (word && !strcmp(word, "ok")) {
 		if (ret && more)
-			return (e = buf_addstr(ret, more)) < 0 ? e : 1;
+			return buf_addstr(ret, more) < 0 ? log_oom() : 1;
 		return 1;
 	}
 	if (more && !strcmp(more, err_str(-EINVAL)))

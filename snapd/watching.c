@@ -59,6 +59,8 @@ void workspace_say_limit(struct workspace *w)
 		w->limit_said = n > 0;
 		return;
 	}
+	if (!e)		/* they came since the last look, and are tried at the next */
+		return;
 	w->limit_said = true;
 	if (e == -ENOSPC)
 		log_warn("%s: %zu %s no watch and %s looked at every %llu s; "
