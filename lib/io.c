@@ -271,6 +271,7 @@ int io_poll(struct pollfd *p, nfds_t n, int timeout_ms, const volatile sig_atomi
 	(void)sigaddset(&those, SIGTERM);
 	(void)sigaddset(&those, SIGHUP);
 	(void)sigaddset(&those, SIGINT);
+	(void)sigaddset(&those, SIGWINCH);
 	(void)sigprocmask(SIG_BLOCK, &those, &was);
 	r = *stop ? -EINTR : ppoll(p, n, timeout_ms < 0 ? NULL : &t, &was);
 	if (r == -1)

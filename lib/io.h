@@ -53,7 +53,7 @@ int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode, int sam
 /* The second way alone, for tests. */
 int io_open_beneath_walk(int dirfd, const char *path, int flags, mode_t mode, int same_fs);
 
-/* poll(2), where a handler of SIGTERM, SIGHUP or SIGINT sets *stop, at whatever moment: those
+/* poll(2), where a handler of SIGTERM, SIGHUP, SIGINT or SIGWINCH sets *stop, at whatever moment: those
  * signals come while it waits, and not between a look at *stop and that. -EINTR for *stop and for
  * any signal meanwhile. */
 int io_poll(struct pollfd *p, nfds_t n, int timeout_ms, const volatile sig_atomic_t *stop);

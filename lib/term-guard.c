@@ -53,6 +53,13 @@ static void put(const char *capability)
 		(void)putp(capability);
 }
 
+/* All of its rows scroll again: curses narrows them while it moves some, to what it thinks the rows are. */
+static void widen(int rows)
+{
+	if (change_scroll_region && change_scroll_region != (const char *)-1 && rows > 0)
+		put(tparm(change_scroll_region, 0, rows - 1, 0, 0, 0, 0, 0, 0, 0));
+}
+
 bool term_guard_knows(void)
 {
 	int err;
@@ -74,6 +81,7 @@ static void give_back(void)
 		put(orig_pair);
 		if (shared->mouse)
 			(void)fputs("\033[?1000l\033[?1002l\033[?1003l\033[?1006l", stdout);
+		widen(lines);
 		if (cursor_address && cursor_address != (const char *)-1 && lines > 0)
 			put(tparm(cursor_address, lines - 1, 0, 0, 0, 0, 0, 0, 0, 0));
 		put(clr_eol);
@@ -190,6 +198,12 @@ void term_guard_taken(bool taken)
 	shared->taken = taken;
 	if (taken)
 		(void)tcgetattr(STDIN_FILENO, &ours);
+}
+
+void term_guard_resized(void)
+{
+	widen(LINES);
+	(void)fflush(stdout);
 }
 
 void term_guard_mouse(bool on)

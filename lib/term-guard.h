@@ -23,6 +23,9 @@ bool term_guard_knows(void);
 void term_guard_start(void);
 /* Curses has set its modes, or undone them. */
 void term_guard_taken(bool taken);
+/* Its size is another. What came to it late may have left it with the rows that scroll of a size that was; curses does
+ * not think of those when it clears. The cursor is then where nobody knows: clear next. */
+void term_guard_resized(void);
 /* The terminal reports the mouse, or no more. */
 void term_guard_mouse(bool on);
 /* After curses has undone its modes: where the guard is gone, what it could not. */

@@ -17,7 +17,7 @@
 #include "term-guard.h"
 
 /* woken: a poll is to end; held: SIGINT is a key. */
-static volatile sig_atomic_t ended, woken, held, interrupt;
+static volatile sig_atomic_t ended, woken, resized, held, interrupt;
 static bool started, color;
 
 static void on_signal(int signo)
@@ -27,6 +27,29 @@ static void on_signal(int signo)
 	else
 		ended = signo;
 	woken = 1;
+}
+
+/* What curses does at a SIGWINCH, and that a poll is to end: one that came while it drew would be seen with the next
+ * key only. */
+static void (*resize)(int signo);
+
+static void on_resize(int signo)
+{
+	resize(signo);
+	resized = 1;
+	woken = 1;
+}
+
+static void watch_size(void)
+{
+	struct sigaction was;
+
+	if (sigaction(SIGWINCH, NULL, &was) < 0 || was.sa_handler == on_resize || was.sa_handler == SIG_DFL ||
+	    was.sa_handler == SIG_IGN)
+		return;
+	resize = was.sa_handler;
+	was.sa_handler = on_resize;
+	(void)sigaction(SIGWINCH, &was, NULL);
 }
 
 bool term_is_dumb(void)
@@ -81,6 +104,7 @@ void term_start(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 	term_guard_taken(true);
 	(void)initscr();
+	watch_size();
 	(void)cbreak();
 	(void)noecho();
 	(void)nonl();
@@ -109,9 +133,20 @@ int term_ended(void)
 	return ended;
 }
 
+/* What a poll was to end for is done by whoever called it, but for these. */
+static void rest(void)
+{
+	woken = 0;
+	if (ended || interrupt)	/* before or behind it: the handlers set both */
+		woken = 1;
+}
+
 int term_poll(struct pollfd *p, nfds_t n, int timeout_ms)
 {
-	return io_poll(p, n, timeout_ms, &woken);
+	int r = io_poll(p, n, timeout_ms, &woken);
+
+	rest();
+	return r;
 }
 
 void term_hold_interrupt(bool on)
@@ -124,9 +159,7 @@ bool term_interrupted(void)
 	if (!interrupt)
 		return false;
 	interrupt = 0;
-	woken = 0;
-	if (ended)	/* before or behind it: the handler alone sets both */
-		woken = 1;
+	rest();
 	return true;
 }
 
@@ -151,11 +184,25 @@ void term_refresh(void)
 
 int term_key(void)
 {
+	bool changed = false;
 	sigset_t was;
 	int c;
 
 	hold_stop(&was);
+	/* Before the look: what comes during it is for the next. */
+	if (resized) {
+		resized = 0;
+		changed = true;
+	}
 	c = getch();
+	/* A size that changed and is as before gives no key, but the terminal has lost what stood there. */
+	if (c == KEY_RESIZE || (c == ERR && changed)) {
+		term_guard_resized();
+		(void)clearok(curscr, TRUE);
+		c = KEY_RESIZE;
+	} else if (changed) {
+		resized = 1;
+	}
 	(void)sigprocmask(SIG_SETMASK, &was, NULL);
 	return c;
 }

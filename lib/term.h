@@ -31,7 +31,8 @@ int term_ended(void);
 /* refresh() and getch(), by which no Ctrl-Z is lost. */
 void term_refresh(void);
 int term_key(void);
-/* poll(2), ended early by a signal (-EINTR): by the one of term_ended also if that came just before. */
+/* poll(2), ended early by a signal (-EINTR): by the one of term_ended, or a new size,
+ * also if that came just before. */
 int term_poll(struct pollfd *p, nfds_t n, int timeout_ms);
 /* While on, SIGINT (Ctrl-C) is not the end: term_poll ends, and term_interrupted is true, once. Off
  * again in term_prompt, term_confirm and term_run. */

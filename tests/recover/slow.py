@@ -71,7 +71,7 @@ def fresh(command, *words):
 def _():
     command = "%s/recover -w %s" % (build, w)
     wanted = fresh(command, "step 59", "not running", "Enter open", "A  ")
-    slow(500, "Enter open", command, r"j k G g \x06 \x02 ?q \rq Dq Rq tq pp || /step\r :", r"g \x0e \x10")
+    slow(500, "step 59", command, r"j k G g \x06 \x02 ?q \rq Dq Rq tq pp || /step\r :", r"g \x0e \x10")
     settles_as(wanted)
     stands_still("recover-screen")
     keys("q")
