@@ -56,7 +56,7 @@ static int write_it(struct recover *r, const struct store_snapshot *safety, cons
 		.safety_seq = safety->seq,
 		.safety = safety->id,
 		.rev = safety->id,
-		.workspace = strdup(r->workspace) };
+		.workspace = xstrdup(r->workspace) };
 	int dirfd = store_dirfd(r->store), e = j.workspace ? journal_begin(dirfd, &j, p) : -ENOMEM;
 
 	if (e < 0)

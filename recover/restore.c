@@ -203,7 +203,7 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 	j.safety_seq = safety.seq;
 	j.safety = safety.id;
 	j.rev = x->rev;
-	j.workspace = strdup(x->r->workspace);
+	j.workspace = xstrdup(x->r->workspace);
 	if ((rc = begin(x, &j, p)))
 		return rc;
 	if ((rc = restore_make_root(x->r->workspace, root))) {
