@@ -4,11 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <git2.h>
@@ -41,14 +39,13 @@ struct exporting {
 	struct set met;
 	struct object *object;	/* what goes into the pack */
 	size_t n, cap;
-	git_repository *from, *to;
+	git_repository *from;
+	struct exported to;
 	git_odb *odb;
 	struct pack *pack;
 	struct chain chain;
 	struct progress *progress;
 	git_oid newest;
-	bool fresh;		/* nothing was exported there before */
-	bool alone;		/* nobody else exports there now */
 };
 
 static void set_release(struct set *s)
@@ -62,7 +59,9 @@ static void exporting_release(struct exporting *x)
 	chain_release(&x->chain);
 	pack_drop(x->pack);
 	free(x->object);
-	git_repository_free(x->to);
+	git_repository_free(x->to.repo);
+	if (x->to.lock >= 0)
+		(void)close(x->to.lock);
 	progress_done(x->progress);
 }
 
@@ -166,10 +165,10 @@ static int add_tree(
 static int hide_known(struct exporting *x, const git_oid *head)
 {
 	git_commit *c = NULL;
-	int r = git_commit_lookup(&c, x->to, head);
+	int r = git_commit_lookup(&c, x->to.repo, head);
 
 	if (r == 0)
-		r = add_tree(x, x->to, git_commit_tree_id(c), false, 0);
+		r = add_tree(x, x->to.repo, git_commit_tree_id(c), false, 0);
 	git_commit_free(c);
 	return r == GIT_ENOTFOUND ? 0 : r;	/* damaged, or shallow: it comes whole then */
 }
@@ -180,14 +179,14 @@ static size_t count_known(struct exporting *x, const git_oid *head)
 	git_odb *odb = NULL;
 	size_t i = x->chain.n;
 
-	if (git_repository_odb(&odb, x->to) < 0)
+	if (git_repository_odb(&odb, x->to.repo) < 0)
 		return 0;
 	for (; i > 0; i--) {
 		const git_oid *id = &x->chain.link[i - 1].id;
 
 		if (git_oid_equal(id, head))
 			break;
-		if (git_odb_exists(odb, id) && git_graph_descendant_of(x->to, head, id) == 1)
+		if (git_odb_exists(odb, id) && git_graph_descendant_of(x->to.repo, head, id) == 1)
 			break;
 	}
 	git_odb_free(odb);
@@ -201,7 +200,7 @@ static int gather(struct exporting *x)
 	git_oid head;
 	int r = chain_load(x->store, x->odb, &x->chain);
 
-	if (r == 0 && git_reference_name_to_id(&head, x->to, "refs/heads/main") == 0) {
+	if (r == 0 && git_reference_name_to_id(&head, x->to.repo, "refs/heads/main") == 0) {
 		known = count_known(x, &head);
 		r = hide_known(x, &head);
 	}
@@ -287,11 +286,11 @@ static int pack_failed(const char *dir, const struct object *o, int e)
 
 static int pack_all(struct exporting *x, const char *dir)
 {
-	autofree char *folder = xasprintf("%sobjects/pack", git_repository_path(x->to));
+	autofree char *folder = xasprintf("%sobjects/pack", git_repository_path(x->to.repo));
 	autoclose int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int e;
 
-	if (dirfd >= 0 && x->alone)
+	if (dirfd >= 0 && x->to.alone)
 		pack_sweep(dirfd);
 	if (!x->n)
 		return EXIT_DONE;
@@ -317,24 +316,12 @@ static int pack_all(struct exporting *x, const char *dir)
 	return e < 0 ? pack_failed(dir, NULL, e) : EXIT_DONE;
 }
 
-enum { PATIENCE_MS = 1000 };
-
-/* git and libgit2 lock a ref by a file, which one that was killed leaves. No other export is at work here (alone), and git takes no
- * time for it: one that stays is nobody's. */
-static bool unlock_ref(git_repository *to, const char *name)
-{
-	autofree char *path = xasprintf("%s/%s.lock", git_repository_path(to), name);
-
-	(void)poll(NULL, 0, PATIENCE_MS);
-	return unlink(path) == 0 || errno == ENOENT;
-}
-
 static int create_ref(git_repository *to, const char *name, const git_oid *id)
 {
 	git_reference *ref = NULL;
 	int e = git_reference_create(&ref, to, name, id, 1, NULL);
 
-	if (e == GIT_ELOCKED && unlock_ref(to, name))
+	if (e == GIT_ELOCKED && exported_unlock(to, name))
 		e = git_reference_create(&ref, to, name, id, 1, NULL);
 	git_reference_free(ref);
 	return e;
@@ -344,14 +331,14 @@ static int note(git_repository *to, const git_oid *newest)
 {
 	int e = exported_note(to, newest);
 
-	return e == GIT_ELOCKED && unlock_ref(to, "config") ? exported_note(to, newest) : e;
+	return e == GIT_ELOCKED && exported_unlock(to, "config") ? exported_note(to, newest) : e;
 }
 
 static int set_head(git_repository *to)
 {
 	int e = git_repository_set_head(to, "refs/heads/main");
 
-	return e == GIT_ELOCKED && unlock_ref(to, "HEAD") ? git_repository_set_head(to, "refs/heads/main") : e;
+	return e == GIT_ELOCKED && exported_unlock(to, "HEAD") ? git_repository_set_head(to, "refs/heads/main") : e;
 }
 
 /* Characters git has no place for in a name of a tag become '-'. */
@@ -384,7 +371,7 @@ static int add_tag(const char *mark, uint64_t seq, void *arg)
 	if (!l)
 		return 0;
 	id = l->id;
-	if (create_ref(t->x->to, name, &id) < 0)
+	if (create_ref(t->x->to.repo, name, &id) < 0)
 		log_warn("mark %s: %s", mark, git_error_last()->message);
 	else if (strcmp(name + 10, mark))
 		log_info("mark %s: is the tag %s", mark, name + 10);
@@ -398,32 +385,21 @@ static int set_refs(struct recover *r, struct exporting *x)
 
 	/* the refs may name objects only the new pack has */
 	git_odb *odb = NULL;
-	if (git_repository_odb(&odb, x->to) == 0)
+	if (git_repository_odb(&odb, x->to.repo) == 0)
 		(void)git_odb_refresh(odb);
 	git_odb_free(odb);
-	if ((e = note(x->to, &x->newest)) < 0 ||
-		(e = create_ref(x->to, "refs/heads/main", &x->newest)) < 0)
+	if ((e = note(x->to.repo, &x->newest)) < 0 ||
+		(e = create_ref(x->to.repo, "refs/heads/main", &x->newest)) < 0)
 		return e;
-	if (x->fresh && (e = set_head(x->to)) < 0)
+	if (x->to.fresh && (e = set_head(x->to.repo)) < 0)
 		return e;
 	return store_marks(r->store, add_tag, &t);
 }
 
-static int alone(const char *dir, int *ret_fd, bool *ret)
-{
-	*ret_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*ret = *ret_fd >= 0 && flock(*ret_fd, LOCK_EX | LOCK_NB) == 0;
-	if (*ret || *ret_fd < 0 || errno != EWOULDBLOCK)
-		return EXIT_DONE;	/* a file system without: then not */
-	log_error("%s: another export is at work on it", dir);
-	return EXIT_ENV;
-}
-
 int cmd_export(struct recover *r, const struct args *a)
 {
-	autoclose int lock = -1;
 	autoput(store_snapshot_release) struct store_snapshot newest = { 0 };
-	autoput(exporting_release) struct exporting x = { .store = r->store };
+	autoput(exporting_release) struct exporting x = { .store = r->store, .to = { .lock = -1 } };
 	int e, rc;
 
 	if (path_place(r, a->arg[0]) == PLACE_STORE) {
@@ -438,7 +414,7 @@ int cmd_export(struct recover *r, const struct args *a)
 	/* an export is worth its fsync, and that every object is what its id says */
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 1);
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-	if ((rc = exported_open(a->arg[0], r->workspace, x.odb, &x.to, &x.fresh)) || (rc = alone(a->arg[0], &lock, &x.alone)))
+	if ((rc = exported_open(a->arg[0], r->workspace, x.odb, &x.to)))
 		return rc;
 	(void)progress_new("exporting", "objects", 0, r->quiet, &x.progress);
 	if ((e = gather(&x)) < 0)

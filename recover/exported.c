@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "../lib/auto.h"
@@ -140,6 +142,27 @@ static int check(const char *dir, const char *workspace, git_repository *repo, g
 	return EXIT_DONE;
 }
 
+enum { PATIENCE_MS = 1000 };
+
+bool exported_unlock(git_repository *repo, const char *name)
+{
+	autofree char *path = xasprintf("%s%s.lock", git_repository_path(repo), name);
+
+	(void)poll(NULL, 0, PATIENCE_MS);
+	return unlink(path) == 0 || errno == ENOENT;
+}
+
+static int note_workspace(git_repository *repo, git_config *c, const char *workspace)
+{
+	autofree char *of = NULL;
+	int r;
+
+	if (get(c, KEY_WORKSPACE, &of) == 0 && of && strcmp(of, workspace) == 0)
+		return 0;
+	r = git_config_set_string(c, KEY_WORKSPACE, workspace);
+	return r == GIT_ELOCKED && exported_unlock(repo, "config") ? git_config_set_string(c, KEY_WORKSPACE, workspace) : r;
+}
+
 static int open_existing(const char *dir, const char *workspace, git_odb *ours,
 	git_repository **ret, bool *ret_fresh)
 {
@@ -154,7 +177,7 @@ static int open_existing(const char *dir, const char *workspace, git_odb *ours,
 		rc = git_failed(dir, r);
 	else
 		rc = check(dir, workspace, repo, c, ours, *ret_fresh);
-	if (rc == EXIT_DONE && (r = git_config_set_string(c, KEY_WORKSPACE, workspace)) < 0)
+	if (rc == EXIT_DONE && (r = note_workspace(repo, c, workspace)) < 0)
 		rc = git_failed(dir, r);
 	git_config_free(c);
 	if (rc == EXIT_DONE)
@@ -167,16 +190,24 @@ static int open_existing(const char *dir, const char *workspace, git_odb *ours,
 /* In the folder while it becomes a repository: what was killed there, the next export goes on with. */
 #define UNFINISHED "holdfast-unfinished"
 
-static int make(const char *dir)
+/* What git_repository_init writes under a lock; as one that was killed there left it. */
+static void unlock_unmade(int dirfd)
 {
-	autofree char *mark = xasprintf("%s/" UNFINISHED, dir);
+	(void)unlinkat(dirfd, "config.lock", 0);
+	(void)unlinkat(dirfd, "HEAD.lock", 0);
+}
+
+static int make(const char *dir, int dirfd, bool alone)
+{
 	git_repository_init_options o;
 	git_repository *repo = NULL;
 	int fd, r;
 
-	if ((r = io_mkdir_p(AT_FDCWD, dir, 0700)) < 0 ||
-		(fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0) {
-		log_error_errno(r < 0 ? r : -errno, "%s", dir);
+	if (alone && faccessat(dirfd, UNFINISHED, F_OK, 0) == 0)
+		unlock_unmade(dirfd);
+	fd = openat(dirfd, UNFINISHED, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		log_error_errno(-errno, "%s", dir);
 		return EXIT_ENV;
 	}
 	(void)close(fd);
@@ -190,10 +221,23 @@ static int make(const char *dir)
 	return EXIT_DONE;
 }
 
-int exported_open(const char *dir, const char *workspace, git_odb *ours, git_repository **ret,
-	bool *ret_fresh)
+/* Until *ret_fd is closed. */
+static int lock(const char *dir, int *ret_fd, bool *ret_alone)
 {
-	autofree char *mark = xasprintf("%s/" UNFINISHED, dir);
+	*ret_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_fd < 0) {
+		log_error_errno(-errno, "%s", dir);
+		return EXIT_ENV;
+	}
+	*ret_alone = flock(*ret_fd, LOCK_EX | LOCK_NB) == 0;
+	if (*ret_alone || errno != EWOULDBLOCK)
+		return EXIT_DONE;	/* a file system without: then not */
+	log_error("%s: another export is at work on it", dir);
+	return EXIT_ENV;
+}
+
+int exported_open(const char *dir, const char *workspace, git_odb *ours, struct exported *ret)
+{
 	int e, rc;
 
 	if (in_git(dir))
@@ -202,11 +246,17 @@ int exported_open(const char *dir, const char *workspace, git_odb *ours, git_rep
 		log_error_errno(e, "%s", dir);
 		return EXIT_ENV;
 	}
-	if ((e == 0 || access(mark, F_OK) == 0) && (rc = make(dir)))
+	if (e == 0 && (e = io_mkdir_p(AT_FDCWD, dir, 0700)) < 0) {
+		log_error_errno(e, "%s", dir);
+		return EXIT_ENV;
+	}
+	if ((rc = lock(dir, &ret->lock, &ret->alone)))
 		return rc;
-	rc = open_existing(dir, workspace, ours, ret, ret_fresh);
+	if ((e == 0 || faccessat(ret->lock, UNFINISHED, F_OK, 0) == 0) && (rc = make(dir, ret->lock, ret->alone)))
+		return rc;
+	rc = open_existing(dir, workspace, ours, &ret->repo, &ret->fresh);
 	if (rc == EXIT_DONE)
-		(void)unlink(mark);
+		(void)unlinkat(ret->lock, UNFINISHED, 0);
 	return rc;
 }
 

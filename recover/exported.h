@@ -11,10 +11,20 @@
 #include <stdbool.h>
 #include <git2.h>
 
-/* ours: the store's objects. *ret_fresh: no ref is there yet. EXIT_DONE, or EXIT_ENV having said
- * why; then nothing was written. */
-int exported_open(const char *dir, const char *workspace, git_odb *ours, git_repository **ret,
-	bool *ret_fresh);
+struct exported {
+	git_repository *repo;
+	bool fresh;		/* no ref is there yet */
+	int lock;		/* -1, or held against other exports until it is closed */
+	bool alone;		/* it is: not on a file system that knows no locks */
+};
+
+/* ours: the store's objects. EXIT_DONE, or EXIT_ENV having said why; then nothing was written. *ret is yours to
+ * release either way; begin with lock = -1. */
+int exported_open(const char *dir, const char *workspace, git_odb *ours, struct exported *ret);
+
+/* git and libgit2 lock a file of a repository by another, which one that was killed leaves. No other export is at work
+ * here, and git takes no time for it: one that stays for a second is nobody's, and goes. Can it be tried again? */
+bool exported_unlock(git_repository *repo, const char *name);
 
 /* Before main is set to this. 0 or libgit2's code. */
 int exported_note(git_repository *repo, const git_oid *main);

@@ -87,10 +87,10 @@ refs "$e" >"$d/refs.now"
 same '... and is as it was' "$d/refs" "$d/refs.now"
 
 # Killed while the repository was made: the next export goes on with it.
-mkdir -p "$d/half.git/objects/info" && : >"$d/half.git/holdfast-unfinished" && : >"$d/half.git/HEAD.lock.tmp"
+mkdir -p "$d/half.git/objects/info" && : >"$d/half.git/holdfast-unfinished" && : >"$d/half.git/HEAD.lock" && : >"$d/half.git/config.lock"
 gives 0 'an export to what a killed one left' recover export -q "$d/half.git"
 check '... whole' git -C "$d/half.git" fsck --full --strict
-check '... no mark left' test ! -e "$d/half.git/holdfast-unfinished"
+check '... no mark left' test ! -e "$d/half.git/holdfast-unfinished" -a ! -e "$d/half.git/HEAD.lock" -a ! -e "$d/half.git/config.lock"
 
 # Killed while it set a ref: its lock is nobody's.
 : >"$d/half.git/refs/heads/main.lock"; : >"$d/half.git/config.lock"
