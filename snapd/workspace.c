@@ -2,6 +2,8 @@
 #include "parts.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +23,8 @@
 
 #define QUOTA_LEAST (16u << 20)	/* bytes: from here on a store is never larger than its quota */
 
+enum { PATIENCE = 40, PATIENCE_MS = 50 };
+
 static int first_take(struct workspace *w)
 {
 	struct store_snapshot sn = { 0 };
@@ -35,17 +39,29 @@ static int first_take(struct workspace *w)
 	return r;
 }
 
+/* Whoever has the store is named by its lock, unless it is ending just now: a child of it that has not begun its program yet holds
+ * the lock for that long. */
+static bool is_taken(const char *dir, pid_t *ret_pid)
+{
+	return store_writer(dir, ret_pid) > 0 && *ret_pid > 0 && (kill(*ret_pid, 0) == 0 || errno != ESRCH);
+}
+
 static int open_store(struct workspace *w, const char *dir)
 {
 	const struct store_options so = { .level = w->cfg.level, .workspace = w->path };
 	pid_t pid = 0;
 	int r = store_open(dir, STORE_WRITE, &so, &w->store);
 
+	for (int i = 0; r == -EBUSY && i < PATIENCE && !is_taken(dir, &pid); i++) {
+		(void)poll(NULL, 0, PATIENCE_MS);
+		r = store_open(dir, STORE_WRITE, &so, &w->store);
+	}
+
 	if (r == -ENOSPC)
 		return r;
 	if (r != -EBUSY)
 		return r < 0 ? permit_no_store(dir, r) : 0;
-	if (store_writer(dir, &pid) > 0 && pid)
+	if (is_taken(dir, &pid))
 		log_error("%s: " SNAPD " already runs for it, as process %ld; " SNAPD
 			  " --workspace DIR --stop ends it",
 			w->path, (long)pid);
