@@ -5,6 +5,7 @@
 #ifndef LIB_IO_H
 #define LIB_IO_H
 
+#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -39,6 +40,9 @@ int io_sync_dir(int dirfd);
  * on failure. mode is exact (the umask does not apply). name is one component. */
 int io_replace_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
 
+/* A folder to be read, the names one after the other; yours to closedir. dirfd(3) of it is for what is in it.
+ * -ELOOP, -ENOTDIR: it is a link. */
+int io_opendir(int dirfd, const char *name, DIR **ret);
 /* mkdir -p below dirfd, each level with mode (less the umask); existing ones are
  * left alone, links to folders are followed. Each that is made is on the disk under its name
  * when this returns (the folder above it is synced). */

@@ -66,15 +66,10 @@ static int copy_folder(int from, int to, const char *name, int deep)
 	autoclosedir DIR *d = NULL;
 	autoclose int out = -1;
 	const struct dirent *de;
-	int e = 0, fd = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int e = io_opendir(from, name, &d);
 
-	if (fd < 0)
-		return -errno;
-	if (!(d = fdopendir(fd))) {
-		e = -errno;
-		(void)close(fd);
+	if (e < 0)
 		return e;
-	}
 	if (mkdirat(to, name, 0700) < 0 || (out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return -errno;
 	while (e == 0 && (errno = 0, de = readdir(d)))

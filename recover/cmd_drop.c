@@ -78,17 +78,13 @@ static int empty(int at, const char *name, const char *but)
 {
 	autoclosedir DIR *d = NULL;
 	struct dirent *e;
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = io_opendir(at, name, &d);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!(d = fdopendir(fd))) {
-		close(fd);
-		return -errno;
-	}
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	while ((errno = 0, e = readdir(d)))
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && strcmp(e->d_name, but) &&
-			unlinkat(fd, e->d_name, 0) < 0 && errno != EISDIR && errno != EPERM)
+			unlinkat(dirfd(d), e->d_name, 0) < 0 && errno != EISDIR && errno != EPERM)
 			return -errno;
 	return -errno;
 }

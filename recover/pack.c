@@ -93,15 +93,9 @@ void pack_sweep(int dirfd)
 {
 	autoclosedir DIR *d = NULL;
 	struct dirent *e;
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0)
-		return;
-	if (!(d = fdopendir(fd))) {
-		(void)close(fd);
-		return;
-	}
-	while ((e = readdir(d)))
+	(void)io_opendir(dirfd, ".", &d);
+	while (d && (e = readdir(d)))
 		if (is_temporary(e->d_name) || is_half(dirfd, e->d_name))
 			(void)unlinkat(dirfd, e->d_name, 0);
 }

@@ -832,6 +832,8 @@ struct store {
  * bytes; 0: not of this transaction. */
 int txn_find(struct store_txn *t, const struct oid *id, loc_t *ret, struct rbuf **ret_pending);
 int store_writer_ready(struct store *s);	/* open.c */
+/* In no transaction (-EBUSY), with a catalogue that is there: made ready again where it is not. */
+int store_can_write(struct store *s);
 /* The writer goes on in a copy of the catalogue, and the old file ends with its last reader. */
 int store_leave_readers(struct store *s);
 /* The same where they make the WAL grow; in no transaction. */

@@ -423,16 +423,10 @@ static int check_log(int dirfd)
 	static const char *const ours[] = { "acked", "headers", "dropped", NULL };
 	autoclosedir DIR *d = NULL;
 	struct dirent *de;
-	int fd = openat(dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int r = io_opendir(dirfd, "log", &d);
 
-	if (fd < 0)
-		return err_errno();
-	if (!(d = fdopendir(fd))) {
-		int r = err_errno();
-
-		close(fd);
+	if (r < 0)
 		return r;
-	}
 	while ((errno = 0, de = readdir(d))) {
 		size_t digits = strspn(de->d_name, "0123456789");
 
@@ -453,16 +447,10 @@ static int check_empty(int dirfd, bool has_log)
 		"catalogue.db-journal", CATALOGUE_COPY, CATALOGUE_BAD, "reserve", "stopped", NULL };
 	autoclosedir DIR *d = NULL;
 	struct dirent *de;
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = io_opendir(dirfd, ".", &d);
 
-	if (fd < 0)
-		return err_errno();
-	if (!(d = fdopendir(fd))) {
-		int r = err_errno();
-
-		close(fd);
+	if (r < 0)
 		return r;
-	}
 	while ((errno = 0, de = readdir(d)))
 		if (!name_is(de->d_name, first) && !(has_log && (name_is(de->d_name, later) ||
 		    strncmp(de->d_name, ".workspace.tmp-", 15) == 0)))
@@ -653,6 +641,17 @@ bool store_forgot(struct store *s)
 
 	s->forgot = false;
 	return r;
+}
+
+int store_can_write(struct store *s)
+{
+	if (!s->write)
+		return -EROFS;
+	if (s->txn)
+		return -EBUSY;
+	if (!cat_is_there(s, s->cat))
+		s->broken = 1;
+	return s->broken ? store_writer_ready(s) : 0;
 }
 
 /* After the lock: what a writer needs. Also when the handle is broken and starts again. */

@@ -800,13 +800,7 @@ static int begin(struct store *s, const struct store_prune_options *o, bool slic
 	struct store_prune *p;
 	int r;
 
-	if (!s->write)
-		return -EROFS;
-	if (s->txn)
-		return -EBUSY;
-	if (!cat_is_there(s, s->cat))
-		s->broken = 1;
-	if (s->broken && (r = store_writer_ready(s)) < 0)
+	if ((r = store_can_write(s)) < 0)
 		return r;
 	if ((r = start(s, o, sliced, &p)) < 0)
 		return r;

@@ -22,20 +22,14 @@ static int add_folder(int at, const char *name, uint64_t *sum, uint64_t *largest
 {
 	autoclosedir DIR *d = NULL;
 	struct dirent *e;
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = io_opendir(at, name, &d);
 
-	if (fd < 0)
-		return err_errno();
-	if (!(d = fdopendir(fd))) {
-		int r = err_errno();
-
-		close(fd);
+	if (r < 0)
 		return r;
-	}
 	while ((errno = 0, e = readdir(d))) {
 		struct stat st;
 
-		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 			continue;
 		*sum += (uint64_t)st.st_blocks * 512;
 		if ((uint64_t)st.st_size > *largest)

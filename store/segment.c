@@ -57,17 +57,10 @@ static int list(struct store *s, uint32_t *ret_first, uint32_t *ret_last, uint32
 	autoclosedir DIR *d = NULL;
 	uint32_t first = 0, last = 0, n = 0;
 	struct dirent *de;
-	int fd = openat(s->logfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = io_opendir(s->logfd, ".", &d);
 
-	if (fd < 0)
-		return err_errno();
-	d = fdopendir(fd);
-	if (!d) {
-		int e = err_errno();
-
-		close(fd);
-		return e;
-	}
+	if (r < 0)
+		return r;
 	while ((errno = 0, de = readdir(d))) {
 		uint32_t no = parse_name(de->d_name);
 
@@ -481,10 +474,8 @@ static void torn_name(struct store *s, char out[32])
 	autoclosedir DIR *d = NULL;
 	long first = LONG_MAX, last = -1, n = 0;
 	struct dirent *de;
-	int fd = openat(s->logfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd >= 0 && !(d = fdopendir(fd)))
-		close(fd);
+	(void)io_opendir(s->logfd, ".", &d);
 	while (d && (de = readdir(d))) {
 		long no = torn_number(de->d_name);
 

@@ -129,15 +129,11 @@ static int each_name(struct store *s, int (*fn)(struct store *s, const char *nam
 {
 	autoclosedir DIR *d = NULL;
 	struct dirent *de;
-	int fd = openat(s->logfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 1;
+	int r = io_opendir(s->logfd, ".", &d);
 
-	if (fd < 0)
-		return err_errno();
-	if (!(d = fdopendir(fd))) {
-		r = err_errno();
-		close(fd);
+	if (r < 0)
 		return r;
-	}
+	r = 1;
 	while (r == 1 && (errno = 0, de = readdir(d)))
 		if (strncmp(de->d_name, TIDY_NAME, strlen(TIDY_NAME)) == 0)
 			r = fn(s, de->d_name, arg);
@@ -155,8 +151,7 @@ struct tidy_take {
 static int remove_it(struct store *s, const char *name, void *arg)
 {
 	(void)arg;
-	(void)unlinkat(s->logfd, name, 0);
-	return 1;
+	return unlinkat(s->logfd, name, 0) < 0 && errno != ENOENT ? err_errno() : 1;
 }
 
 /* Is it made of the segment as it is now? */
@@ -180,18 +175,6 @@ static int find_one(struct store *s, const char *name, void *arg)
 	return 2;
 }
 
-/* The writer's handle is as it should be. */
-static int ready(struct store *s)
-{
-	if (!s->write)
-		return -EROFS;
-	if (s->txn)
-		return -EBUSY;
-	if (!cat_is_there(s, s->cat))
-		s->broken = 1;
-	return s->broken ? store_writer_ready(s) : 0;
-}
-
 void store_take_drop(struct tidy_take *t)
 {
 	if (!t)
@@ -204,7 +187,7 @@ void store_take_drop(struct tidy_take *t)
 int store_take_begin(struct store *s, struct tidy_take **ret)
 {
 	struct tidy_take *t;
-	int r = ready(s);
+	int r = store_can_write(s);
 
 	if (r < 0)
 		return r;
@@ -219,10 +202,8 @@ int store_take_begin(struct store *s, struct tidy_take **ret)
 			*ret = t;
 			return 1;
 		}
-		if (r == -EBADMSG || r == -ENOTSUP) {
-			(void)remove_it(s, t->name, NULL);
+		if ((r == -EBADMSG || r == -ENOTSUP) && (r = remove_it(s, t->name, NULL)) == 1)
 			r = 0;
-		}
 	}
 	store_take_drop(t);
 	return r;
@@ -253,13 +234,13 @@ int store_take_finish(struct tidy_take *t, struct tidied *ret)
 {
 	struct store *s = t->s;
 	struct tidied done = { 1, 0, 0 };
-	int r = ready(s);
+	int r = store_can_write(s);
 
 	if (r == 0)
 		r = fits_still(t);
-	if (r == 0)
-		(void)remove_it(s, t->name, NULL);
-	if (r == 1 && (r = end_of(s, t->no, &done.before)) == 0 &&
+	if (r == 0 && (r = remove_it(s, t->name, NULL)) == 1)
+		r = 0;
+	else if (r == 1 && (r = end_of(s, t->no, &done.before)) == 0 &&
 	    (r = rewrite_finish(take_ptr(t->w), &done.after)) == 0 && (r = store_shed_readers(s)) == 0) {
 		*ret = done;
 		r = 1;

@@ -47,7 +47,7 @@ check "recover says nothing any more" quiet
 
 # asked for, and by itself
 for i in 1 2 3; do echo $i >"$w/small"; once -m "m$i" >/dev/null; done
-check "recover prune asks the daemon" sh -c '"$0" --workspace "$1" --store "$2" prune | grep -q "kept\|nothing"' "$recover" "$w" "$s"
+check "recover prune asks the daemon" sh -c '"$0" --workspace "$1" --store "$2" prune | grep -q "stay;\|nothing to prune"' "$recover" "$w" "$s"
 stop
 config 3M 0 100ms
 start --interval 100ms
