@@ -280,25 +280,45 @@ void term_put(int y, int x, int width, const char *text)
 		(void)addch(' ');
 }
 
+/* Bytes of the character s begins with, and the columns term_put gives it. */
+static size_t char_at(const char *s, mbstate_t *st, int *ret_width)
+{
+	wchar_t wc;
+	size_t n = mbrtowc(&wc, s, strlen(s), st);
+	int w = n == (size_t)-1 || n == (size_t)-2 ? 1 : wcwidth(wc);
+
+	*ret_width = w < 0 ? 1 : w;
+	if (n != (size_t)-1 && n != (size_t)-2)
+		return n;
+	memset(st, 0, sizeof(*st));
+	return 1;
+}
+
 /* Columns that s takes as term_put writes it. */
 static int width_of(const char *s)
 {
 	mbstate_t st = { 0 };
-	int col = 0;
+	int col = 0, w;
 
-	while (*s) {
-		wchar_t wc;
-		size_t n = mbrtowc(&wc, s, strlen(s), &st);
-		int w = n == (size_t)-1 || n == (size_t)-2 ? 1 : wcwidth(wc);
-
-		if (n == (size_t)-1 || n == (size_t)-2) {
-			memset(&st, 0, sizeof(st));
-			n = 1;
-		}
-		col += w < 0 ? 1 : w;
-		s += n;
-	}
+	for (; *s; col += w)
+		s += char_at(s, &st, &w);
 	return col;
+}
+
+size_t term_fit(const char *s, int width)
+{
+	mbstate_t st = { 0 };
+	size_t at = 0, blank = 0, n = 0;
+	int col = 0, w;
+
+	for (; s[at]; at += n, col += w) {
+		n = char_at(s + at, &st, &w);
+		if (s[at] == ' ')
+			blank = at;
+		if (col + w > width)
+			return blank ? blank : at ? at : n;
+	}
+	return at;
 }
 
 /* Its end, where all of it is too wide: what is typed now is to be seen. */

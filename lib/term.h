@@ -51,6 +51,8 @@ void term_style(enum term_style style, bool bold, bool reverse);
  * reaches the terminal, no
  * character is cut in half. */
 void term_put(int y, int x, int width, const char *text);
+/* How many bytes of s are for a line of so many columns, up to a blank if one is there; one character at least. All: it fits. */
+size_t term_fit(const char *s, int width);
 /* A line at the bottom. false: Esc or empty. redraw: what stands above it, after the size changed;
  * may be NULL. */
 bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *arg), void *arg);

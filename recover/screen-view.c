@@ -13,13 +13,47 @@ static void style(unsigned char of, bool reverse)
 	term_style((enum term_style)of, of == STYLE_HUNK || of == STYLE_HEAD || of == STYLE_WARN, reverse);
 }
 
+/* A line of the summary goes on below its words, up to so many rows: what happened is not to be cut in a small window. */
+enum { HEAD_ROWS = 3, HEAD_INDENT = 11, LIST_ROWS = 8 };
+
+static const char *next_part(const char *text, bool first)
+{
+	text += term_fit(text, first ? COLS : COLS - HEAD_INDENT);
+	return text + strspn(text, " ");
+}
+
+static int parts(const char *text, int most)
+{
+	int n = 0;
+
+	do
+		text = next_part(text, n == 0);
+	while (++n < most && *text);
+	return n;
+}
+
+/* Rows for each: as many as it takes, where the list below keeps some. */
+static int rows_for_each(const struct screen *s)
+{
+	int n = 0;
+
+	if (COLS < 4 * HEAD_INDENT)
+		return 1;
+	for (size_t i = 0; i < s->n_head; i++)
+		n += parts(s->head[i].text, HEAD_ROWS);
+	return n + 3 + LIST_ROWS <= LINES ? HEAD_ROWS : 1;
+}
+
 int view_head_rows(const struct screen *s)
 {
-	int n = 1;
+	int n = 1, most;
 
-	if (s->view->kind == VIEW_SNAPSHOTS && LINES > 16)
-		n += (int)s->n_head + (s->n_head > 0);
-	return n;
+	if (s->view->kind != VIEW_SNAPSHOTS || LINES <= 16 || !s->n_head)
+		return n;
+	most = rows_for_each(s);
+	for (size_t i = 0; i < s->n_head; i++)
+		n += parts(s->head[i].text, most);
+	return n + 1;
 }
 
 size_t view_height(const struct screen *s)
@@ -126,6 +160,38 @@ static void say_state(const struct view *v, char *ret, size_t size)
 		(void)snprintf(ret, size, " (exit %d)", v->exit_code);
 }
 
+/* What is left of a line behind its last row is cut by the window. */
+static int draw_parts(int y, const char *text, int most)
+{
+	int n = 0;
+
+	do {
+		const char *next = next_part(text, n == 0);
+		autofree char *shown = n + 1 < most ? xstrndup(text, (size_t)(next - text)) : xstrdup(text);
+		int x = n ? HEAD_INDENT : 0;
+
+		term_put(y + n, 0, x, "");
+		term_put(y + n, x, COLS - x, shown);
+		text = next;
+	} while (++n < most && *text);
+	return n;
+}
+
+static void draw_summary(const struct screen *s)
+{
+	int end = view_head_rows(s), y = 1, most = end > 1 ? rows_for_each(s) : 0;
+
+	for (size_t i = 0; i < s->n_head && y < end; i++) {
+		style(s->head[i].style, false);
+		y += draw_parts(y, s->head[i].text, most);
+	}
+	term_style(TERM_PLAIN, false, false);
+	for (; y < end; y++) {
+		(void)move(y, 0);
+		(void)clrtoeol();
+	}
+}
+
 static void draw_head(const struct screen *s)
 {
 	const struct view *v = s->view;
@@ -138,18 +204,7 @@ static void draw_head(const struct screen *s)
 	term_put(0, 0, COLS - n, v->title);
 	term_put(0, COLS - n > 0 ? COLS - n : 0, n, right);
 	term_style(TERM_PLAIN, false, false);
-	for (int i = 1; i < view_head_rows(s); i++) {
-		const struct row *row = i - 1 < (int)s->n_head ? &s->head[i - 1] : NULL;
-
-		if (!row) {
-			(void)move(i, 0);
-			(void)clrtoeol();
-			continue;
-		}
-		style(row->style, false);
-		term_put(i, 0, COLS, row->text);
-		term_style(TERM_PLAIN, false, false);
-	}
+	draw_summary(s);
 }
 
 /* A diff in halves where they are wide enough to be read, and the user wants it so. */
