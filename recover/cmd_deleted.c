@@ -25,6 +25,13 @@ const struct opt deleted_opts[] = {
 struct gone {
 	char *path;
 	uint64_t seq;		/* the snapshot that saw it gone */
+	struct store_entry e;	/* as it was; kind KIND_GONE while not looked up */
+};
+
+/* What saw several gone, and what came before it. */
+struct moment {
+	bool right;
+	struct store_snapshot held, saw;
 };
 
 struct all_gone {
@@ -39,7 +46,7 @@ static int collect(const char *path, const struct store_entry *e, void *arg)
 	if (e->kind != KIND_GONE)
 		return 0;
 	a->g = xgrow(a->g, a->n, &a->cap, sizeof(*a->g));
-	a->g[a->n++] = (struct gone){ xstrdup(path), e->seq };
+	a->g[a->n++] = (struct gone){ .path = xstrdup(path), .seq = e->seq, .e = *e };
 	return 0;
 }
 
@@ -59,30 +66,100 @@ static int newest_first(const void *x, const void *y)
 	return strcmp(a->path, b->path);
 }
 
-static int print_gone(struct store *s, const struct gone *g, bool json)
+static void moment_release(struct moment *m)
 {
-	autoput(store_snapshot_release) struct store_snapshot held = { 0 }, saw = { 0 };
-	struct store_entry e;
+	store_snapshot_release(&m->held);
+	store_snapshot_release(&m->saw);
+	*m = (struct moment){ 0 };
+}
+
+static void moment_at(struct store *s, uint64_t seq, struct moment *m)
+{
+	if (m->saw.seq == seq)
+		return;
+	moment_release(m);
+	m->right = store_before(s, seq, &m->held) == 0 && store_by_seq(s, seq, &m->saw) == 0;
+	m->saw.seq = seq;
+}
+
+static bool was_file(struct store *s, const struct moment *m, struct gone *g)
+{
+	if (m->right && g->e.kind == KIND_GONE && store_entry_at(s, m->held.seq, g->path, &g->e) < 0)
+		g->e.kind = KIND_GONE;
+	return m->right && (g->e.kind == KIND_FILE || g->e.kind == KIND_LINK);
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+/* Of the n from g on, the files that went with the folder g. */
+static uint64_t files_below(struct store *s, const struct moment *m, struct gone *g, size_t n, uint64_t *ret_bytes)
+{
+	uint64_t files = 0;
+
+	*ret_bytes = 0;
+	for (size_t i = 1; i < n && g[i].seq == g->seq && strncmp(g[i].path, g->path, strlen(g->path)) == 0; i++)
+		if (is_below(g[i].path, g->path) && was_file(s, m, &g[i])) {
+			files++;
+			*ret_bytes += g[i].e.size;
+		}
+	return files;
+}
+
+/* files: of a folder. */
+static void print_gone(const struct moment *m, const struct gone *g, uint64_t files, uint64_t bytes, bool json)
+{
 	char hex[41], when[32], size[16];
 
-	if (store_before(s, g->seq, &held) < 0 || store_by_seq(s, g->seq, &saw) < 0 ||
-		store_entry_at(s, held.seq, g->path, &e) < 0 ||
-		(e.kind != KIND_FILE && e.kind != KIND_LINK))
-		return 0;
-	id_hex(&held.id, hex);
+	id_hex(&m->held.id, hex);
 	if (json) {
-		cJSON *o = entry_json(g->path, &e);
+		cJSON *o = entry_json(g->path, &g->e);
 
-		json_time(o, "deleted", saw.time_ns);
+		json_time(o, "deleted", m->saw.time_ns);
 		cJSON_AddStringToObject(o, "last_held_by", hex);
+		if (files) {
+			cJSON_AddNumberToObject(o, "files", (double)files);
+			cJSON_AddNumberToObject(o, "size", (double)bytes);
+		}
 		json_line(o);
-	} else {
-		printf("%.*s  %s %10s  ", SHORT_ID, hex, row_time(saw.time_ns, when),
-			text_size(e.size, size));
-		out_name(g->path);
-		fputc('\n', stdout);
+		return;
 	}
-	return 1;
+	printf("%.*s  %s %10s  ", SHORT_ID, hex, row_time(m->saw.time_ns, when), text_size(bytes, size));
+	out_name(g->path);
+	if (files)
+		printf("/ (%llu files)", (unsigned long long)files);
+	fputc('\n', stdout);
+}
+
+/* A folder that went stands above its files, so that it can be brought back in one piece. */
+static void print_all(struct store *s, struct all_gone *a, uint64_t left, bool json)
+{
+	autoput(moment_release) struct moment m = { 0 };
+	const char *within = NULL;	/* a folder that was printed */
+	uint64_t seq = 0, files, bytes;
+
+	for (size_t i = 0; i < a->n && left && !ferror(stdout); i++) {
+		struct gone *g = &a->g[i];
+
+		if (g->seq != seq) {
+			seq = g->seq;
+			within = NULL;
+			moment_at(s, seq, &m);
+		}
+		if (was_file(s, &m, g)) {
+			print_gone(&m, g, 0, g->e.size, json);
+			left--;
+		} else if (g->e.kind == KIND_DIR && !(within && is_below(g->path, within)) &&
+			   (files = files_below(s, &m, g, a->n - i, &bytes)) > 1) {
+			within = g->path;
+			print_gone(&m, g, files, bytes, json);
+			left--;
+		}
+	}
 }
 
 int cmd_deleted(struct recover *r, const struct args *a)
@@ -103,8 +180,6 @@ int cmd_deleted(struct recover *r, const struct args *a)
 			puts("held by   deleted before              size  path (" RECOVER
 			     " restore ID -- PATH)");
 	}
-	for (size_t i = 0; i < all.n && left && !ferror(stdout); i++)
-		if (print_gone(r->store, &all.g[i], a->on[X_JSON]))
-			left--;
+	print_all(r->store, &all, left, a->on[X_JSON]);
 	return EXIT_DONE;
 }

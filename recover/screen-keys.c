@@ -231,7 +231,7 @@ static void open_row(struct screen *s)
 		diff_before(s);
 		break;
 	case VIEW_DELETED:
-		content(s);
+		row->folder ? tree(s, row->id, row->path) : content(s);
 		break;
 	case VIEW_FOUND:
 		history(s);

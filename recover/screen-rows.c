@@ -211,11 +211,14 @@ static void version(struct view *v, const cJSON *o)
 	if (buf_printf(&b, "%s  %-8s %9s  %s", when, word(o, "change"),
 		    text_size((uint64_t)number(o, "size"), size), path) < 0)
 		xalloc_failed();
+	if (number(o, "files") > 0 && buf_printf(&b, "/  (%.0f files)", number(o, "files")) < 0)
+		xalloc_failed();
 	add_flags(o, &b);
 	if (*word(o, "line") && buf_printf(&b, "  %s", word(o, "line")) < 0)
 		xalloc_failed();
 	row = add(v, &b);
 	row->path = xstrdup(path);
+	row->folder = number(o, "files") > 0;
 	row->added = strcmp(word(o, "change"), "added") == 0;
 	/* The editors' own copies stand among the snapshots, with ids of another kind. */
 	if (strcmp(word(o, "change"), "unsaved") == 0)

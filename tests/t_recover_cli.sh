@@ -53,6 +53,19 @@ gives 1 'find a part of a name' recover find ool
 says '... says how' "$d/err" "'\*ool\*' looks"
 gives 0 'deleted' recover deleted
 says '... and who holds it' "$d/out" "^$(printf %.8s "$first").*tool"
+# A folder that went with several stands above its files, once, and comes back in one piece.
+mkdir -p "$d/gone/notes/sub" "$d/gone/one" && touch "$d/gone/notes.md" "$d/gone/one/o" && for i in 1 2; do echo $i | tee "$d/gone/notes/$i" >"$d/gone/notes/sub/$i"; done
+for i in held gone; do HOLDFAST_STORE=$d/gone.store "$bin/tests/tool_snap" "$d/gone" $i >/dev/null; rm -r "$d/gone/notes" "$d/gone/one" 2>/dev/null; done
+gives 0 'deleted folders' env HOLDFAST_STORE="$d/gone.store" "$bin/recover" -w "$d/gone" deleted
+check '... above their files' test "$(sed -n '2,$s/.* B  //p' "$d/out" | tr '\n' ' ')" = 'notes/ (4 files) notes/1 notes/2 notes/sub/1 notes/sub/2 one/o '
+gives 0 '... no more than asked for' env HOLDFAST_STORE="$d/gone.store" "$bin/recover" -w "$d/gone" deleted -n 2 --json
+check '... with how many' python3 -c '
+import json, sys
+a, b = map(json.loads, open(sys.argv[1]))
+assert (a["path"], a["kind"], a["files"], a["size"]) == ("notes", "folder", 4, 8) and b["path"] == "notes/1" and "files" not in b, (a, b)
+' "$d/out"
+gives 0 '... brought back' env HOLDFAST_STORE="$d/gone.store" "$bin/recover" -w "$d/gone" restore @~1 --yes -- notes
+check '... whole' test "$(cat "$d/gone/notes/"[12] "$d/gone/notes/sub/"* | tr -d '\n')" = 1212
 gives 0 'status --json' recover status --json
 check '... one object' python3 -c '
 import json, sys

@@ -76,7 +76,9 @@ def _():
     start()
     text = shows("step 8", "step 1", "8 snapshots", "1/8", "Enter open")
     lines = text.split("\n")
-    assert lines[0].startswith(" Holdfast") and "step 8" in lines[5] and "step 7" in lines[6], text
+    first = lines.index("") + 1
+    assert lines[0].startswith(" Holdfast") and 5 <= first <= 7 and "step 8" in lines[first] and "step 7" in lines[first + 1], text
+    assert "not running" in " ".join(lines[1:first]), text
     assert "!emptied" in next(x for x in lines if "step 6" in x), text
     assert all(len(x) <= 80 for x in lines), text
 
