@@ -170,6 +170,22 @@ def is_golden(folder, name, plain, seconds=30):
         time.sleep(0.03)
 
 
+def keys_do(table, does, before=lambda what: None):
+    """Each key of a help's rows (names, words) does what the words say: does has a function of the key for each beginning of them."""
+    seen = set()
+    for names, words in table:
+        what = max((x for x in does if words.startswith(x)), key=len, default=None)
+        assert what, "no test for: " + words
+        seen.add(what)
+        for name in names.strip().split(", "):
+            try:
+                before(what)
+                does[what](name)
+            except AssertionError as e:
+                raise AssertionError("%s: %s: %s" % (name, words, e))
+    assert seen == set(does), set(does) - seen
+
+
 bad = 0
 
 

@@ -15,7 +15,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, ".."))
 sys.path.insert(0, here)
 from put_fact import line                                                            # noqa: E402
-from terminal import begin, check, finish, is_golden, keys, left, screen, shows, start_at, tmux   # noqa: E402
+from terminal import begin, check, finish, is_golden, keys, keys_do, left, screen, shows, start_at, tmux   # noqa: E402
 
 build = os.environ.get("BUILD_DIR", os.path.abspath("build"))
 golden = os.path.join(here, "..", "golden", "detect")
@@ -346,19 +346,7 @@ def _():
     table = [re.match(" (.{26}) (.*)", x).groups() for x in text.split("\n")[1:23]]
     keys("q")
     shows("EDITORS AND TRAININGS")
-    seen = set()
-    for names, help_ in table:
-        what = max((x for x in DOES if help_.startswith(x)), key=len, default=None)
-        assert what, "no test for: " + help_
-        seen.add(what)
-        for name in names.strip().split(", "):
-            try:
-                if what in ("look less often", "look more often"):
-                    fresh()
-                DOES[what](name)
-            except AssertionError as e:
-                raise AssertionError("%s: %s: %s" % (name, help_, e))
-    assert seen == set(DOES), set(DOES) - seen
+    keys_do(table, DOES, lambda what: fresh() if what in ("look less often", "look more often") else None)
     keys("C-t")
     shows("? shows all keys")
     keys("q")

@@ -8,7 +8,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from terminal import begin, check, finish, fits, given_back, keys, killed, left, process, resize, screen, shows, start_at, tmux
+from terminal import begin, check, finish, fits, given_back, keys, keys_do, killed, left, process, resize, screen, shows, start_at, tmux
 
 build = os.environ.get("BUILD_DIR", os.path.abspath("build"))
 d = tempfile.mkdtemp()
@@ -614,17 +614,7 @@ def _():
     table = [re.match(" (.{24}) (.*)", x).groups() for x in text.split("\n")[1:] if re.match(" (?! ).{24} \\S", x)]
     keys("q")
     assert len(table) > 38, text
-    seen = set()
-    for names, help_ in table:
-        what = max((x for x in DOES if help_.startswith(x)), key=len, default=None)
-        assert what, "no test for: " + help_
-        seen.add(what)
-        for name in names.strip().split(", "):
-            try:
-                DOES[what](name)
-            except AssertionError as e:
-                raise AssertionError("%s: %s: %s" % (name, help_, e))
-    assert seen == set(DOES), set(DOES) - seen
+    keys_do(table, DOES)
     home()
     keys("C-t")
     shows("? shows all keys")
