@@ -437,7 +437,7 @@ class Check:
             return
         what = rng.choice(("", "", "prune", "tidy", "repair"))
         if what:
-            r = h.recover(*(("repair", "--switch", "--yes", h.store + ".repaired") if what == "repair" else (what,)), check=False)
+            r = h.recover(*(("repair", "--switch", "--yes", h.store + ".next") if what == "repair" else (what,)), check=False)
             if r.returncode:
                 yield "by hand", "%s: exit %d: %s" % (what, r.returncode, os.fsdecode(r.stderr).strip())
             elif what == "repair" and promise.beside:
