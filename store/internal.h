@@ -776,6 +776,7 @@ struct store {
 	bool hurt;
 	/* a row's sum was wrong: the writer makes a new catalogue */
 	bool cat_damaged;
+	bool was_longer;		/* the catalogue knew a longer log than the one that was found */
 	bool heal;			/* this transaction makes damage good (heal_begin) */
 	bool healing;			/* what cannot be read needs no note */
 	enum {

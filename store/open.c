@@ -229,6 +229,7 @@ static int writer_catalogue(struct store *s, struct log_pos *ret_end)
 		log_warn("%s: the log is shorter than it was: snapshots are lost (" RECOVER
 			 " verify)",
 			s->dir);
+		s->was_longer = true;
 		r = -EBADMSG;
 	}
 	if (r == 0 && (r = catch_up(s, s->cat, ret_end)) == 0)

@@ -649,6 +649,8 @@ static void check_end(struct check *c)
 	if (cut)
 		report(c, NULL, 0, 0, "log: its last %llu bytes, that were acknowledged, are gone, and the snapshots in them",
 			(unsigned long long)cut);
+	else if (c->s->was_longer && !c->s->write)	/* a writer has said so, and goes on with what is there */
+		report(c, NULL, 0, 0, "log: shorter than the catalogue knew it, and log/acked is gone; so are the snapshots of its end");
 }
 
 static int check_dropped(struct check *c)

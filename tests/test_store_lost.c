@@ -328,7 +328,36 @@ START_TEST(store__a_gap_is_no_tear)
 }
 END_TEST
 
-CHECK_MAIN("store_lost", store__no_flipped_bit_cuts_an_acknowledged_snapshot,
+/* Only the catalogue knew of what was there: whoever makes it anew is the last who can tell. */
+START_TEST(store__an_end_that_only_the_catalogue_knew_is_missed)
+{
+	struct store_options opt = { .no_sync = true };
+	struct store *s;
+	char path[600];
+	struct stat st;
+
+	log_set_level(LOG_ERROR);
+	snprintf(dir, sizeof(dir), "%s/only-catalogue", check_dir(NULL));
+	ck_assert_int_eq(store_open(dir, STORE_WRITE, &opt, &s), 0);
+	ck_assert_uint_eq(snapshot(s, "a", "text"), 1);
+	segment_path(1, path);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(snapshot(s, "b", "text"), 2);
+	store_close(s);
+	ck_assert_int_eq(truncate(path, st.st_size), 0);
+	drop("log/acked");
+
+	s = open_store(STORE_READ);
+	ck_assert_uint_eq(store_count(s), 1);
+	ck_assert_int_ge(verify(s).n, 1);
+	store_close(s);
+	s = open_store(STORE_READ);
+	expect(s, 1, "a=text\n");
+	store_close(s);
+}
+END_TEST
+
+CHECK_MAIN("store_lost", store__an_end_that_only_the_catalogue_knew_is_missed, store__no_flipped_bit_cuts_an_acknowledged_snapshot,
 	store__a_lost_header_is_taken_from_its_copy, store__a_lost_header_cuts_nothing,
 	store__what_was_cut_stays, store__a_wrong_acknowledgement_is_ignored,
 	store__a_log_that_is_taken_away_is_begun_anew,
