@@ -1,6 +1,7 @@
 /* detect/settings.c - the part of settings that needs no configuration; see the header. */
 #include "detect/settings.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,35 +21,60 @@ void detect_settings_defaults(struct detect_settings *s)
 	s->patterns = role_defaults;
 }
 
-/* Can this line begin one of these sections? Comments do not: who copies holdfast.conf has a
- * file full of them. */
-static bool is_silent_line(const char *p, size_t n, const char *const *sections)
+static const char *skip_blanks(const char *p, const char *end)
 {
-	const char *end = p + n;
-
-	while (p < end && (*p == ' ' || *p == '\t'))
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\r'))
 		p++;
-	if (p < end && (*p == '#' || *p == ';'))
-		return true;
-	while (p < end && (p = memchr(p, '[', (size_t)(end - p)))) {
-		for (p++; p < end && (*p == ' ' || *p == '\t'); p++)
-			;
-		for (size_t i = 0; sections[i]; i++) {
-			size_t k = strlen(sections[i]);
-
-			if ((size_t)(end - p) >= k && strncasecmp(p, sections[i], k) == 0)
-				return false;
-		}
-	}
-	return true;
+	return p;
 }
 
-/* Not read as settings are: what might be one is enough. */
+static bool is_rest_empty(const char *p, const char *end)
+{
+	p = skip_blanks(p, end);
+	return p == end || *p == '#' || *p == ';';
+}
+
+static const char *skip_name(const char *p, const char *end)
+{
+	while (p < end && (isalnum((unsigned char)*p) || *p == '-' || *p == '.'))
+		p++;
+	return p;
+}
+
+/* Not read as settings are: what might be one of these sections, or wrong, is enough. Comments are not: who copies
+ * holdfast.conf has a file full of them. */
+static bool is_silent_line(const char *p, const char *end, const char *const *sections, bool *in_section)
+{
+	const char *name, *after;
+
+	if (is_rest_empty(p, end))
+		return true;
+	p = skip_blanks(p, end);
+	name = *p == '[' ? p + 1 : p;
+	after = skip_name(name, end);
+	if (after == name)
+		return false;
+	if (*p == '[') {
+		for (size_t i = 0; sections[i]; i++)
+			if ((size_t)(after - name) >= strlen(sections[i]) && strncasecmp(name, sections[i], strlen(sections[i])) == 0)
+				return false;
+		*in_section = true;
+		return after < end && *after == ']' && is_rest_empty(after + 1, end);
+	}
+	/* A value of quotes or escapes may be wrong, or go on in the next line. */
+	if (!*in_section || !isalpha((unsigned char)*name) || memchr(name, '.', (size_t)(after - name)))
+		return false;
+	p = skip_blanks(after, end);
+	return is_rest_empty(p, end) || (*p == '=' && !memchr(p, '"', (size_t)(end - p)) && !memchr(p, '\\', (size_t)(end - p)) &&
+	       !memchr(p, '\0', (size_t)(end - p)));
+}
+
 static bool is_silent(const char *path, const char *const *sections)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
 	int r = io_read_file(AT_FDCWD, path, FILE_MAX, &b);
 	const char *p = b.data, *end = p ? p + b.len : p;
+	bool in_section = false;
 
 	if (r == -ENOENT || r == -ENOTDIR)
 		return true;
@@ -59,7 +85,7 @@ static bool is_silent(const char *path, const char *const *sections)
 
 		if (!eol)
 			eol = end;
-		if (!is_silent_line(p, (size_t)(eol - p), sections))
+		if (!is_silent_line(p, eol, sections, &in_section))
 			return false;
 		p = eol + 1;
 	}

@@ -91,6 +91,9 @@ check "a bad value is named and left out" gives 0 "$detect"
 check "with file and line" grep -q 'config:2: detect.memoryMedium: ' "$d/err"
 printf '[detect\n' >"$conf"
 check "a broken file" gives 2 "$detect"
+printf '[snap' >"$conf"
+check "one that has nothing of ours" gives 2 "$detect"
+check "for a gate too" gives 2 "$detect" gate --need 1M
 rm "$conf"
 check "HOLDFAST_CONFIG that is not there" gives 2 env HOLDFAST_CONFIG="$d/none" "$detect"
 

@@ -55,6 +55,18 @@ START_TEST(settings__comments_and_others_are_none_of_ours)
 		{ "[includeIf \"gitdir:x\"]\n", false },
 		{ "[training]\n", false },
 		{ "[store]\n", false },
+		{ "[snapshot]\r\n\tinterval = 5s ; soon\r\n\r\nquiet\n[prune] # x\n", true },
+		/* what may be broken is for who reads it */
+		{ "[snap", false },
+		{ "[snapshot] interval = 5s\n", false },
+		{ "[snapshot]\n\tmessage = \"open\n", false },
+		{ "[snapshot]\n\ta = b\\\n", false },
+		{ "[snapshot]\n\t= 5\n", false },
+		{ "[snapshot]\n\ta b = 5\n", false },
+		{ "[snapshot]\n\ta.b = 5\n", false },
+		{ "[mirror \"x\"]\n", false },
+		{ "interval = 5s\n", false },
+		{ "[]\n", false },
 	};
 
 	world();
