@@ -142,7 +142,7 @@ uint64_t seg_tidied(const struct segment *g);
 int seg_set_tidied(struct segment *g, uint64_t upto);
 int seg_size(struct store *s, uint32_t no, uint64_t *ret);
 int seg_create(struct store *s, uint32_t no);
-int seg_create_as(struct store *s, uint32_t no, const char *name); /* not yet under its own name */
+int seg_create_as(struct store *s, uint32_t no, const char *name); /* not yet under its own name; NULL: in memory */
 /* s reads and writes this file as its segment from now on (prune), whatever has its name. */
 int seg_replace(struct store *s, const struct segment *by);
 void seg_forget(struct store *s, uint32_t no);		/* opened again by its name */

@@ -29,7 +29,7 @@ struct rewrite {
 	const struct live *live;	/* NULL: all that is in it */
 	const struct dropped *dropped;
 	uint32_t no;
-	char name[96];		/* of the file in the making */
+	char name[96];		/* of the file in the making; empty: in memory */
 	uint64_t off;		/* the next record of the old one */
 	uint64_t tight_from;	/* what comes before it is tight already (seg_tidied) */
 	uint64_t tidied;	/* so much of the new one is */
@@ -186,6 +186,10 @@ static int out_open(struct rewrite *w)
 
 	if (r < 0)
 		return r;
+	if (!*w->name) {
+		o->opt.no_sync = true;
+		return seg_create_as(o, w->no, NULL);
+	}
 	(void)unlinkat(o->logfd, w->name, 0);
 	r = seg_create_as(o, w->no, w->name);
 	w->named = r == 0;
@@ -669,6 +673,17 @@ int rewrite_begin(struct store *s, uint32_t no, const struct live *live,
 	struct rewrite w = { .no = no, .live = live, .dropped = dropped, .name = REWRITE_NAME };
 
 	return begin(s, &w, false, ret);
+}
+
+int rewrite_try(struct store *s, uint32_t no, const struct live *live,
+	const struct dropped *dropped, struct rewrite **ret)
+{
+	return begin(s, &(struct rewrite){ .no = no, .live = live, .dropped = dropped }, false, ret);
+}
+
+uint64_t rewrite_size(const struct rewrite *w)
+{
+	return w->out->end.off;
 }
 
 int rewrite_tight(struct store *s, uint32_t no, const struct dropped *dropped, struct rewrite **ret)

@@ -25,6 +25,12 @@ uint64_t rewrite_at(const struct rewrite *w);
 int rewrite_finish(struct rewrite *w, uint64_t *ret);
 void rewrite_drop(struct rewrite *w);		/* NULL is fine */
 
+/* The same in memory, to see how large it will be; s may be a reader. Step, then rewrite_size; drop. */
+int rewrite_try(struct store *s, uint32_t no, const struct live *live,
+	const struct dropped *dropped, struct rewrite **ret);
+/* What the new one has so far. */
+uint64_t rewrite_size(const struct rewrite *w);
+
 /* The same for tidy, with all that is in it and as tight as can be; s may be a reader, which then
  * leaves the whole new file in log/ under this name (frees w whatever it returns)... */
 int rewrite_tight(struct store *s, uint32_t no, const struct dropped *dropped, struct rewrite **ret);

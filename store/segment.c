@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <zlib.h>
@@ -323,7 +324,8 @@ int seg_create_as(struct store *s, uint32_t no, const char *name)
 	put_u64(h + 48, (uint64_t)text_now_ns());
 	put_u32(h + 60, (uint32_t)crc32(0, h, 60));
 
-	g->fd = openat(s->logfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	g->fd = name ? openat(s->logfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) :
+		       memfd_create("segment", MFD_CLOEXEC);
 	if (g->fd < 0)
 		return errno == EDQUOT ? -ENOSPC : -errno;
 	g->no = no;
@@ -337,7 +339,8 @@ int seg_create_as(struct store *s, uint32_t no, const char *name)
 	if (r < 0) {
 		close(g->fd);
 		g->fd = -1;
-		(void)unlinkat(s->logfd, name, 0);
+		if (name)
+			(void)unlinkat(s->logfd, name, 0);
 		return r;
 	}
 	s->end = (struct log_pos){ no, SEG_HEADER };
