@@ -142,8 +142,8 @@ void run_note_end(const struct run_start *s, const struct run *r, bool unwanted)
 	add(&w, "command", r->command);
 	add(&w, "name", "run");
 	add(&w, "unwanted", unwanted ? "1" : NULL);
-	(void)snprintf(text, sizeof(text), "run %s: %.300s, at most %s", r->id,
-		r->how ? r->how : "?", text_size(r->peak.ram, peak));
+	(void)snprintf(text, sizeof(text), "run %s: %.300s%s%s", r->id, r->how ? r->how : "?",
+		r->peak.ram ? ", at most " : "", r->peak.ram ? text_size(r->peak.ram, peak) : "");
 	add(&w, "text", text);
 	add(&w, "evidence", r->how);
 	add_number(&w, "pid", r->pid.pid);

@@ -77,8 +77,8 @@ int cmd_news(struct recover *r, const struct args *a)
 		return EXIT_DONE;
 	printf("holdfast: %s ago ", text_duration((uint64_t)(age > 0 ? age : 0), text));
 	out_name(ev.text ? ev.text : "something died");
-	if (ev.cause)
-		printf(": %s", ev.cause);
+	if (crash_cause(&ev))
+		printf(": %s", crash_cause(&ev));
 	printf(". " RECOVER " report knows more\n");
 	return EXIT_DONE;
 }

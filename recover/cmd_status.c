@@ -283,7 +283,9 @@ static void print_crash(const struct recover *r)
 	printf("crash      %s, %s ago: ", row_time((int64_t)ev.real_ms * 1000000, when),
 		text_duration((uint64_t)age, text));
 	out_name(ev.text ? ev.text : "an end that nobody asked for");
-	printf(", %s\nbefore it  ", ev.cause ? ev.cause : "why is not known");
+	if (!ev.cause || crash_cause(&ev))
+		printf(", %s", ev.cause ? ev.cause : "why is not known");
+	printf("\nbefore it  ");
 	if (crash_snapshot(r->store, &ev, &sn) == 0)
 		printf("snapshot %s of %s, %s earlier; ", rev_short(&sn, hex),
 			row_time(sn.time_ns, when),

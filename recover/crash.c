@@ -43,6 +43,11 @@ int crash_newest_event(struct journal_event *ret)
 	return r == 0 ? -ENOENT : r < 0 ? r : 0;
 }
 
+const char *crash_cause(const struct journal_event *ev)
+{
+	return ev->cause && ev->text && strstr(ev->text, ev->cause) ? NULL : ev->cause;
+}
+
 int64_t crash_time_ns(const struct journal_event *ev)
 {
 	uint64_t ms = ev->until_ms > ev->real_ms ? ev->until_ms : ev->real_ms;

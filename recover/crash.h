@@ -16,6 +16,8 @@ int crash_newest_event(struct journal_event *ret);
 int crash_snapshot(struct store *s, const struct journal_event *ev, struct store_snapshot *ret);
 /* What snapd linked for this workspace, or NULL. */
 const struct journal_link *crash_link(const struct journal_event *ev, const char *workspace);
+/* The cause where its words do not say it themselves; else, and where none is known, NULL. */
+const char *crash_cause(const struct journal_event *ev);
 /* It happened not later than this. */
 int64_t crash_time_ns(const struct journal_event *ev);
 
