@@ -72,7 +72,7 @@ static int snapshot_with_room(
 	bool wanted = false;
 
 	if (r == -EDQUOT || r == -ENOSPC)
-		r = room_make(&w->cfg, w->store, false, &room);
+		r = room_make(&w->cfg, w->store, false, 0, &room);
 	for (;;) {
 		if (r < 0)
 			break;
@@ -83,7 +83,7 @@ static int snapshot_with_room(
 			break;
 		wanted = true;
 		scan_close(take_ptr(w->scan));
-		r = room_make(&w->cfg, w->store, true, &room);
+		r = room_make(&w->cfg, w->store, true, 0, &room);
 	}
 	if (r == -EDQUOT || r == -ENOSPC)
 		store_set_stopped(w->store, err_str(r));

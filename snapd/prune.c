@@ -35,9 +35,9 @@ static int options(const struct config *cfg, struct store_prune_options *o, int6
 
 /* To the end, at once: somebody waits for the room. */
 static int make_room(
-	const struct config *cfg, struct store *s, uint64_t target, struct store_pruned *ret)
+	const struct config *cfg, struct store *s, uint64_t target, int64_t now_ns, struct store_pruned *ret)
 {
-	struct store_prune_options o = { .target = target };
+	struct store_prune_options o = { .target = target, .now_ns = now_ns };
 	autofree int64_t *times = NULL;
 	struct store_prune *p;
 	int r = options(cfg, &o, &times);
@@ -82,7 +82,7 @@ int room_look(const struct config *cfg, struct store *s, struct room *ret)
 	return left_of(&m, ret);
 }
 
-int room_make(const struct config *cfg, struct store *s, bool more, struct room *ret)
+int room_make(const struct config *cfg, struct store *s, bool more, int64_t now_ns, struct room *ret)
 {
 	struct store_pruned d = { 0 };
 	struct store_room m;
@@ -99,7 +99,7 @@ int room_make(const struct config *cfg, struct store *s, bool more, struct room 
 	target = store_target(s, &m);
 	if (more && target > m.quota / 2)
 		target = m.quota / 2;
-	r = make_room(cfg, s, target, &d);
+	r = make_room(cfg, s, target, now_ns, &d);
 	if (r == 0)
 		say_made(s, &d);
 	else if (r != -ENOSPC && r != -EDQUOT)
@@ -190,12 +190,17 @@ bool prune_clock_right(struct prune_clock *c, int64_t real_ns, int64_t boot_ns)
 	return true;
 }
 
-static bool is_clock_right(struct workspace *w)
+int64_t prune_clock_now(struct prune_clock *c, int64_t real_ns, int64_t boot_ns)
+{
+	return prune_clock_right(c, real_ns, boot_ns) ? 0 : boot_ns + c->offset_ns;
+}
+
+int64_t prune_now_ns(struct workspace *w)
 {
 	struct timespec boot = { 0 };
 
 	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
-	return prune_clock_right(&w->clock, text_now_ns(), text_ns(&boot));
+	return prune_clock_now(&w->clock, text_now_ns(), text_ns(&boot));
 }
 
 static void on_timer(struct loop *l, void *arg)
@@ -213,7 +218,7 @@ static void on_timer(struct loop *l, void *arg)
 	}
 	if (!w->prune) {
 		w->pruned_ms = loop_now_ms(w->loop);	/* also when it fails: not at once again */
-		if (!is_clock_right(w))
+		if (prune_now_ns(w))
 			return;
 		r = prune_start(w, false);
 		if (r == 0)

@@ -19,8 +19,8 @@ struct room {
 int room_look(const struct config *cfg, struct store *s, struct room *ret);
 /* The same, when what may go has gone first: at once, harder than the ages say where it takes
  * that. No other prune may be under way. more: what there was did not do, so half of the quota
- * is aimed at. */
-int room_make(const struct config *cfg, struct store *s, bool more, struct room *ret);
+ * is aimed at. now_ns: for the ages; 0, what the clock says. */
+int room_make(const struct config *cfg, struct store *s, bool more, int64_t now_ns, struct room *ret);
 /* What to do about it, for people: " (...)". */
 const char *prune_way_out(int r);
 
@@ -32,6 +32,9 @@ struct prune_clock {		/* all zero at first */
 	int64_t offset_ns, since_ns;
 };
 bool prune_clock_right(struct prune_clock *c, int64_t real_ns, int64_t boot_ns);
+/* For room_make: what it would be if nobody had set the clock, while that is not believed; else 0. */
+int64_t prune_clock_now(struct prune_clock *c, int64_t real_ns, int64_t boot_ns);
+int64_t prune_now_ns(struct workspace *w);
 
 /* After a snapshot: if the last time was long ago (prune.every), thin in small steps from the
  * loop. */

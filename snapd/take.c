@@ -22,6 +22,7 @@
 enum {
 	BACKOFF_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
+	FAILING_MS = 20000,		/* then it is told */
 	FUTILE_MS = 60000, /* between two tries to make room where none could be made */
 	TRIM_FILES = 2000, /* a scan of that many leaves memory worth giving back */
 	GONE = 2,          /* the folder went away while we looked */
@@ -86,7 +87,7 @@ static int make_sure_of_room(struct workspace *w, bool wanted, struct room *ret)
 	if (now < w->futile_ms)
 		return r < 0 ? r : -ENOSPC;
 	prune_stop(w);
-	r = room_make(&w->cfg, w->store, wanted, ret);
+	r = room_make(&w->cfg, w->store, wanted, prune_now_ns(w), ret);
 	w->futile_ms = r < 0 ? now + FUTILE_MS : 0;
 	return r;
 }
@@ -138,6 +139,7 @@ static void failed(struct workspace *w, int r)
 {
 	autoput(buf_release) struct buf text = BUF_INIT;
 	const char *way_out = r == -ESTALE ? " (its store was taken away)" : prune_way_out(r);
+	bool is_new;
 
 	if (r == -EINTR)
 		return;		/* told to end */
@@ -147,12 +149,17 @@ static void failed(struct workspace *w, int r)
 	if (buf_printf(&text, "no snapshot: %s%s", err_str(r), way_out) < 0)
 		return;
 	/* Once, not at each attempt. */
-	if (!w->last_error.data || strcmp(w->last_error.data, text.data) != 0)
+	is_new = !w->last_error.data || strcmp(w->last_error.data, text.data) != 0;
+	if (is_new)
 		log_error("%s: %s; trying again", w->path, text.data);
+	if (!w->failing_ms)
+		w->failing_ms = loop_now_ms(w->loop);
 	/* What is not mended soon is not known to pass: a disk that fails, a file system that is read-only now. */
-	if ((r == -EDQUOT || r == -ENOSPC || w->backoff_ms == BACKOFF_MAX_MS) && !w->stopped) {
+	if (!w->stopped && (r == -EDQUOT || r == -ENOSPC || loop_now_ms(w->loop) >= w->failing_ms + FAILING_MS)) {
 		w->stopped = true;
 		alarm_tell(&w->cfg, w->store, w->path, text.data);
+	} else if (w->stopped && is_new) {
+		store_set_stopped(w->store, text.data);
 	}
 	buf_release(&w->last_error);
 	w->last_error = text;
@@ -171,7 +178,7 @@ static void succeeded(
 		alarm_tell(&w->cfg, w->store, w->path, NULL);
 	w->stopped = false;
 	buf_reset(&w->last_error);
-	w->backoff_ms = 0;
+	w->backoff_ms = w->failing_ms = 0;
 	scan_counts(w->scan, &c);
 	if (r > 0) {
 		text_hex(sn->id.b, sizeof(sn->id.b), hex);

@@ -52,6 +52,7 @@ struct workspace {
 	uint64_t last_take_ms;		/* 0 = none yet */
 	uint64_t look_end_ms, look_took_ms;	/* the last look at everything */
 	uint64_t backoff_ms;		/* after a failure; 0 = none */
+	uint64_t failing_ms;		/* since when; 0 = not */
 	uint64_t overflows;
 	uint64_t unreadable;		/* what the last attempt could not read */
 	struct dirty not_taken;		/* and which: looked at again when somebody asks, or */
@@ -72,7 +73,7 @@ struct workspace {
 	uint64_t pruned_ms;		/* when it began or ended; 0 = none yet */
 	struct prune_clock clock;
 	uint64_t futile_ms;		/* no room could be made: not tried again before this */
-	bool stopped;			/* for want of room, and it was told */
+	bool stopped;			/* it was told that no snapshot can be taken */
 	struct progress *progress;
 	uint64_t progress_files, progress_bytes;
 	bool asked;			/* by a client, who waits */

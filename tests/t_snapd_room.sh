@@ -69,6 +69,9 @@ check "a disk that fails" fails 1
 check "is not told at once" [ ! -s "$d/told" ]
 all_fail() { for i in 2 3 4 5 6 7 8 9; do fails $i || return 1; done; }
 check "it goes on failing" all_fail
+check "it is not told for how often somebody asks" [ ! -s "$d/told" ]
+told() { fails again && [ -s "$d/told" ]; }
+check "when it has gone on for a while it is" until_true told
 check "the hook was told" grep -q '"stopped":true.*error' "$d/told"
 json_says() { rc status --json 2>/dev/null | grep -q '"stopped":"'; }
 check "recover says so" json_says

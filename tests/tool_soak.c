@@ -184,7 +184,7 @@ static int make_room(struct writer *w, bool more, struct room *room)
 	sh->doing = PRUNING;
 	end_prune(w);
 	today()->made_room++;
-	r = room_make(&w->cfg, w->s, more, room);
+	r = room_make(&w->cfg, w->s, more, 0, room);
 	today()->prune_s += cpu() - at;
 	sh->doing = TAKING;
 	return r;
