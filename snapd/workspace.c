@@ -107,6 +107,7 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 	if (r < 0)
 		return r;
 	w->stopped = was_stopped(w);
+	(void)prune_now_ns(w);	/* from here on the clock is looked at */
 	r = control_open(w);
 	if (r < 0)
 		return r == -ENOSPC ? r : log_error_errno(r, "%s: control socket", dir.data);
@@ -197,7 +198,9 @@ int workspace_new_store(struct workspace *w)
 
 	if (r < 0)
 		return r;
+	/* Both are at work on the old one. */
 	prune_stop(w);
+	tidy_stop(w);
 	w->store = fresh;
 	r = permit_store(w->path, fresh, false);
 	if (r == 0)
