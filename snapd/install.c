@@ -73,13 +73,18 @@ static void stop_monitor(void)
 {
 	autoput(buf_release) struct buf answer = BUF_INIT;
 	autoclose int dir = detect_run_dir();
+	int r = dir < 0 ? -ENOENT : ctl_call(dir, DETECT_SOCKET, "release", MONITOR_MS, &answer);
 
-	if (dir < 0 || ctl_call(dir, DETECT_SOCKET, "release", MONITOR_MS, &answer) < 0 || !answer.data)
-		return;
-	if (strncmp(answer.data, "ok", 2) == 0)
+	if (r == -ENOENT || r == -ECONNREFUSED)
+		return;		/* there is none */
+	if (r < 0 || !answer.data)
+		log_warn_errno(r, "the monitor may go on; " DETECT " watch --stop ends it");
+	else if (strncmp(answer.data, "ok", 2) == 0)
 		puts("the monitor is ended, too: no other workspace is watched");
 	else if (strstr(answer.data, "by hand"))
 		puts("the monitor was started by hand and goes on; " DETECT " watch --stop ends it");
+	else if (strstr(answer.data, "in use"))
+		puts("the monitor goes on: a " SNAPD " runs that has use of it");
 }
 
 /* Whoever started it: what is not to be protected any more has no daemon. */
@@ -107,7 +112,7 @@ int install_run(const struct options *opt, const char *argv0)
 	struct hooks_options o = { .store = opt->store, .argv0 = argv0, .yes = opt->yes };
 	struct stat st;
 	char whose[256];
-	int rc;
+	int rc, e;
 
 	if (opt->mode == MODE_COMPLETION)
 		return completion(opt->parts);
@@ -127,15 +132,16 @@ int install_run(const struct options *opt, const char *argv0)
 			stop(opt, &p);
 		return rc;
 	}
-	if (stat(o.workspace, &st) < 0 || !S_ISDIR(st.st_mode)) {
-		log_error("%s: %s", o.workspace,
-			errno && !S_ISDIR(st.st_mode) ? "not a folder" : "is not there");
+	e = stat(o.workspace, &st) < 0 ? -errno : 0;
+	if (e < 0 || !S_ISDIR(st.st_mode)) {
+		log_error("%s: %s", o.workspace, !e ? "not a folder" : e == -ENOENT ? "is not there" : err_str(e));
 		return EXIT_ENV;
 	}
 	/* Where nothing can be read nothing can be kept: nothing is set up either. */
 	if (access(o.workspace, R_OK | X_OK) < 0) {
-		log_error("%s: %s%s", o.workspace, err_str(-errno),
-			errno == EACCES ? hint_denied(o.workspace, whose, sizeof(whose)) : "");
+		e = -errno;
+		log_error("%s: %s%s", o.workspace, err_str(e),
+			e == -EACCES ? hint_denied(o.workspace, whose, sizeof(whose)) : "");
 		return EXIT_ENV;
 	}
 	if (permit_workspace(o.workspace, p.store.data, opt->force) < 0)
