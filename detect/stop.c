@@ -308,6 +308,10 @@ static int run(struct stop *s, const struct role_patterns *pat)
 		(void)log_error_errno(r, "%s", s->roots->proc);
 		return EXIT_ENV;
 	}
+	if (!s->n && s->runs_only) {
+		log_error("stop: no `" DETECT " run` is there; other trainings were not looked for");
+		return EXIT_USAGE;
+	}
 	if (!s->n) {
 		log_warn("stop: no training runs");
 		return EXIT_NO;

@@ -62,8 +62,9 @@ says "as the cause" "$d/out" '"cause":"out-of-memory (guard)"\|"cause":"killed"\
 printf '[detect\n' >"$d/broken"
 start "$d/bin/python3" train.py ready hear
 named=$pid
-gives 1 "broken settings" env HOLDFAST_CONFIG="$d/broken" "$detect" stop
+gives 2 "broken settings" env HOLDFAST_CONFIG="$d/broken" "$detect" stop
 says "say what goes then" "$d/err" 'only what `detect run` started is ended'
+says "and that nobody looked for others" "$d/err" 'other trainings were not looked for'
 "$detect" run --need 1M --no-snapshot -- python3 stubborn >"$d/run2.out" 2>&1 &
 viewer=$!
 until_true grep -q ready "$d/run2.out"
