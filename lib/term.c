@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -19,6 +20,8 @@
 /* woken: a poll is to end; held: SIGINT is a key. */
 static volatile sig_atomic_t ended, woken, resized, held, interrupt;
 static bool started, color;
+
+enum { OLD_KERNEL_MS = 100 };	/* before pidfd_open(2), Linux 5.3 */
 
 static void on_signal(int signo)
 {
@@ -371,8 +374,8 @@ bool term_prompt(const char *what, char *ret, size_t size, void (*redraw)(void *
 		}
 		if (c == '\n' || c == '\r' || c == KEY_ENTER)
 			break;
-		if ((c == KEY_BACKSPACE || c == 127 || c == 8) && n)
-			n = rub_out(ret, n);
+		if (c == KEY_BACKSPACE || c == 127 || c == 8)
+			n = n ? rub_out(ret, n) : 0;
 		else if (c == 21) /* Ctrl-U, as in a shell */
 			n = 0;
 		else if (c >= 32 && c < 256 && n + 1 < size)
@@ -417,10 +420,30 @@ static void wait_for_enter(void)
 	while (r == -EINTR ? !ended : r > 0 && read(STDIN_FILENO, &c, 1) == 1 && c != '\n');
 }
 
+/* How it ended. Who asks us to end means it too. */
+static int wait_for(pid_t pid)
+{
+	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+	int status = 0;
+	pid_t got = 0;
+
+	while (!ended && (got = waitpid(pid, &status, WNOHANG)) == 0)
+		(void)term_poll(&end, 1, end.fd < 0 ? OLD_KERNEL_MS : -1);
+	if (end.fd >= 0)
+		(void)close(end.fd);
+	if (got)
+		return status;
+	do
+		(void)kill(pid, ended);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR);
+	return status;
+}
+
 int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
 {
 	struct sigaction was;
-	int status = 0;
+	sigset_t ends, mask;
+	int status;
 	pid_t pid;
 
 	leave_interrupt();
@@ -432,19 +455,22 @@ int term_run(const char *shown, bool pause, void (*fn)(void *arg), void *arg)
 	(void)fflush(stdout);
 	/* Ctrl-C is for what runs now. */
 	(void)sigaction(SIGINT, &(struct sigaction){ .sa_handler = SIG_IGN }, &was);
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigaddset(&ends, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &ends, &mask);	/* until it has no handler of ours */
 	pid = fork();
 	if (pid == 0) {
 		(void)signal(SIGINT, SIG_DFL);
 		(void)signal(SIGTERM, SIG_DFL);
 		(void)signal(SIGHUP, SIG_DFL);
 		(void)signal(SIGPIPE, SIG_DFL);
+		(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 		fn(arg);
 		_exit(127);
 	}
-	/* Who asks us to end means what runs for us too. */
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		if (ended)
-			(void)kill(pid, ended);
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	status = pid > 0 ? wait_for(pid) : 0;
 	(void)sigaction(SIGINT, &was, NULL);
 	if (pause)
 		wait_for_enter();
