@@ -29,6 +29,7 @@ static void *spare(size_t n)
 	void *p = NULL;
 
 	atomic_store(&wanted, true);
+	n = n ? n : 1;	/* its place is within the room */
 	if (n > ROOM)
 		return NULL;
 	whole = STEP + (n + STEP - 1) / STEP * STEP;
