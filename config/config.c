@@ -55,6 +55,7 @@ __attribute__((format(printf, 4, 5))) static void tell(struct reading *f, unsign
 		r = buf_vprintf(&b, fmt, ap);
 	va_end(ap);
 	f->c->n_problems++;
+	f->c->keep_doubtful |= !key || strncasecmp(key, "prune.", 6) == 0;
 	if (r < 0)
 		(void)log_oom();
 	else if (f->report)

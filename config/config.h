@@ -147,6 +147,8 @@ struct config {
 	struct config_list editors;
 
 	unsigned n_problems;		/* how many lines were reported */
+	/* One of them was of [prune], or of a file as a whole: what is to stay may be among it, so nothing is to go by the defaults. */
+	bool keep_doubtful;
 };
 
 /* fmt is one finished line without newline. */

@@ -146,6 +146,10 @@ int cmd_prune(struct recover *r, const struct args *a)
 	struct store_pruned d = { 0 };
 	int e;
 
+	if (r->cfg.keep_doubtful) {
+		log_error("with these settings nothing is pruned: what they meant to keep might go; put right what is named above");
+		return EXIT_USAGE;
+	}
 	interrupt_catch();
 	if (a->on[P_DRY])
 		e = plan(r, &d);

@@ -460,7 +460,7 @@ int cmd_repair(struct recover *r, const struct args *a)
 	if (x.shown > SHOWN)
 		printf("... and %" PRIu64 " more\n", x.shown - SHOWN);
 	(void)fflush(stdout);
-	log_info("%s: %" PRIu64 " snapshot%s, %" PRIu64 " of them hurt (%" PRIu64 " path%s); %" PRIu64
+	log_info("%s: %" PRIu64 " snapshot%s; hurt or lost: %" PRIu64 " (%" PRIu64 " path%s); %" PRIu64
 		 " content%s came from the workspace", dir, v.snapshots, plural(v.snapshots), v.snapshots_hurt,
 		v.paths_hurt, plural(v.paths_hurt), v.found, plural(v.found));
 	if (v.gaps)

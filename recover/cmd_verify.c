@@ -209,6 +209,6 @@ int cmd_verify(struct recover *r, const struct args *a)
 			v.damages ? "DAMAGED"
 			: a->on[V_ALL]
 				? "whole"
-				: "whole as far as the checksums tell (--all reads everything)");
+				: "its structure is whole (--all reads all contents)");
 	return v.damages ? EXIT_NO : EXIT_DONE;
 }

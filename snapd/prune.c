@@ -220,6 +220,10 @@ static void on_timer(struct loop *l, void *arg)
 		w->pruned_ms = loop_now_ms(w->loop);	/* also when it fails: not at once again */
 		if (prune_now_ns(w))
 			return;
+		if (w->cfg.keep_doubtful) {
+			log_warn("%s: nothing is thinned by age while a setting of [prune] is wrong", w->path);
+			return;
+		}
 		r = prune_start(w, false);
 		if (r == 0)
 			r = 1;

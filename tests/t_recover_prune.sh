@@ -18,6 +18,20 @@ echo six >"$w/a"; at s6 300
 echo seven >"$w/a"; at s7 200
 recover mark @~5 first >/dev/null || not_ok mark
 
+# With settings that are wrong what was to stay might go.
+recover list >"$d/rows"
+for wrong in '[prune]\n\tgrace = 0\n\tall = 365x\n' '[prune]\n\tal = 365d\n' '[prune]\n\tgrace = 0\n[snap'; do
+	printf "$wrong" >"$HOLDFAST_CONFIG"
+	gives 2 "prune with wrong settings" recover prune
+	gives 2 "... and what it would do" recover prune -n
+	says "... says why" "$d/err" 'nothing is pruned'
+done
+printf '[detect]\n\tnothing = 1\n[prune]\n\tgrace = 0\n' >"$HOLDFAST_CONFIG"
+gives 0 "what is wrong elsewhere is only named" recover prune -n
+printf '[prune]\n\tgrace = 0\n' >"$HOLDFAST_CONFIG"
+recover list >"$d/rows.now"
+same "... nothing went" "$d/rows" "$d/rows.now"
+
 gives 0 "a dry run" recover prune --dry-run
 says "it says what would go" "$d/out" "snapshots would go, . would be kept"
 check "and takes nothing" [ "$(recover list --json | wc -l)" = 7 ]
