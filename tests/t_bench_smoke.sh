@@ -32,5 +32,4 @@ try restore env FILES=100 N=2 "$here/bench/restore"
 try rest env FILES=100 SECONDS=1 SNAPSHOTS=60 "$here/bench/rest"
 try detect env PROCESSES="0 20" N=5 "$here/bench/detect"
 try gate env N=2 "$here/bench/gate"
-try screen env SNAPSHOTS=60 FILES=60 KEYS=6 "$here/bench/screen"
 exit $fail
