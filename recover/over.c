@@ -57,7 +57,7 @@ static int write_it(struct recover *r, const struct store_snapshot *safety, cons
 		.safety = safety->id,
 		.rev = safety->id,
 		.workspace = xstrdup(r->workspace) };
-	int dirfd = store_dirfd(r->store), e = j.workspace ? journal_begin(dirfd, &j, p) : -ENOMEM;
+	int dirfd = store_dirfd(r->store), e = journal_begin(dirfd, &j, p);
 
 	if (e < 0)
 		return context_failed(

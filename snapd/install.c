@@ -78,7 +78,7 @@ static void stop_monitor(void)
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return;		/* there is none */
 	if (r < 0 || !answer.data)
-		log_warn_errno(r, "the monitor may go on; " DETECT " watch --stop ends it");
+		log_warn_errno(r < 0 ? r : -ECONNRESET, "the monitor may go on; " DETECT " watch --stop ends it");
 	else if (strncmp(answer.data, "ok", 2) == 0)
 		puts("the monitor is ended, too: no other workspace is watched");
 	else if (strstr(answer.data, "by hand"))

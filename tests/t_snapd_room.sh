@@ -49,6 +49,15 @@ check "recover says nothing any more" quiet
 for i in 1 2 3; do echo $i >"$w/small"; once -m "m$i" >/dev/null; done
 check "recover prune asks the daemon" sh -c '"$0" --workspace "$1" --store "$2" prune | grep -q "stay;\|nothing to prune"' "$recover" "$w" "$s"
 stop
+# What is to stay was written wrong: nothing goes by the default.
+config 3M 0 100ms
+sed -i 's/daily = 1s/daily = 365x/' "$d/config"
+start --interval 100ms
+for i in 1 2 3; do echo wrong $i >"$w/small"; once -m "w$i" >/dev/null; done
+rows=$(rc list --json 2>/dev/null | wc -l)
+check "wrong settings thin nothing" until_true grep -q 'nothing is thinned by age' "$d/log"
+check "all is there" [ "$(rc list --json 2>/dev/null | wc -l)" = "$rows" -a "$rows" -ge 4 ]
+stop
 config 3M 0 100ms
 start --interval 100ms
 for i in 1 2 3 4 5 6; do echo again $i >"$w/small"; once -m "n$i" >/dev/null; done
