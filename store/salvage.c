@@ -40,10 +40,10 @@ static bool is_damage(int r)
 /* ---- contents ---- */
 
 /* Only what is what it is said to be. */
-static int put_fd(struct salvage *x, int fd, const struct store_entry *e)
+static int put_fd(struct salvage *x, int fd, const struct store_entry *e, const struct store_entry *was)
 {
-	struct store_entry got, was = { .kind = KIND_GONE };
-	int r = put_file(x->t, fd, &was, &got);
+	struct store_entry got;
+	int r = put_file(x->t, fd, was, &got);
 
 	return r < 0 ? r : oid_eq(&got.oid, &e->oid) ? 0 : -EBADMSG;
 }
@@ -53,7 +53,7 @@ static int to_fd(const void *p, size_t n, void *arg)
 	return io_write_all(*(int *)arg, p, n);
 }
 
-static int put_large(struct salvage *x, const struct store_entry *e)
+static int put_large(struct salvage *x, const struct store_entry *e, const struct store_entry *was)
 {
 	autoclose int fd = openat(x->to->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	int r;
@@ -63,13 +63,12 @@ static int put_large(struct salvage *x, const struct store_entry *e)
 	if (fd < 0)
 		return err_errno();
 	r = store_stream_blob(x->from, &e->oid, to_fd, &fd);
-	return r < 0 ? r : put_fd(x, fd, e);
+	return r < 0 ? r : put_fd(x, fd, e, was);
 }
 
-static int put_small(struct salvage *x, const struct store_entry *e)
+static int put_small(struct salvage *x, const struct store_entry *e, const struct store_entry *was)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
-	struct store_entry was = { .kind = KIND_GONE };
 	struct oid id;
 	int r = store_read_blob(x->from, &e->oid, SMALL, &b);
 
@@ -79,29 +78,30 @@ static int put_small(struct salvage *x, const struct store_entry *e)
 	if (!oid_eq(&id, &e->oid))
 		return -EBADMSG;
 	/* The version before of this path is what it is near to. */
-	r = put_bytes(x->t, b.data ? b.data : "", b.len, &was, &id);
+	r = put_bytes(x->t, b.data ? b.data : "", b.len, was, &id);
 	return r < 0 ? r : 0;
 }
 
-static int put_found(struct salvage *x, const char *path, const struct store_entry *e)
+static int put_found(struct salvage *x, const char *path, const struct store_entry *e, const struct store_entry *was)
 {
 	autoclose int fd = x->v->find && e->kind == KIND_FILE ? x->v->find(path, e, x->v->arg) : -1;
 
-	return fd < 0 ? -ENOENT : put_fd(x, fd, e);
+	return fd < 0 ? -ENOENT : put_fd(x, fd, e, was);
 }
 
 /* 0: it is in the new store; 1: it is lost. */
-static int put_content(struct salvage *x, const char *path, const struct store_entry *e)
+static int put_content(struct salvage *x, const char *path, const struct store_entry *e,
+	const struct store_entry *was)
 {
 	int r = store_has(x->to, &e->oid);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = idset_get(&x->lost, &e->oid) ? -EBADMSG : e->size > SMALL ? put_large(x, e) : put_small(x, e);
+	r = idset_get(&x->lost, &e->oid) ? -EBADMSG : e->size > SMALL ? put_large(x, e, was) : put_small(x, e, was);
 	if (!is_damage(r))
 		return r;
 	/* Another path may be one whose file has it. */
-	r = put_found(x, path, e);
+	r = put_found(x, path, e, was);
 	x->v->found += r == 0;
 	if (!is_damage(r))
 		return r;
@@ -126,7 +126,7 @@ static int put_entry(const char *path, const struct store_entry *e, void *arg)
 	else if (r < 0)
 		return r;
 	r = 0;
-	if (entry_has_oid(e) && (oid_zero(&e->oid) || (r = put_content(x, path, e)) == 1)) {
+	if (entry_has_oid(e) && (oid_zero(&e->oid) || (r = put_content(x, path, e, &was)) == 1)) {
 		hurt(x, path, "its content is lost");
 		now.kind = KIND_SKIPPED;
 		now.why = WHY_UNREADABLE;
