@@ -165,4 +165,6 @@ void obj_cache_clear(struct store *s)
 	memset(&s->objs, 0, sizeof(s->objs));
 	memset(s->touched, 0, sizeof(s->touched));
 	log_forget_found(s);
+	again_release(s);
+	s->mended_cached = false;
 }

@@ -665,16 +665,22 @@ static int found_cmp(const void *pa, const void *pb)
 	return a->key != b->key ? a->key < b->key ? -1 : 1 : a->loc < b->loc ? -1 : a->loc > b->loc;
 }
 
-static int index_head(struct store *s, const struct head *h, size_t *cap)
+struct index {
+	size_t cap;
+};
+
+static int index_head(struct store *s, const struct head *h, void *arg)
 {
-	if (s->n_found + h->n_objs > *cap) {
+	struct index *x = arg;
+
+	if (s->n_found + h->n_objs > x->cap) {
 		size_t n = (s->n_found + h->n_objs) * 2;
 		void *p = realloc(s->found, n * sizeof(*s->found));
 
 		if (!p)
 			return -ENOMEM;
 		s->found = p;
-		*cap = n;
+		x->cap = n;
 	}
 	for (uint32_t i = 0; i < h->n_objs; i++)
 		if (head_frame(h, i)->type != OBJ_DROPPED)
@@ -683,12 +689,12 @@ static int index_head(struct store *s, const struct head *h, size_t *cap)
 	return 0;
 }
 
-static int index_log(struct store *s)
+int log_each_head(struct store *s, int (*fn)(struct store *s, const struct head *h, void *arg),
+	void *arg)
 {
 	struct log_pos pos = { 0, SEG_HEADER };
 	uint64_t gap = 0;
 	uint32_t last;
-	size_t cap = 0;
 	int r = seg_list(s, &pos.seg, &last);
 
 	while (r >= 0) {
@@ -697,9 +703,17 @@ static int index_log(struct store *s)
 		r = next_record(s, &pos, last, &gap, &h);
 		if (r != 1 || !h)
 			break;
-		r = index_head(s, h, &cap);
+		r = fn(s, h, arg);
 		pos.off = h->end;
 	}
+	return r;
+}
+
+static int index_log(struct store *s)
+{
+	struct index x = { 0 };
+	int r = log_each_head(s, index_head, &x);
+
 	if (r == 0 && s->n_found)
 		qsort(s->found, s->n_found, sizeof(*s->found), found_cmp);
 	s->have_found = r == 0;

@@ -28,6 +28,7 @@ void trail_release(struct trail *t)
 	t->cap = 0;
 }
 
+/* t->dir begins with the path. */
 static int trail_push(struct trail *t, const struct oid *id, size_t end)
 {
 	struct trail_step *p = t->step;
@@ -42,7 +43,7 @@ static int trail_push(struct trail *t, const struct oid *id, size_t end)
 		t->cap = cap;
 	}
 	p[t->n] = (struct trail_step){ .end = end };
-	if ((r = obj_read_id(t->s, id, NULL, &p[t->n].tree)) == 0)
+	if ((r = tree_read(t->s, &t->root, t->dir.data ? t->dir.data : "", end, id, &p[t->n].tree)) == 0)
 		t->n++;
 	return r;
 }
@@ -112,8 +113,9 @@ int trail_find(struct trail *t, const char *path, struct oid *ret)
 }
 
 struct changes_arg {
-	struct store_snapshot sn;
-	struct trail trail;
+	struct store *s;
+	uint64_t seq;
+	struct trail *trail;	/* NULL: nobody asks for ids */
 	store_entry_fn fn;
 	void *arg;
 };
@@ -122,11 +124,11 @@ static int changed(const char *path, const struct store_entry *e, void *arg)
 {
 	struct changes_arg *a = arg;
 	struct store_entry with = *e;
-	int r = entry_has_oid(e) ? trail_find(&a->trail, path, &with.oid) : 0;
+	int r = a->trail && entry_has_oid(e) ? trail_find(a->trail, path, &with.oid) : 0;
 
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
-	with.seq = a->sn.seq;
+	with.seq = a->seq;
 	return a->fn(path, &with, a->arg);
 }
 
@@ -148,7 +150,7 @@ static int folded_changes(struct changes_arg *a, const struct fold *f, uint64_t 
 		const char *path = fold_path(f, &f->x[i]);
 
 		if (f->x[i].e.kind == KIND_GONE)
-			r = was_never(a->trail.s, before, path);
+			r = was_never(a->s, before, path);
 		if (r == 0)
 			r = changed(path, &f->x[i].e, a);
 		else if (r == 1)
@@ -167,23 +169,38 @@ static int seq_before(struct store *s, uint64_t seq, uint64_t *ret)
 	return r == -ENOENT ? 0 : r;
 }
 
-int store_changes(struct store *s, uint64_t seq, store_entry_fn fn, void *arg)
+static int each_change(struct changes_arg *a, loc_t loc)
 {
-	struct changes_arg a = { .trail = { .s = s }, .fn = fn, .arg = arg };
 	autoput(fold_release) struct fold f = { .n = 0 };
 	uint64_t before = 0;
 	size_t dropped = 0;
-	loc_t loc;
-	int r = query_snapshot(s, "seq=?", (int64_t)seq, &a.sn, &loc);
+	int r = seq_before(a->s, a->seq, &before);
 
-	a.trail.root = a.sn.tree;
 	if (r == 0)
-		r = seq_before(s, seq, &before);
-	if (r == 0)
-		r = fold_run(s, s->cat, before, seq, loc, &f, &dropped);
-	if (r == 0)
-		r = dropped ? folded_changes(&a, &f, before) : snap_each(s, loc, changed, &a);
-	trail_release(&a.trail);
-	store_snapshot_release(&a.sn);
-	return r;
+		r = fold_run(a->s, a->s->cat, before, a->seq, loc, &f, &dropped);
+	if (r < 0)
+		return r;
+	return dropped ? folded_changes(a, &f, before) : snap_each(a->s, loc, changed, a);
+}
+
+int changed_paths(struct store *s, uint64_t seq, store_entry_fn fn, void *arg)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	struct changes_arg a = { s, seq, NULL, fn, arg };
+	loc_t loc;
+	int r = query_snapshot(s, "seq=?", (int64_t)seq, &sn, &loc);
+
+	return r < 0 ? r : each_change(&a, loc);
+}
+
+int store_changes(struct store *s, uint64_t seq, store_entry_fn fn, void *arg)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	autoput(trail_release) struct trail trail = { .s = s };
+	struct changes_arg a = { s, seq, &trail, fn, arg };
+	loc_t loc;
+	int r = query_snapshot(s, "seq=?", (int64_t)seq, &sn, &loc);
+
+	trail.root = sn.tree;
+	return r < 0 ? r : each_change(&a, loc);
 }

@@ -64,7 +64,7 @@ static int tree_lookup(struct store *s, const struct oid *root, const char *path
 		const char *name = path + at + (at > 0);
 		size_t n = strcspn(name, "/");
 		struct tree_entry e;
-		int r = mode == 040000 ? obj_read_id(s, &id, NULL, &tree) : -ENOENT;
+		int r = mode == 040000 ? tree_read(s, root, path, at, &id, &tree) : -ENOENT;
 
 		if (r < 0 || (r = tree_find(tree, name, n, &e)) < 0)
 			return r;
@@ -87,7 +87,7 @@ int query_tree_at(struct store *s, const struct oid *root, const char *dir, stru
 
 	if (r == 0 && mode != 040000)
 		r = -ENOENT;
-	return r < 0 ? r : obj_read_id(s, &id, NULL, ret);
+	return r < 0 ? r : tree_read(s, root, dir, strlen(dir), &id, ret);
 }
 
 int query_oid_at(struct store *s, const struct oid *root, const char *path, struct oid *ret)
@@ -185,19 +185,20 @@ static int join(struct store *s, const struct names *names, int64_t time_ns, str
 	return lossy ? add_unknown(s, names, seen, time_ns, x) : query_damaged(s);
 }
 
-/* Folder id (0: only its tree knows it) as of seq; tree may be zeroes: nothing stored below it. */
-static int folder_rows(struct store *s, uint64_t seq, int64_t id, const struct oid *tree,
-	int64_t time_ns, struct rows *x)
+/* Folder id (0: only its tree knows it) of a snapshot; tree may be zeroes: nothing stored below
+ * it. */
+static int folder_rows(struct store *s, const struct store_snapshot *sn, const char *dir,
+	int64_t id, const struct oid *tree, struct rows *x)
 {
 	autoput(names_release) struct names names = { NULL, NULL, 0 };
 	struct rbuf *raw = NULL;
-	int r = oid_zero(tree) ? 0 : obj_read_id(s, tree, NULL, &raw);
+	int r = oid_zero(tree) ? 0 : tree_read(s, &sn->tree, dir, strlen(dir), tree, &raw);
 
 	if (r == 0)
 		r = names_load(&names, raw);
 	if (r == 0 && id)
-		r = query_rows(s, id, seq, false, x);
-	return r < 0 ? r : join(s, &names, time_ns, x);
+		r = query_rows(s, id, sn->seq, false, x);
+	return r < 0 ? r : join(s, &names, sn->time_ns, x);
 }
 
 /* ---- walks ---- */
@@ -216,8 +217,7 @@ struct ids {
 
 struct walk {
 	struct store *s;
-	uint64_t seq;
-	int64_t time_ns;
+	struct store_snapshot sn;
 	/* not NULL: every path there ever was, rows only; these have some */
 	const struct ids *ever;
 	store_entry_fn fn;
@@ -233,6 +233,7 @@ static void walk_release(struct walk *w)
 		rows_release(&w->lv[i].rows);
 	free(w->lv);
 	buf_release(&w->path);
+	store_snapshot_release(&w->sn);
 }
 
 /* Rows cannot go in a circle (row_entry), trees of a stranger could. */
@@ -263,7 +264,7 @@ static int enter(struct walk *w, int64_t id, const struct oid *tree)
 	*l = (struct level){ .rows = { .names = BUF_INIT }, .path_len = w->path.len,
 		.tree = *tree };
 	r = w->ever ? query_rows(w->s, id, ~0ull, true, &l->rows) :
-		folder_rows(w->s, w->seq, id, tree, w->time_ns, &l->rows);
+		folder_rows(w->s, &w->sn, w->path.data ? w->path.data : "", id, tree, &l->rows);
 	if (r < 0)
 		rows_release(&l->rows);
 	else
@@ -357,28 +358,27 @@ static int path_at(struct store *s, const struct store_snapshot *sn, const char 
 }
 
 /* A folder of a snapshot: its id and its tree. */
-static int open_dir(struct walk *w, const char *dir, int64_t *ret_id, struct oid *ret_tree)
+static int open_dir(struct walk *w, uint64_t seq, const char *dir, int64_t *ret_id,
+	struct oid *ret_tree)
 {
-	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	struct store_entry e;
-	int r = store_by_seq(w->s, w->seq, &sn);
+	int r = store_by_seq(w->s, seq, &w->sn);
 
-	w->time_ns = sn.time_ns;
 	if (r == 0)
-		r = path_at(w->s, &sn, dir, ret_id, &e, ret_tree);
+		r = path_at(w->s, &w->sn, dir, ret_id, &e, ret_tree);
 	return r == 0 && *dir && e.kind != KIND_DIR ? -ENOTDIR : r;
 }
 
 int store_dir_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn fn, void *arg)
 {
 	autoput(rows_release) struct rows x = { .names = BUF_INIT };
-	struct walk w = { .s = s, .seq = seq, .fn = fn, .arg = arg };
+	autoput(walk_release) struct walk w = { .s = s, .fn = fn, .arg = arg };
 	struct oid tree;
 	int64_t id;
-	int r = open_dir(&w, dir, &id, &tree);
+	int r = open_dir(&w, seq, dir, &id, &tree);
 
 	if (r == 0)
-		r = folder_rows(s, seq, id, &tree, w.time_ns, &x);
+		r = folder_rows(s, &w.sn, dir, id, &tree, &x);
 	for (size_t i = 0; r == 0 && i < x.n; i++)
 		r = emit(&w, rows_name(&x, &x.r[i]), &x.r[i]);
 	return r;
@@ -386,10 +386,10 @@ int store_dir_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn 
 
 int store_walk_at(struct store *s, uint64_t seq, const char *dir, store_entry_fn fn, void *arg)
 {
-	autoput(walk_release) struct walk w = { .s = s, .seq = seq, .fn = fn, .arg = arg };
+	autoput(walk_release) struct walk w = { .s = s, .fn = fn, .arg = arg };
 	struct oid tree;
 	int64_t id;
-	int r = open_dir(&w, dir, &id, &tree);
+	int r = open_dir(&w, seq, dir, &id, &tree);
 
 	if (r == 0)
 		r = buf_addstr(&w.path, dir);

@@ -24,7 +24,7 @@ void heal_note(struct store *s, const struct oid *id)
 	struct stat st;
 
 	/* What a transaction meets it stores again, or makes again. */
-	if (s->healing || s->txn || oid_eq(&s->noted, id))
+	if (s->healing || s->gathering || s->txn || oid_eq(&s->noted, id))
 		return;
 	s->noted = *id;
 	fd = openat(s->dirfd, NOTE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -343,10 +343,10 @@ int heal_begin(struct store *s)
 	s->heal = false;
 	if (!s->gap && faccessat(s->dirfd, NOTE, F_OK, 0) < 0)
 		return 0;
-	s->healing = true;	/* what is damaged is known */
+	s->healing = s->strict = true;	/* what is damaged is known, and is not to be put right in memory only */
 	obj_cache_clear(s);	/* what is on the disk counts */
 	r = look(s);
-	s->healing = false;
+	s->healing = s->strict = false;
 	return r;
 }
 

@@ -6,6 +6,7 @@
  *	headers		a second copy of their headers
  *	record		one record's head: parse and build (docs/format.md)
  *	object		reading one object: frame, base chain
+ *	mend		one flipped bit
  *	cache		objects and frames kept in memory
  *	encode		choosing and making the stored form of objects
  *	chunk		content-defined chunks of large files
@@ -19,6 +20,7 @@
  *	query		the questions of store.h: snapshots, marks, totals
  *	current		... the current state, rows as of a snapshot
  *	content		... what is in a snapshot, rows and trees together
+ *	again		... its trees, where the log has lost them
  *	changes		... what a snapshot changed
  *	versions	... one path through time
  *	blob		... the bytes of files
@@ -194,6 +196,7 @@ struct head {
 	unsigned refs;
 	uint32_t seg;
 	uint64_t off, end;	/* the record */
+	bool mended;		/* a flipped bit in it was put right */
 	uint32_t n_frames, n_objs;
 	struct frame *frames;
 	uint32_t *raw;		/* raw length of each object */
@@ -201,7 +204,7 @@ struct head {
 	uint8_t *mem;		/* owns all of the above */
 };
 
-/* The head at a place. -EBADMSG if there is no whole, right one. Cached. */
+/* The head at a place. -EBADMSG if there is no whole, right one; one flipped bit is put right. Cached. */
 int head_get(struct store *s, uint32_t seg, uint64_t off, struct head **ret);
 /* The record that was just written there: the next one is made against it. */
 void head_written(struct store *s, uint32_t seg, uint64_t off, const void *p, size_t n);
@@ -221,13 +224,24 @@ int head_resync(struct store *s, uint32_t seg, uint64_t off, struct head **ret);
 int head_build(const struct frame *f, uint32_t n_frames, const uint32_t *raw, const uint8_t *ids,
 	uint32_t n_objs, uint32_t seed, struct buf *out);
 
+/* ---- mend.c ---- */
+
+/* The one bit of p that makes its crc32 differ by diff from the one that was written is put right. -EBADMSG: there is
+ * none. More damage may look like one bit, in one of 2^32 / 8n cases: ask a hash too. */
+int mend_bit(uint8_t *p, size_t n, uint32_t diff);
+
 /* ---- object.c ---- */
 
-/* Decode one object. ret_type / ret_id may be NULL. */
+/* Are these the bytes of the object of this id? 0, -EBADMSG. Of the list of a large blob that is
+ * not known. */
+int obj_check(const struct head *h, uint8_t type, const uint8_t *id, const uint8_t *p, size_t n);
+/* Decode one object; one flipped bit is put right. ret_type / ret_id may be NULL. */
 int obj_read(struct store *s, loc_t loc, uint8_t *ret_type, struct oid *ret_id, struct rbuf **ret);
 /* Decode a frame's stored bytes; base is NULL when it has none; ids are the record's. */
 int frame_decode(struct store *s, const struct frame *f, const uint32_t *raw, const uint8_t *ids,
 	uint32_t n_ids, const uint8_t *stored, const struct rbuf *base, struct rbuf **ret);
+/* Its stored bytes, checked: room for f->stored. */
+int frame_stored(struct store *s, const struct head *h, const struct frame *f, uint8_t *ret);
 /* -ENOENT; looks into the running transaction too */
 int obj_find(struct store *s, const struct oid *id, loc_t *ret);
 /* The same of an object that somebody said is there: where the catalogue does not know it, the
@@ -560,8 +574,21 @@ int query_tree_at(struct store *s, const struct oid *root, const char *dir, stru
 /* The id of a stored path in a tree. */
 int query_oid_at(struct store *s, const struct oid *root, const char *path, struct oid *ret);
 
+/* ---- again.c: trees that the log has lost, made again from the rows ---- */
+
+/* The tree of a folder (len bytes of dir; 0 = the workspace) of a snapshot whose tree is root; id is what the way there
+ * says. Where it cannot be read it is made again and kept in memory (not in a transaction); what a name held that nobody
+ * knows any more has the id 0, which nobody can read (-EBADMSG). If not even its names are known: the error of reading it. */
+int tree_read(struct store *s, const struct oid *root, const char *dir, size_t len,
+	const struct oid *id, struct rbuf **ret);
+/* One that was made, all of it; NULL. Not yours. */
+struct rbuf *again_get(const struct store *s, const uint8_t *id);
+void again_release(struct store *s);
+
 /* ---- changes.c ---- */
 
+/* What a snapshot changed, without the ids: a damaged tree does not matter. */
+int changed_paths(struct store *s, uint64_t seq, store_entry_fn fn, void *arg);
 /* Looking up many paths of one tree: the way to the folder before is kept, so that sorted paths
  * cost what differs between them. Set s and root, leave the rest zero; release it. */
 struct trail_step;
@@ -593,6 +620,8 @@ int log_catch_up(struct store *s, struct catalogue *c, struct log_pos from,
 
 /* An object by asking the log from end to end, the first time; -ENOENT. */
 int log_find(struct store *s, const struct oid *id, loc_t *ret);
+/* The head of every record that is right, from the log's start to its end. */
+int log_each_head(struct store *s, int (*fn)(struct store *s, const struct head *h, void *arg), void *arg);
 void log_forget_found(struct store *s);
 
 /* ---- dropped.c ---- */
@@ -779,6 +808,12 @@ struct store {
 	bool was_longer;		/* the catalogue knew a longer log than the one that was found */
 	bool heal;			/* this transaction makes damage good (heal_begin) */
 	bool healing;			/* what cannot be read needs no note */
+	bool strict;			/* is_strict */
+	bool told_mended;		/* said once */
+	uint64_t n_mended;		/* frames that were read so */
+	bool mended_cached;		/* the caches hold some of them */
+	bool gathering;			/* the same, while a tree is made again */
+	struct again *again;		/* those that were; NULL: none */
 	enum {
 		GAP_NONE,
 		GAP_OLD,
@@ -828,6 +863,13 @@ struct store {
 	git_repository *repo;
 	git_odb *odb;
 };
+
+/* What is not as it was written is damaged: nothing is put right, or made again. So it is in a transaction, for what is
+ * new is to stand on what is right on the disk. */
+static inline bool is_strict(const struct store *s)
+{
+	return s->strict || s->txn;
+}
 
 /* txn.c. 1: found, *ret says where; 2: not written yet, *ret is its type and *ret_pending its
  * bytes; 0: not of this transaction. */

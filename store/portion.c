@@ -144,7 +144,11 @@ int store_check_portion(struct store *s, struct checked *c, uint64_t bytes, int6
 {
 	struct log_pos end = cat_pos(s->cat);
 	uint64_t left = store_check_size(s), rest = 0;
-	int r = look_again(s, c);
+	int r;
+
+	obj_cache_clear(s);	/* something in it may have been put right */
+	s->strict = true;
+	r = look_again(s, c);
 
 	left = bytes < left ? bytes : left;
 	while (r >= 0 && left && end.seg) {
@@ -186,6 +190,7 @@ int store_check_portion(struct store *s, struct checked *c, uint64_t bytes, int6
 			r = pause(arg);
 		}
 	}
+	s->strict = false;
 	if (r == 0 || r == -EINTR)
 		c->time_ns = now_ns;
 	return r < 0 ? r : c->bad_seg != 0;

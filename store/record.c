@@ -169,6 +169,93 @@ static int head_load(struct store *s, uint32_t seg, uint64_t off, struct head **
 	return 0;
 }
 
+/* The head in p, if it is one and its frames are there too; NULL. */
+static struct head *head_in(const struct head *at, uint32_t seed, const uint8_t *p, size_t n,
+	uint64_t size)
+{
+	struct head *h = malloc(sizeof(*h));
+	size_t need;
+
+	if (!h)
+		return NULL;
+	*h = *at;
+	if (parse_head(h, seed, p, n, &need) == 0 && h->end <= size)
+		return h;
+	head_unref(h);
+	return NULL;
+}
+
+/* The bits of the length, one after the other. */
+static struct head *mend_length(const struct head *at, uint32_t seed, uint8_t *p, size_t n,
+	uint64_t size)
+{
+	for (size_t i = 1; i < n && i < 5; i++) {
+		for (int b = 0; b < 8; b++) {
+			struct head *h;
+
+			p[i] ^= (uint8_t)(1u << b);
+			h = head_in(at, seed, p, n, size);
+			p[i] ^= (uint8_t)(1u << b);
+			if (h)
+				return h;
+		}
+	}
+	return NULL;
+}
+
+/* Its check, where the length is right. */
+static struct head *mend_body(const struct head *at, uint32_t seed, uint8_t *p, size_t n,
+	uint64_t size)
+{
+	struct cursor c = { p + 1, p + n, 0 };
+	uint64_t len = cur_varint(&c);
+	size_t upto = (size_t)(c.p - p);
+	uint32_t diff;
+
+	if (c.bad || len > HEAD_MAX || len + 4 > n - upto)
+		return NULL;
+	upto += (size_t)len;
+	c.p = p + upto;
+	diff = cur_u32(&c) ^ (uint32_t)crc32(seed, p, (unsigned)upto);
+	if (mend_bit(p, upto, diff) < 0)	/* a bit of the check itself */
+		for (size_t i = 0; i < 4; i++)
+			p[upto + i] ^= (uint8_t)(__builtin_popcount(diff) == 1 ? diff >> 8 * i : 0);
+	return head_in(at, seed, p, n, size);
+}
+
+/* A record is known to begin here, and its head is not right: by one bit? */
+static int head_mend(struct store *s, uint32_t seg, uint64_t off, struct head **ret)
+{
+	struct head at = { .refs = 1, .seg = seg, .off = off, .mended = true }, *h = NULL;
+	autofree uint8_t *p = NULL;
+	struct segment *g;
+	uint64_t size;
+	uint32_t seed;
+	ssize_t n;
+	int r = seg_size(s, seg, &size);
+
+	if (r < 0 || (r = seg_get(s, seg, &g)) < 0)
+		return r;
+	if (off >= size)
+		return -EBADMSG;
+	n = size - off < HEAD_MAX + 16 ? (ssize_t)(size - off) : (ssize_t)HEAD_MAX + 16;
+	if (!(p = malloc((size_t)n)))
+		return -ENOMEM;
+	if ((n = seg_read(g, p, (size_t)n, off)) < 6)
+		return n < 0 ? (int)n : -EBADMSG;
+	seed = seg_seed(g, off);
+	if (__builtin_popcount(p[0] ^ RECORD_MARK) == 1) {
+		p[0] = RECORD_MARK;
+		h = head_in(&at, seed, p, (size_t)n, size);
+	} else if (p[0] == RECORD_MARK && !(h = mend_length(&at, seed, p, (size_t)n, size))) {
+		h = mend_body(&at, seed, p, (size_t)n, size);
+	}
+	if (!h)
+		return -EBADMSG;
+	*ret = h;
+	return 0;
+}
+
 static struct head *head_cached(struct store *s, loc_t at)
 {
 	for (int i = 0; i < HEAD_CACHE; i++) {
@@ -200,9 +287,16 @@ int head_get(struct store *s, uint32_t seg, uint64_t off, struct head **ret)
 {
 	int r;
 
-	if ((*ret = head_cached(s, loc_make(seg, off, 0))))
-		return 0;
-	if ((r = head_load(s, seg, off, ret)) == 0)
+	if ((*ret = head_cached(s, loc_make(seg, off, 0)))) {
+		if (!(*ret)->mended || !is_strict(s))
+			return 0;
+		head_unref(take_ptr(*ret));
+		return -EBADMSG;
+	}
+	r = head_load(s, seg, off, ret);
+	if (r == -EBADMSG && !is_strict(s) && off >= SEG_HEADER)
+		r = head_mend(s, seg, off, ret);
+	if (r == 0)
 		head_keep(s, *ret);
 	return r;
 }

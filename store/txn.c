@@ -52,6 +52,8 @@ int store_txn_begin(struct store *s, struct store_txn **ret)
 		free(t);
 		return -ENOMEM;
 	}
+	if (s->mended_cached)	/* nothing new is to stand on what is right in memory only */
+		obj_cache_clear(s);
 	if ((r = cat_begin(s->cat)) < 0 || (r = heal_begin(s)) < 0) {
 		cat_rollback(s->cat);
 		free(t->pend);

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "../lib/names.h"
 #include "../lib/text.h"
-#include "hash.h"
 #include "internal.h"
 
 enum { SEEN = 1, BAD, WALKED, WALKING };
@@ -100,35 +100,24 @@ static int type_at(struct check *c, const struct oid *id)
 static int check_object(struct check *c, const struct head *h, const struct frame *f, uint32_t idx)
 {
 	autorbuf struct rbuf *raw = NULL;
-	autoput(snap_release) struct snap sn = { .info = { 0 } };
-	autoput(buf_release) struct buf text = BUF_INIT;
-	struct oid id, want;
 	int r = obj_read(c->s, loc_make(h->seg, h->off, idx), NULL, NULL, &raw);
 
-	if (r < 0)
-		return r;
-	memcpy(want.b, head_id(h, idx), 20);
-	switch (f->type) {
-	case OBJ_BLOB:
-	case OBJ_TREE:
-		store_hash(f->type == OBJ_TREE ? "tree" : "blob", raw->data, raw->len, &id);
-		break;
-	case OBJ_SNAPSHOT:
-		if ((r = snap_parse(raw->data, raw->len, h->seg, h->off, &sn)) < 0 ||
-		    (r = snap_commit_text(&sn.info, sn.has_parent ? &sn.parent : NULL, &text)) < 0)
-			return r;
-		store_hash("commit", text.data, text.len, &id);
-		break;
-	case OBJ_MANIFEST:
-	case OBJ_MARK:
-		hash_bytes(raw->data, raw->len, &id);
-		break;
-	default:
-		/* a large blob: its chunks are checked one by one, and its list when it is
-		 * walked */
-		return 0;
-	}
-	return oid_eq(&id, &want) ? 0 : -EBADMSG;
+	/* Of a large blob its chunks are checked one by one, and its list when it is walked. */
+	return r < 0 ? r : obj_check(h, f->type, head_id(h, idx), raw->data, raw->len);
+}
+
+/* Are the frame's bytes what was written? A flipped bit is put right for who reads. */
+static int check_bytes(struct check *c, const struct head *h, const struct frame *f)
+{
+	autofree uint8_t *p = malloc(f->stored + 1);
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	c->s->strict = true;
+	r = frame_stored(c->s, h, f, p);
+	c->s->strict = false;
+	return r;
 }
 
 static int any_entry(const char *path, const struct store_entry *e, void *arg)
@@ -187,8 +176,10 @@ static bool has_place(struct check *c, uint8_t type, const struct oid *id)
 
 static int check_frame(struct check *c, const struct head *h, const struct frame *f)
 {
-	int base = check_base(c, h, f);
+	int base = check_base(c, h, f), bytes = c->v->all ? check_bytes(c, h, f) : 0;
 
+	if (bytes < 0 && bytes != -EBADMSG)
+		return bytes;
 	for (uint32_t i = 0; i < f->n; i++) {
 		int r = base;
 		char hex[41];
@@ -203,12 +194,15 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 		if (r == 0 && f->type == OBJ_SNAPSHOT && has_place(c, f->type, &id) &&
 		    (r = check_listed(c, h, f->first + i, hex)) < 0)
 			return r;
-		if (r < 0) {
+		if (r < 0 || bytes < 0)
 			heal_note(c->s, &id);
+		if (r < 0)
 			report(c, NULL, 0, 0, "%s %.12s: damaged (segment %u, offset %llu)",
 				type_name(f->type), hex,
 				h->seg, (unsigned long long)h->off);
-		}
+		else if (bytes < 0 && i == 0)
+			report(c, NULL, 0, 0, "segment %u: a flipped bit in what is stored at offset %llu, put right in reading",
+				h->seg, (unsigned long long)f->off);
 		/* A sound copy elsewhere makes up for a damaged one. */
 		if (r == 0 || idset_get(&c->ids, &id) == 0)
 			if (idset_put(&c->ids, &id, r < 0 ? BAD : SEEN) < 0)
@@ -224,6 +218,18 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 	return 0;
 }
 
+static void report_mended(struct check *c, const struct head *h)
+{
+	report(c, NULL, 0, 0, "segment %u: a flipped bit in the record at offset %llu, put right in reading",
+		h->seg, (unsigned long long)h->off);
+	for (uint32_t i = 0; i < h->n_objs; i++) {
+		struct oid id;
+
+		memcpy(id.b, head_id(h, i), 20);
+		heal_note(c->s, &id);
+	}
+}
+
 static int check_segment(struct check *c, uint32_t no, uint64_t end)
 {
 	uint64_t off = SEG_HEADER;
@@ -235,6 +241,8 @@ static int check_segment(struct check *c, uint32_t no, uint64_t end)
 		if (stopped(c))
 			return -EINTR;
 		r = head_get(c->s, no, off, &h);
+		if (r == 0 && h->mended)
+			report_mended(c, h);
 		if (r == -EBADMSG) {
 			r = head_resync(c->s, no, off + 1, &h);
 			if (r == -ENOENT || (r == 0 && h->off >= end)) {
@@ -378,7 +386,8 @@ static int note(struct check *c, const char *path, const struct oid *id, const c
 	void *p;
 
 	c->found = 1;
-	heal_note(c->s, id);
+	if (!oid_zero(id))
+		heal_note(c->s, id);
 	for (size_t i = 0; i < c->n_hurt; i++)
 		if (oid_eq(&c->hurt[i].id, id) && strcmp(c->hurt[i].path, path) == 0) {
 			c->hurt[i].first = c->seq;
@@ -447,8 +456,8 @@ static int check_content(struct check *c, const struct oid *id, const char *path
 		return r;
 	if (state == SEEN)
 		return 0;
-	r = note(c, path, id, state == BAD ? "file: its content is damaged" :
-		"file: its content is missing");
+	r = note(c, path, id, oid_zero(id) ? "file: what it held is not known any more" :
+		state == BAD ? "file: its content is damaged" : "file: its content is missing");
 	return r < 0 ? r : 1;
 }
 
@@ -464,6 +473,7 @@ struct folder {			/* a tree that is being walked */
  * the heap, and a tree that is found whole is not walked again. */
 struct tree_walk {
 	struct check *c;
+	struct oid root;
 	struct folder *f;
 	size_t n, cap;
 	struct buf path;
@@ -496,6 +506,7 @@ static int folder_push(struct tree_walk *w, const struct oid *id, struct rbuf *r
 /* Begin with the tree of the folder w->path. 1: it is damaged. */
 static int folder_enter(struct tree_walk *w, const struct oid *id)
 {
+	static const struct oid none;	/* many trees of one folder are told at once */
 	autorbuf struct rbuf *raw = NULL;
 	const char *path = w->path.len ? w->path.data : "", *what;
 	uint8_t state = idset_get(&w->c->ids, id);
@@ -505,11 +516,19 @@ static int folder_enter(struct tree_walk *w, const struct oid *id)
 		return 0;
 	if (stopped(w->c))
 		return -EINTR;
-	r = state == BAD || state == WALKING ? -EBADMSG : obj_read_id(w->c->s, id, NULL, &raw);
+	r = state == WALKING ? -EBADMSG : obj_read_id(w->c->s, id, NULL, &raw);
 	if (r == 0)
 		return folder_push(w, id, raw);
 	if (r != -EBADMSG && r != -ENOENT)
 		return r;
+	if (state != WALKING && tree_read(w->c->s, &w->root, path, strlen(path), id, &raw) == 0) {
+		heal_note(w->c->s, id);
+		r = note(w->c, path, &none, "folder: its tree is damaged; what it held is known from the catalogue");
+		if (r < 0 || (r = folder_push(w, id, raw)) < 0)
+			return r;
+		w->f[w->n - 1].bad = true;
+		return 1;
+	}
 	what = state == WALKING ? "folder: its tree holds itself" : r == -ENOENT ?
 		"folder: its tree is missing" : "folder: its tree is damaged";
 	r = note(w->c, path, id, what);
@@ -544,7 +563,7 @@ static int folder_leave(struct tree_walk *w)
 
 static int walk_tree(struct check *c, const struct oid *id)
 {
-	autoput(tree_walk_release) struct tree_walk w = { .c = c };
+	autoput(tree_walk_release) struct tree_walk w = { .c = c, .root = *id };
 	int r = folder_enter(&w, id);
 
 	while (r >= 0 && w.n) {
@@ -621,6 +640,7 @@ static int check_catalogue(struct check *c)
 	uint64_t gen = 0, now = 0;	/* prune may be at work beside us */
 	int r = sum_tables(c->s->cat, have);
 
+	again_release(c->s);		/* the log alone says what it says */
 	if (r == 0 && (r = cat_open(c->s, false, true, &again)) == 0 &&
 		(r = cat_begin(again)) == 0) {
 		r = log_catch_up(c->s, again, (struct log_pos){ 0, 0 }, &end);
@@ -670,6 +690,8 @@ int store_verify(struct store *s, struct store_verify *v)
 
 	v->objects = v->snapshots = v->bytes = v->after = 0;
 	obj_cache_clear(s);
+	s->n_mended = 0;
+	s->told_mended = true;	/* it is said here */
 	r = check_log(&c);
 	if (r == 0)
 		r = check_tail(&c);
@@ -681,6 +703,8 @@ int store_verify(struct store *s, struct store_verify *v)
 		r = store_list(s, 0, check_snapshot, &c);
 	if (r == 0 && v->all)
 		r = check_catalogue(&c);
+	if (s->n_mended && !v->all)
+		report(&c, NULL, 0, 0, "flipped bits, put right in reading: " RECOVER " verify --all says where");
 	report_hurt(&c);
 	idset_release(&c.ids);
 	return r < 0 ? r : c.found;

@@ -520,9 +520,9 @@ START_TEST(store_read__history_goes_on_past_a_damaged_snapshot)
 		struct store *s;
 		int r;
 
-		log.data[at] ^= 0x10;
+		log.data[at] ^= 0x11;
 		write_file("log/00000001.seg", log.data, log.len);
-		log.data[at] ^= 0x10;
+		log.data[at] ^= 0x11;
 		s = open_store(STORE_READ);
 		r = store_history(s, "sub/a", count_ids, &x);
 		ck_assert_msg(r == 0 && x.n == 3, "byte %zu: %d, %d versions", at, r, x.n);

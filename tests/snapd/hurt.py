@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""hurt.py STORE: a bit flipped in the stored bytes of every frame that holds files or trees."""
+"""hurt.py STORE: two bits of a byte flipped in the stored bytes of every frame that holds files or trees."""
 import os
 import sys
 
@@ -14,4 +14,4 @@ for seg in hfread.Store(sys.argv[1]).segments:
             f.seek(at)
             byte = f.read(1)[0]
             f.seek(at)
-            f.write(bytes([byte ^ 4]))
+            f.write(bytes([byte ^ 5]))

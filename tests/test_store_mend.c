@@ -1,0 +1,301 @@
+/* Damage that costs nothing: one flipped bit anywhere in the log; a lost tree, as long as the rows are there. And a lost
+ * sector, which costs what was in it: never more, and never a wrong byte. */
+#include "rot.h"
+
+#include <stdlib.h>
+
+#define SNAPSHOTS 60
+#define PATHS 24
+
+/* ---- a store, and what it holds ---- */
+
+static char *held[SNAPSHOTS + 1];	/* each snapshot, as expect() has it */
+
+static void text_of(int i, int version, char out[200])
+{
+	int n = 20 + (i * 37 + version * 11) % 90;
+
+	for (int k = 0; k < n; k++)
+		out[k] = "abcdefghijklmnopqrstuvwxyz "[(i * 7 + version * 13 + k * k) % 27];
+	out[n] = 0;
+}
+
+static void path_of(int i, char out[40])
+{
+	static const char *const dirs[] = { "", "sub/", "sub/deep/", "other/" };
+
+	sprintf(out, "%sfile %d", dirs[i % 4], i);
+}
+
+static char *listing_of(struct store *s, uint64_t seq)
+{
+	struct listing l = { .s = s };
+
+	ck_assert_int_eq(store_walk_at(s, seq, "", list_one, &l), 0);
+	return buf_detach(&l.text, NULL);
+}
+
+static void put_dir(struct store_txn *t, const char *path)
+{
+	struct stat st = { .st_mode = S_IFDIR | 0755 };
+
+	ck_assert_int_eq(store_txn_dir(t, path, &st), 0);
+}
+
+static void many_snapshots(const char *name)
+{
+	struct store *s = new_store(name);
+	int version[PATHS] = { 0 };
+
+	for (int n = 1; n <= SNAPSHOTS; n++) {
+		struct store_txn *t = begin(s);
+
+		if (n == 1) {
+			put_dir(t, "sub");
+			put_dir(t, "sub/deep");
+			put_dir(t, "other");
+		}
+		for (int k = n == 1 ? PATHS : 1 + (int)check_below(3); k-- > 0;) {
+			int i = n == 1 ? k : (int)check_below(PATHS);
+			char path[40], text[200];
+
+			path_of(i, path);
+			if (n > 1 && check_below(12) == 0) {
+				(void)store_txn_gone(t, path);
+				continue;
+			}
+			text_of(i, ++version[i], text);
+			put(t, path, text);
+		}
+		put(t, "always", (char[]){ (char)('0' + n % 10), (char)('0' + n / 10), 0 });
+		commit(t);
+	}
+	for (int n = 1; n <= SNAPSHOTS; n++) {
+		free(held[n]);
+		held[n] = listing_of(s, (uint64_t)n);
+	}
+	store_close(s);
+}
+
+static void read_log(struct buf *b)
+{
+	char path[600];
+
+	segment_path(1, path);
+	buf_reset(b);
+	ck_assert_int_eq(io_read_file(AT_FDCWD, path, 1 << 24, b), 0);
+}
+
+static void write_log(const struct buf *b)
+{
+	char path[600];
+	autoclose int fd = -1;
+
+	segment_path(1, path);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, b->data, b->len, 0), (ssize_t)b->len);
+}
+
+static void same_as_before(const char *what)
+{
+	struct store *s = open_store(STORE_READ);
+
+	for (int n = 1; n <= SNAPSHOTS; n++) {
+		autofree char *now = listing_of(s, (uint64_t)n);
+
+		ck_assert_msg(strcmp(now, held[n]) == 0, "%s: snapshot %d was\n%sis\n%s", what, n, held[n], now);
+	}
+	store_close(s);
+}
+
+/* ---- one bit ---- */
+
+START_TEST(store_mend__one_flipped_bit_costs_nothing)
+{
+	autoput(buf_release) struct buf log = BUF_INIT;
+
+	many_snapshots("bit");
+	read_log(&log);
+	for (size_t bit = check_below(600); bit < log.len * 8; bit += 1 + check_below(1500)) {
+		char what[60];
+		struct store *s;
+		struct found f;
+
+		log.data[bit / 8] ^= (char)(1 << bit % 8);
+		write_log(&log);
+		sprintf(what, "byte %zu, bit %zu", bit / 8, bit % 8);
+		drop("damaged");
+		same_as_before(what);
+		s = open_store(STORE_READ);
+		f = verify(s);
+		ck_assert_msg(f.n > 0, "%s: verify does not see it", what);
+		ck_assert_msg(f.last == 0 && !f.catalogue, "%s: verify names a snapshot, or the catalogue", what);
+		store_close(s);
+		log.data[bit / 8] ^= (char)(1 << bit % 8);
+	}
+	write_log(&log);
+}
+END_TEST
+
+/* What is written on is whole on the disk: nobody need put it right. */
+START_TEST(store_mend__the_next_snapshot_stands_on_no_flipped_bit)
+{
+	autoput(buf_release) struct buf log = BUF_INIT, whole = BUF_INIT;
+
+	many_snapshots("stand");
+	read_log(&whole);
+	for (int i = 0; i < 60; i++) {
+		size_t bit = 8 * SEG_HEADER + check_below((uint32_t)(whole.len - SEG_HEADER) * 8);
+		autofree char *now = NULL;
+		char path[600];
+		struct store *s;
+		uint64_t seq;
+
+		write_log(&whole);
+		segment_path(1, path);
+		ck_assert_int_eq(truncate(path, (off_t)whole.len), 0);
+		buf_reset(&log);
+		ck_assert_int_eq(buf_add(&log, whole.data, whole.len), 0);
+		log.data[bit / 8] ^= (char)(1 << bit % 8);
+		write_log(&log);
+		drop_catalogue();
+		drop("damaged");
+		drop("log/acked");
+		s = open_store(STORE_READ);
+		(void)verify(s);		/* it is noted */
+		store_close(s);
+		s = open_store(STORE_WRITE);
+		seq = snapshot(s, "always", "anew");
+		store_close(s);
+		s = open_store(STORE_READ);
+		s->strict = true;		/* its trees; what nobody stored again may be as it was */
+		free(listing_of(s, seq));
+		store_close(s);
+		s = open_store(STORE_READ);
+		now = listing_of(s, seq);
+		ck_assert_msg(!strchr(now, '?') && strstr(now, "always=anew\n"), "byte %zu, bit %zu:\n%s", bit / 8, bit % 8, now);
+		store_close(s);
+	}
+}
+END_TEST
+
+/* ---- trees ---- */
+
+struct frames {
+	uint64_t off[4000];
+	uint32_t len[4000];
+	size_t n;
+};
+
+static int add_trees(struct store *s, const struct head *h, void *arg)
+{
+	struct frames *x = arg;
+
+	(void)s;
+	for (uint32_t i = 0; i < h->n_frames && x->n < 4000; i++) {
+		const struct frame *f = &h->frames[i];
+
+		if (f->type != OBJ_TREE)
+			continue;
+		x->off[x->n] = f->off;
+		x->len[x->n++] = f->stored;
+	}
+	return 0;
+}
+
+START_TEST(store_mend__a_lost_tree_costs_nothing)
+{
+	static struct frames x;
+	struct store *s;
+
+	many_snapshots("tree");
+	x.n = 0;
+	s = open_store(STORE_READ);
+	ck_assert_int_eq(log_each_head(s, add_trees, &x), 0);
+	store_close(s);
+	ck_assert_uint_gt(x.n, SNAPSHOTS);
+	for (size_t i = 0; i < x.n; i++) {
+		uint64_t at = x.off[i] + check_below(x.len[i]);
+		struct found f;
+		char what[60];
+
+		flip(1, at, 1);
+		sprintf(what, "tree %zu of %zu", i, x.n);
+		drop("damaged");
+		same_as_before(what);
+		s = open_store(STORE_READ);
+		f = verify(s);
+		ck_assert_msg(f.n > 0 && !f.catalogue, "%s: %d", what, f.n);
+		store_close(s);
+		flip(1, at, 1);
+	}
+}
+END_TEST
+
+/* ---- more ---- */
+
+/* Line by line: what it was, or that it is lost. */
+static int lost_lines(const char *now, const char *was)
+{
+	int lost = 0;
+
+	while (*was) {
+		size_t n = strcspn(was, "="), line;
+
+		ck_assert_msg(strncmp(now, was, n + 1) == 0, "not the same names:\n%s\n%s", now, was);
+		if (was[n] == '=' && strncmp(now + n, "=?\n", 3) == 0) {
+			lost++;
+			now += n + 3;
+			/* a content may have several lines, none of them with a '=' */
+			was += n + 1;
+			while (*was) {
+				line = strcspn(was, "\n");
+				was += line + (was[line] == '\n');
+				if (strncmp(was, now, strcspn(now, "=\n")) == 0)
+					break;
+			}
+			continue;
+		}
+		line = strcspn(was, "\n");
+		ck_assert_msg(strncmp(now, was, line + 1) == 0, "not the same:\n%s\n%s", now, was);
+		now += line + 1;
+		was += line + (was[line] == '\n');
+	}
+	ck_assert_str_eq(now, "");
+	return lost;
+}
+
+START_TEST(store_mend__a_lost_sector_costs_what_was_in_it)
+{
+	autoput(buf_release) struct buf log = BUF_INIT;
+	int lost = 0, hit = 0;
+
+	many_snapshots("sector");
+	read_log(&log);
+	for (size_t at = 512; at + 512 < log.len; at += 512) {
+		char was[512];
+		struct store *s;
+
+		memcpy(was, log.data + at, 512);
+		memset(log.data + at, 0, 512);
+		write_log(&log);
+		memcpy(log.data + at, was, 512);
+		drop("damaged");
+		s = open_store(STORE_READ);
+		for (int n = 1; n <= SNAPSHOTS; n++) {
+			autofree char *now = listing_of(s, (uint64_t)n);
+			int k = lost_lines(now, held[n]);
+
+			lost += k;
+			hit += k > 0;
+		}
+		store_close(s);
+	}
+	ck_assert_int_gt(hit, 0);
+	printf("sectors: %d names lost in %d snapshots, of all that there were\n", lost, hit);
+}
+END_TEST
+
+CHECK_MAIN("store_mend", store_mend__one_flipped_bit_costs_nothing,
+	store_mend__the_next_snapshot_stands_on_no_flipped_bit, store_mend__a_lost_tree_costs_nothing,
+	store_mend__a_lost_sector_costs_what_was_in_it)
