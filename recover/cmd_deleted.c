@@ -6,8 +6,10 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/text.h"
+#include "../scan/scan.h"
 #include "entries.h"
 #include "out.h"
 #include "pager.h"
@@ -21,6 +23,8 @@ const struct opt deleted_opts[] = {
 	OPT_NUMBER(X_N),
 	{ 0 }
 };
+
+#define SINCE UINT64_MAX		/* no snapshot has seen it gone */
 
 struct gone {
 	char *path;
@@ -50,6 +54,38 @@ static int collect(const char *path, const struct store_entry *e, void *arg)
 	return 0;
 }
 
+/* What is in the newest snapshot and not in the workspace. */
+static int collect_now(const char *path, const struct store_entry *was, const struct store_entry *is, void *arg)
+{
+	struct all_gone *a = arg;
+
+	if (is->kind != KIND_GONE || (was->kind != KIND_FILE && was->kind != KIND_LINK && was->kind != KIND_DIR))
+		return 0;
+	a->g = xgrow(a->g, a->n, &a->cap, sizeof(*a->g));
+	a->g[a->n++] = (struct gone){ .path = xstrdup(path), .seq = SINCE, .e = *was };
+	return 0;
+}
+
+static void close_scan(struct scan **s)
+{
+	scan_close(*s);
+}
+
+static int collect_since(struct recover *r, struct all_gone *a)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	autoput(close_scan) struct scan *sc = NULL;
+	struct scan_options so = { .cfg = &r->cfg };
+	int e = store_newest(r->store, &sn);
+
+	if (e < 0)
+		return e == -ENOENT ? 0 : e;
+	/* Where there is no workspace, all of it is gone: that is not asked. */
+	if ((e = scan_open(r->workspace, &so, &sc)) == 0)
+		e = scan_diff(sc, r->store, sn.seq, NULL, collect_now, a);
+	return e == -ENOENT || e == -ENOTDIR ? 0 : e;
+}
+
 static void all_gone_release(struct all_gone *a)
 {
 	for (size_t i = 0; i < a->n; i++)
@@ -73,12 +109,18 @@ static void moment_release(struct moment *m)
 	*m = (struct moment){ 0 };
 }
 
-static void moment_at(struct store *s, uint64_t seq, struct moment *m)
+static void moment_at(const struct recover *r, uint64_t seq, struct moment *m)
 {
 	if (m->saw.seq == seq)
 		return;
 	moment_release(m);
-	m->right = store_before(s, seq, &m->held) == 0 && store_by_seq(s, seq, &m->saw) == 0;
+	if (seq == SINCE) {
+		m->right = store_newest(r->store, &m->held) == 0;
+		m->saw.time_ns = r->now_ns;
+	} else {
+		m->right = store_before(r->store, seq, &m->held) == 0 &&
+			store_by_seq(r->store, seq, &m->saw) == 0;
+	}
 	m->saw.seq = seq;
 }
 
@@ -136,8 +178,9 @@ static void print_gone(const struct moment *m, const struct gone *g, uint64_t fi
 }
 
 /* A folder that went stands above its files, so that it can be brought back in one piece. */
-static void print_all(struct store *s, struct all_gone *a, uint64_t left, bool json)
+static void print_all(const struct recover *r, struct all_gone *a, uint64_t left, bool json)
 {
+	struct store *s = r->store;
 	autoput(moment_release) struct moment m = { 0 };
 	const char *within = NULL;	/* a folder that was printed */
 	uint64_t seq = 0, files, bytes;
@@ -148,7 +191,7 @@ static void print_all(struct store *s, struct all_gone *a, uint64_t left, bool j
 		if (g->seq != seq) {
 			seq = g->seq;
 			within = NULL;
-			moment_at(s, seq, &m);
+			moment_at(r, seq, &m);
 		}
 		if (was_file(s, &m, g)) {
 			print_gone(&m, g, 0, g->e.size, json);
@@ -172,14 +215,18 @@ int cmd_deleted(struct recover *r, const struct args *a)
 		return EXIT_USAGE;
 	if ((e = store_paths(r->store, collect, &all)) < 0)
 		return context_failed(r, e, "cannot read the paths");
+	if ((e = collect_since(r, &all)) < 0)
+		(void)log_warn_errno(e, "%s: what went since the newest snapshot is not known", r->workspace);
 	if (all.n)
 		qsort(all.g, all.n, sizeof(*all.g), newest_first);
 	if (!a->on[X_JSON]) {
+		if (!all.n)
+			log_info("nothing: no file that was stored is gone");
 		pager_start(r);
 		if (all.n)
 			puts("held by   deleted before              size  path (" RECOVER
 			     " restore ID -- PATH)");
 	}
-	print_all(r->store, &all, left, a->on[X_JSON]);
+	print_all(r, &all, left, a->on[X_JSON]);
 	return EXIT_DONE;
 }

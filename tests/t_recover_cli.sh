@@ -66,6 +66,24 @@ assert (a["path"], a["kind"], a["files"], a["size"]) == ("notes", "folder", 4, 8
 ' "$d/out"
 gives 0 '... brought back' env HOLDFAST_STORE="$d/gone.store" "$bin/recover" -w "$d/gone" restore @~1 --yes -- notes
 check '... whole' test "$(cat "$d/gone/notes/"[12] "$d/gone/notes/sub/"* | tr -d '\n')" = 1212
+# What went since the newest snapshot, which has seen nothing of it; and nothing at all.
+mkdir "$d/since" && touch "$d/since/a" "$d/since/b" && (HOLDFAST_STORE=$d/since.store "$bin/tests/tool_snap" "$d/since" both) >/dev/null
+deleted() { env HOLDFAST_STORE="$d/since.store" "$bin/recover" -w "$d/since" deleted "$@"; }
+gives 0 'nothing deleted' deleted
+check '... in no row' test ! -s "$d/out"
+says '... and says so' "$d/err" 'no file that was stored is gone'
+rm "$d/since/b"
+gives 0 'deleted since the newest snapshot' deleted
+says '... is told, and who holds it' "$d/out" '^[0-9a-f]\{8\}  .*  b$'
+gives 0 '... for programs' deleted --json
+check '... with the time of asking' python3 -c '
+import json, sys
+[o] = map(json.loads, open(sys.argv[1]))
+assert o["path"] == "b" and o["deleted"] and len(o["last_held_by"]) == 40, o
+' "$d/out"
+mv "$d/since" "$d/since.away"
+gives 0 'without the workspace that is not asked' deleted
+check '... nor told' test ! -s "$d/out"
 gives 0 'status --json' recover status --json
 check '... one object' python3 -c '
 import json, sys
