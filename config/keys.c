@@ -94,7 +94,7 @@ const struct config_key config_keys[] = {
 	{ "mirror.every", KEY_TIME, AT(mirror_every_ms), "10m", 1000, ANY, .user_only = true,
 		.help = "At most so often, after a snapshot. At least 1s." },
 	{ "mirror.branch", KEY_BOOL, AT(mirror_branch), "true", .user_only = true,
-		.help = "Also as the branch holdfast/HOST/WORKSPACE, so that git clone gets it." },
+		.help = "Also as the branch holdfast/HOST/WORKSPACE, for git clone -b." },
 	{ "mirror.secret", KEY_LIST, AT(mirror_secret), .example = "*.sqlite", .user_only = true,
 		.help = "Names of files that are not pushed, beside those that look like secrets (.env,\n"
 			"id_rsa, *.pem, credentials.json, ...). May be repeated." },

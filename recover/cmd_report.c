@@ -695,9 +695,10 @@ static int nothing(const struct report *x, const char *id, bool json, int e)
 	if (id)
 		log_error("%s: no such event; " DETECT " events --json shows their ids", id);
 	else if (crash_newest_event(&last) == 0)
-		log_info("no crash is recorded; the last event: %s, %s",
+		log_info("no crash is recorded; the last event: %s, %s%s%s%s",
 			text_local_time((int64_t)last.real_ms * 1000000, when),
-			last.text ? last.text : "");
+			last.text ? last.text : "", last.n_link ? " (workspace " : "",
+			last.n_link ? last.link[0].workspace : "", last.n_link ? ")" : "");
 	else
 		log_info("nothing is recorded yet: " SNAPD " starts the monitor, " DETECT " watch too");
 	(void)x;
