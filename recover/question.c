@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "../lib/io.h"
@@ -13,6 +14,9 @@ bool question_yes(const char *what)
 	char answer[16] = "";
 	int r;
 
+	/* What was typed before it was asked is no answer to it. */
+	if (isatty(STDIN_FILENO))
+		(void)tcflush(STDIN_FILENO, TCIFLUSH);
 	fprintf(stderr, "%s? [y/N] ", what);
 	(void)fflush(stderr);
 	while ((r = io_poll(&in, 1, -1, &interrupted)) == -EINTR && !interrupted)

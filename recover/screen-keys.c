@@ -270,11 +270,12 @@ static void status(struct screen *s)
 
 static void find(struct screen *s)
 {
-	char pattern[256];
-	autofree char *title = NULL;
+	char word[256];
+	autofree char *title = NULL, *pattern = NULL;
 
-	if (!view_prompt(s, "find paths (like *.py), over all time: ", pattern, sizeof(pattern)))
+	if (!view_prompt(s, "find paths (part of a name, or like *.py), over all time: ", word, sizeof(word)))
 		return;
+	pattern = strpbrk(word, "*?[") ? xstrdup(word) : xasprintf("*%s*", word);
 	title = xasprintf("paths that match %s", pattern);
 	(void)view_push(s, VIEW_FOUND, NULL, NULL, title, (const char *[]){ "find", "--json", pattern, NULL });
 }
@@ -355,6 +356,14 @@ void keys_title(struct screen *s)
 	(void)view_push(s, VIEW_SNAPSHOTS, NULL, NULL, " Holdfast: snapshots", NULL);
 }
 
+void keys_head(struct screen *s)
+{
+	feed_stop(&s->head_feed);
+	s->head_stale = true;
+	s->head_ms = peek_now_ms() + SCREEN_HEAD_MS;
+	(void)feed_start(s, &s->head_feed, NULL);
+}
+
 void keys_snapshots(struct screen *s)
 {
 	static const char *const words[] = { "list", "--json", "--events", NULL };
@@ -363,9 +372,8 @@ void keys_snapshots(struct screen *s)
 		view_again(s, s->view);
 	else
 		view_start(s, s->view, words);
-	feed_stop(&s->head_feed);
-	s->head_stale = true;
-	(void)feed_start(s, &s->head_feed, NULL);
+	s->newest[0] = '\0';		/* the list is as new as it can be */
+	keys_head(s);
 }
 
 /* recover has run on the terminal. Where it said no, or could not, all is as it was. */

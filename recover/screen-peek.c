@@ -11,7 +11,7 @@
 
 enum { REST_MS = 60 };
 
-static uint64_t now_ms(void)
+uint64_t peek_now_ms(void)
 {
 	struct timespec t = { 0 };
 
@@ -51,7 +51,7 @@ void peek_follow(struct screen *s)
 	s->want_serial = v->serial;
 	s->want_at = v->at;
 	s->want_row = row;
-	s->want_ms = now_ms() + REST_MS;
+	s->want_ms = peek_now_ms() + REST_MS;
 }
 
 static bool is_due(const struct screen *s)
@@ -64,7 +64,7 @@ static bool is_due(const struct screen *s)
 
 int peek_wait(const struct screen *s)
 {
-	uint64_t now = now_ms();
+	uint64_t now = peek_now_ms();
 
 	if (!is_due(s))
 		return -1;

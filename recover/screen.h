@@ -46,6 +46,7 @@ enum style {
 };
 
 enum { SCREEN_WIDE = 120, SCREEN_TALL = 36 };
+enum { SCREEN_HEAD_MS = 30000 };	/* the summary is no older than that; new snapshots come as soon */
 
 struct row {
 	char *text;		/* what is shown; of a row in halves the left one */
@@ -105,6 +106,8 @@ struct screen {
 	struct row head[8];	/* what happened: lines of the summary */
 	size_t n_head;
 	bool head_stale;	/* the next line replaces them */
+	uint64_t head_ms;	/* when they are asked for again; 0: not yet */
+	char newest[16];	/* the newest snapshot, as they have it; "" */
 	struct feed head_feed;
 	char *word;		/* searched for; NULL */
 	char *compare;		/* id of the first of two snapshots; NULL */
@@ -184,6 +187,7 @@ struct split {
 };
 struct split peek_split(const struct screen *s);
 void peek_follow(struct screen *s);	/* after keys and rows: where the cursor stands now */
+uint64_t peek_now_ms(void);	/* CLOCK_MONOTONIC */
 int peek_wait(const struct screen *s);	/* ms until peek_start is to be called; -1: not */
 void peek_start(struct screen *s);
 void peek_draw(struct screen *s);
@@ -195,6 +199,7 @@ void keys_help(struct screen *s);
 const char *keys_hint(enum view_kind kind, int width);
 void keys_title(struct screen *s);			/* the first view, empty */
 void keys_snapshots(struct screen *s);			/* its rows, and what happened */
+void keys_head(struct screen *s);	/* the summary above them, again */
 
 /* screen-dialogue.c: numbered questions instead. An exit code. */
 int dialogue(struct screen *s);

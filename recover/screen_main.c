@@ -25,10 +25,25 @@ static void head_release(struct screen *s)
 	s->head_stale = false;
 }
 
+/* Another one than before: the list is to have it too. */
+static void see_newest(struct screen *s, const char *line)
+{
+	char id[sizeof(s->newest)];
+	struct view *v;
+
+	if (sscanf(line, "last %15s", id) != 1 || strcmp(id, s->newest) == 0)
+		return;
+	if (*s->newest)
+		for (v = s->view; v; v = v->below)
+			v->stale |= v->kind == VIEW_SNAPSHOTS;
+	memcpy(s->newest, id, sizeof(id));
+}
+
 static void head_line(char *line, void *arg)
 {
 	struct screen *s = arg;
 
+	see_newest(s, line);
 	if (s->head_stale)
 		head_release(s);
 	/* The summary; what follows its empty line is for those who have no screen. */
@@ -55,7 +70,11 @@ static bool take_rows(struct screen *s)
 	if (s->head_feed.fd >= 0) {
 		size_t n = s->n_head;
 
-		any |= feed_read(&s->head_feed, head_line, s, &code) || s->n_head != n;
+		if (feed_read(&s->head_feed, head_line, s, &code)) {
+			s->head_ms = peek_now_ms() + SCREEN_HEAD_MS;
+			any = true;
+		}
+		any |= s->n_head != n;
 	}
 	if (s->peek && s->peek->feed.fd >= 0) {
 		any |= feed_read(&s->peek->feed, view_line, s->peek, &s->peek->exit_code) || s->peek->n;
@@ -82,6 +101,34 @@ static bool take_rows(struct screen *s)
 	return any;
 }
 
+/* Milliseconds until the summary is asked for again; -1: it is being told. */
+static int head_wait(const struct screen *s)
+{
+	uint64_t now = peek_now_ms();
+
+	if (s->head_feed.fd >= 0 || !s->head_ms)
+		return -1;
+	return now >= s->head_ms ? 0 : (int)(s->head_ms - now);
+}
+
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* Time goes on, and snapshots come, while one looks at them. */
+static void keep_up(struct screen *s)
+{
+	struct view *v = s->view;
+
+	if (head_wait(s) == 0)
+		keys_head(s);
+	if (v->kind == VIEW_SNAPSHOTS && v->stale && v->feed.fd < 0 && s->head_feed.fd < 0) {
+		v->stale = false;
+		view_again(s, v);
+	}
+}
+
 /* Until a key, a line, or the time for a peek. */
 static int wait_for(struct screen *s)
 {
@@ -97,7 +144,7 @@ static int wait_for(struct screen *s)
 		if (v->feed.fd >= 0)
 			p[n++] = (struct pollfd){ .fd = v->feed.fd, .events = POLLIN };
 	/* It fails for a signal alone, and errno may then be another: ncurses' handler of Ctrl-Z does not keep it. */
-	if (term_poll(p, n, peek_wait(s)) <= 0)
+	if (term_poll(p, n, sooner(peek_wait(s), head_wait(s))) <= 0)
 		return 0;
 	return p[0].revents & (POLLHUP | POLLERR) ? -EIO : 0;
 }
@@ -116,6 +163,7 @@ static void loop(struct screen *s)
 			break;
 		draw = term_interrupted() && view_stop(s->view);
 		draw |= take_rows(s);
+		keep_up(s);
 		if (peek_wait(s) == 0) {
 			peek_start(s);
 			draw = true;

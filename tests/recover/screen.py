@@ -114,6 +114,10 @@ def _():
     shows("find paths")
     keys("*.py", "Enter")
     shows("paths that match *.py", "src/train.py")
+    keys("q", "f")
+    shows("find paths")
+    keys("rai", "Enter")
+    shows("paths that match *rai*", "src/train.py")
     keys("q")
     shows("1/8")
     keys("/")
@@ -623,6 +627,34 @@ def _():
     keys("Q")
     left(0)
     write("src/train.py", undone)
+
+
+@check("new snapshots come by themselves, and the cursor stays where it was")
+def _():
+    start()
+    first = shows("step 8")
+    assert "later" not in first
+    keys("Down")
+    was = marked()
+    write("docs/later.md", "1")
+    snap("later")
+    shows("later", seconds=90)
+    until(lambda: marked() == was)
+    keys("Q")
+    left(0)
+
+
+@check("what was typed before it was asked is no answer")
+def _():
+    write("src/train.py", "typed\n")
+    start_at(80, 24, "cd %s/src; sleep 2; %s/recover restore @ -- train.py" % (w, build))
+    keys("y", "Enter")
+    shows("[y/N]")
+    time.sleep(0.5)
+    assert "Enter" not in screen() and read("src/train.py") == "typed\n"
+    keys("n", "Enter")
+    left(1)
+    assert read("src/train.py") == "typed\n"
 
 
 @check("after the folder was deleted it opens from elsewhere, and r brings all back")
