@@ -77,7 +77,7 @@ static int git_failed(const char *what, int code)
 
 	if (interrupted)
 		return stopped();
-	log_error("%s: %s", what, e ? e->message : err_str(err_from_git(code)));
+	log_error("%s: %s%s", what, e ? e->message : err_str(err_from_git(code)), context_way_out(err_from_git(code)));
 	return EXIT_ENV;
 }
 

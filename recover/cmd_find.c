@@ -36,7 +36,7 @@ struct finding {
 	const char *text;	/* NULL: paths alone */
 	const char *path;	/* whose versions are looked at */
 	struct oid looked;	/* the last of them that was read */
-	bool any, hit;		/* one was read; one held the text */
+	bool any, hit, told;	/* one was read; one held the text; one that could not be read was named */
 	uint64_t of, versions;	/* to look into: of all files; of this one, so far */
 	uint64_t looked_into;
 	struct progress *progress;	/* NULL: none, or a pager has the terminal */
@@ -214,14 +214,16 @@ static int look_into(const char *path, const struct store_entry *e, void *arg)
 	f->versions++;
 	count(f, 1);
 	if (e->size < strlen(f->text) ||
-		(f->any && memcmp(&f->looked, &e->oid, sizeof(e->oid)) == 0))
+		(f->any && !entry_is_lost(e) && memcmp(&f->looked, &e->oid, sizeof(e->oid)) == 0))
 		return 0;
 	f->looked = e->oid;
 	f->any = true;
 	r = store_read_blob(f->store, &e->oid, MOST_BYTES, &b);
 	if (r < 0) {
 		f->err = r;
-		(void)log_warn_errno(r, "%s: not looked into", f->path);
+		if (!f->told)
+			(void)log_warn_errno(r, "%s: not looked into", f->path);
+		f->told = true;		/* of one path once is enough */
 		return 0;
 	}
 	at = b.len ? memmem(b.data, b.len, f->text, strlen(f->text)) : NULL;
@@ -243,7 +245,7 @@ static int look_for_text(const char *path, const struct store_entry *e, void *ar
 	if (!*path || e->kind == KIND_DIR || (f->pattern && !matches(f, path)))
 		return 0;
 	f->path = path;
-	f->any = f->hit = false;
+	f->any = f->hit = f->told = false;
 	f->versions = 0;
 	r = store_history(f->store, path, look_into, f);
 	if (f->json || f->hit)
@@ -317,7 +319,7 @@ static int find_text(struct recover *r, struct finding *f)
 		return EXIT_PART;
 	}
 	if (!f->found && !f->json)
-		log_error("%s: no version of any file holds it", f->text);
+		log_error("%s: no version %s holds it", f->text, f->err ? "that could be read" : "of any file");
 	return f->err ? EXIT_PART : f->found ? EXIT_DONE : EXIT_NO;
 }
 

@@ -54,7 +54,9 @@ static const char *what_happened(const struct versions *v, size_t i)
 		return "added";
 	if (was->kind != e->kind)
 		return "replaced";
-	if (memcmp(&was->oid, &e->oid, sizeof(e->oid)))
+	if (entry_is_lost(e))
+		return "lost";
+	if ((e->kind == KIND_FILE || e->kind == KIND_LINK) && !entry_same(was, e))
 		return "changed";
 	return was->mode != e->mode ? "mode" : "touched";
 }

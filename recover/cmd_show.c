@@ -38,7 +38,7 @@ static char letter(const struct showing *s, const char *path, const struct store
 		return 'A';
 	if (was.kind != e->kind)
 		return was.kind == KIND_SKIPPED ? 'A' : 'M';
-	return e->kind == KIND_DIR || !memcmp(&was.oid, &e->oid, sizeof(e->oid)) ? 'm' : 'M';
+	return e->kind == KIND_DIR || entry_same(&was, e) ? 'm' : 'M';
 }
 
 static int print_change(const char *path, const struct store_entry *e, void *arg)

@@ -333,6 +333,11 @@ int context_failed(const struct recover *r, int err, const char *what)
 
 	if (err == -EACCES || err == -EPERM)
 		(void)hint_denied(where, whose, sizeof(whose));
-	log_error("%s: %s: %s%s", where, what, err_str(err), whose);
+	log_error("%s: %s: %s%s%s", where, what, err_str(err), whose, context_way_out(err));
 	return EXIT_ENV;
+}
+
+const char *context_way_out(int err)
+{
+	return err == -EBADMSG ? "; " RECOVER " verify says what is hit, " RECOVER " repair makes a new store of the rest" : "";
 }

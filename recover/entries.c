@@ -1,6 +1,7 @@
 #include "entries.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "../lib/text.h"
@@ -12,6 +13,18 @@ const char *entry_kind_name(enum store_kind k)
 	static const char *const names[] = { "gone", "file", "link", "folder", "skipped" };
 
 	return (unsigned)k < sizeof(names) / sizeof(*names) ? names[k] : "?";
+}
+
+bool entry_is_lost(const struct store_entry *e)
+{
+	static const struct oid none;
+
+	return (e->kind == KIND_FILE || e->kind == KIND_LINK) && !memcmp(&e->oid, &none, sizeof(none));
+}
+
+bool entry_same(const struct store_entry *a, const struct store_entry *b)
+{
+	return !entry_is_lost(a) && !memcmp(&a->oid, &b->oid, sizeof(a->oid));
 }
 
 cJSON *entry_json(const char *path, const struct store_entry *e)
@@ -31,7 +44,10 @@ cJSON *entry_json(const char *path, const struct store_entry *e)
 		cJSON_AddNumberToObject(o, "size", (double)e->size);
 	if (e->kind == KIND_FILE || e->kind == KIND_LINK) {
 		id_hex(&e->oid, hex);
-		cJSON_AddStringToObject(o, "blob", hex);
+		if (entry_is_lost(e))
+			cJSON_AddNullToObject(o, "blob");
+		else
+			cJSON_AddStringToObject(o, "blob", hex);
 	}
 	json_flags(o, "flags", e->flags);
 	if (e->why)

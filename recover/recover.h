@@ -147,6 +147,8 @@ void context_close(struct recover *r);
 int context_may_write(const struct recover *r);
 /* A failure of the store, said once: "STORE: what: why". Returns EXIT_ENV. */
 int context_failed(const struct recover *r, int err, const char *what);
+/* What is to be done about it, to stand behind what was said; "" where nobody knows. */
+const char *context_way_out(int err);
 
 /* Set by SIGINT, SIGTERM, SIGHUP after interrupt_catch(): long work looks at it between two
  * steps. */

@@ -17,27 +17,12 @@
  * for the next snapshot (heal.c). */
 #include <string.h>
 
-#include "internal.h"
+#include "again.h"
 
 #define KEEP_MAX (64u << 20)		/* bytes of trees in memory */
 #define RUN_MAX 4096			/* snapshots that are hit, one behind the other */
-#define AHEAD_MAX 128			/* ... to look beyond */
-#define DEPTH_OF_DIRS 200
-#define TREES_MAX 8			/* folders of a folder that changed at once, to tell apart */
-#define TRIES 4096			/* ways to put together what several objects may be */
 
 struct made { struct oid id; struct rbuf *raw; bool whole; };
-
-struct sized { uint64_t size; loc_t loc; };
-
-struct again {
-	struct made *x;			/* open addressing */
-	size_t n, size, bytes;
-	struct idset failed;		/* looked for in vain */
-	struct sized *obj;		/* the log's blobs, by size and place */
-	size_t n_obj, cap_obj;
-	bool have_obj;
-};
 
 /* ---- what was made ---- */
 
@@ -81,10 +66,12 @@ void again_release(struct store *s)
 {
 	struct again *a = s->again;
 
+	s->again_all = false;
 	if (!a)
 		return;
 	drop_all(a);
-	free(a->obj);
+	free(a->blob);
+	free(a->tree);
 	idset_release(&a->failed);
 	free(a);
 	s->again = NULL;
@@ -92,7 +79,7 @@ void again_release(struct store *s)
 
 static int grow(struct again *a)
 {
-	struct again b = { .size = a->size ? a->size * 2 : 64, .n = a->n };
+	struct again b = { .size = a->size ? a->size * 2 : 64 };
 
 	if (!(b.x = calloc(b.size, sizeof(*b.x))))
 		return -ENOMEM;
@@ -105,7 +92,7 @@ static int grow(struct again *a)
 	return 0;
 }
 
-static int keep(struct again *a, const struct oid *id, struct rbuf *raw, bool whole)
+int again_keep(struct again *a, const struct oid *id, struct rbuf *raw, bool whole)
 {
 	size_t i;
 
@@ -114,18 +101,29 @@ static int keep(struct again *a, const struct oid *id, struct rbuf *raw, bool wh
 	if (a->n * 2 >= a->size && grow(a) < 0)
 		return -ENOMEM;
 	i = slot_of(a, id->b);
-	if (a->x[i].raw)
+	if (a->x[i].raw && (a->x[i].whole || !whole))
 		return 0;
+	if (a->x[i].raw) {		/* in part until now */
+		a->bytes -= a->x[i].raw->len;
+		rbuf_unref(a->x[i].raw);
+		a->n--;
+	}
 	a->x[i] = (struct made){ *id, rbuf_ref(raw), whole };
 	a->n++;
 	a->bytes += raw->len;
 	return 0;
 }
 
+bool again_is_part(const struct store *s, const struct oid *id)
+{
+	const struct made *m = made_get(s, id->b);
+
+	return m && !m->whole;
+}
+
 /* ---- plain reading: nothing is made ---- */
 
-/* A tree that is lost is -EBADMSG here, however it is. */
-static int get(struct store *s, const struct oid *id, struct rbuf **ret)
+int again_read(struct store *s, const struct oid *id, struct rbuf **ret)
 {
 	const struct made *had = made_get(s, id->b);
 	int r;
@@ -147,12 +145,11 @@ static const char *name_at(const char *path, size_t at, size_t *ret_len)
 	return name;
 }
 
-/* -ENOENT: there is no such folder; -EBADMSG: it cannot be known. */
-static int get_at(struct store *s, const struct oid *root, const char *dir, struct rbuf **ret)
+int again_read_at(struct store *s, const struct oid *root, const char *dir, struct rbuf **ret)
 {
 	autorbuf struct rbuf *tree = NULL;
 	size_t at = 0, len = strlen(dir);
-	int r = get(s, root, &tree);
+	int r = again_read(s, root, &tree);
 
 	while (r == 0 && at < len) {
 		size_t n;
@@ -164,7 +161,7 @@ static int get_at(struct store *s, const struct oid *root, const char *dir, stru
 		if (r < 0)
 			break;
 		rbuf_unref(take_ptr(tree));
-		r = get(s, &e.oid, &tree);
+		r = again_read(s, &e.oid, &tree);
 		at = (size_t)(name - dir) + n;
 	}
 	if (r == 0)
@@ -172,27 +169,37 @@ static int get_at(struct store *s, const struct oid *root, const char *dir, stru
 	return r;
 }
 
-/* ---- objects by size ---- */
+/* ---- the log's objects ---- */
 
-static int add_sized(struct store *s, const struct head *h, void *arg)
+static int add_placed(struct placed **x, size_t *n, size_t *cap, uint64_t size, loc_t loc)
 {
-	struct again *a = arg;
-
-	if (a->n_obj + h->n_objs > a->cap_obj) {
-		size_t n = (a->n_obj + h->n_objs) * 2;
-		void *p = realloc(a->obj, n * sizeof(*a->obj));
+	if (*n == *cap) {
+		void *p = realloc(*x, (*cap * 2 + 256) * sizeof(**x));
 
 		if (!p)
 			return -ENOMEM;
-		a->obj = p;
-		a->cap_obj = n;
+		*x = p;
+		*cap = *cap * 2 + 256;
 	}
-	for (uint32_t i = 0; i < h->n_objs; i++) {
+	(*x)[(*n)++] = (struct placed){ size, loc };
+	return 0;
+}
+
+static int add_objects(struct store *s, const struct head *h, void *arg)
+{
+	struct again *a = arg;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < h->n_objs; i++) {
 		loc_t loc = loc_make(h->seg, h->off, i);
 		autorbuf struct rbuf *list = NULL;
 		uint8_t type = head_frame(h, i)->type;
 		uint64_t size = h->raw[i];
 
+		if (type == OBJ_TREE) {
+			r = add_placed(&a->tree, &a->n_tree, &a->cap_tree, 0, loc);
+			continue;
+		}
 		if (type == OBJ_LARGE && obj_read(s, loc, NULL, NULL, &list) == 0) {
 			struct cursor c = { list->data, list->data + list->len, 0 };
 
@@ -200,51 +207,42 @@ static int add_sized(struct store *s, const struct head *h, void *arg)
 		} else if (type != OBJ_BLOB) {
 			continue;
 		}
-		a->obj[a->n_obj++] = (struct sized){ size, loc };
+		r = add_placed(&a->blob, &a->n_blob, &a->cap_blob, size, loc);
 	}
-	return 0;
+	return r;
 }
 
-static int sized_cmp(const void *pa, const void *pb)
+static int placed_cmp(const void *pa, const void *pb)
 {
-	const struct sized *a = pa, *b = pb;
+	const struct placed *a = pa, *b = pb;
 
 	return a->size != b->size ? a->size < b->size ? -1 : 1 :
 		a->loc < b->loc ? -1 : a->loc > b->loc;
 }
 
-static int load_sized(struct store *s, struct again *a)
+int again_objects(struct store *s, struct again *a)
 {
 	int r;
 
-	if (a->have_obj)
+	if (a->have_objects)
 		return 0;
-	a->n_obj = 0;
-	if ((r = log_each_head(s, add_sized, a)) < 0)
+	a->n_blob = a->n_tree = 0;
+	if ((r = log_each_head(s, add_objects, a)) < 0)
 		return r;
-	if (a->n_obj)
-		qsort(a->obj, a->n_obj, sizeof(*a->obj), sized_cmp);
-	a->have_obj = true;
+	if (a->n_blob)
+		qsort(a->blob, a->n_blob, sizeof(*a->blob), placed_cmp);
+	if (a->n_tree)
+		qsort(a->tree, a->n_tree, sizeof(*a->tree), placed_cmp);
+	a->have_objects = true;
 	return 0;
 }
 
-/* ---- one folder of one snapshot ---- */
-
-struct at {			/* the snapshot at hand */
-	struct store *s;
-	struct again *a;
-	uint64_t seq, before;	/* before: the kept one before it; 0 = none */
-	struct oid root, root_before;
-	loc_t loc, loc_before;	/* of their records: what lies between was written for this one */
-	struct buf text;	/* the paths that it changed, NUL-terminated */
-	const char **path;	/* the same, sorted */
-	size_t n_path;
-	bool all;		/* what it changed cannot be read: as if it were everything */
-};
+/* ---- one snapshot ---- */
 
 static void at_release(struct at *t)
 {
 	buf_release(&t->text);
+	buf_release(&t->ours);
 	free(t->path);
 }
 
@@ -297,8 +295,7 @@ static int at_open(struct store *s, uint64_t seq, struct at *t)
 	return r < 0 ? r : sort_paths(t);
 }
 
-/* Did anything below the folder change? */
-static bool touched(const struct at *t, const char *dir)
+bool again_touched(const struct at *t, const char *dir)
 {
 	size_t lo = 0, hi = t->n_path, n = strlen(dir);
 
@@ -314,529 +311,6 @@ static bool touched(const struct at *t, const char *dir)
 			hi = mid;
 	}
 	return lo < t->n_path && strncmp(t->path[lo], dir, n) == 0 && t->path[lo][n] == '/';
-}
-
-/* ---- what a tree says itself, though the one that it stands on is lost ---- */
-
-static int add_id(struct buf *ids, const uint8_t *p)
-{
-	return buf_add(ids, p, 20);
-}
-
-/* The ids that a tree's operations bring: in a literal they end it (tree_splice). */
-static int own_ids(const uint8_t *p, size_t n, const struct head *h, struct buf *ids)
-{
-	struct cursor c = { p, p + n, 0 };
-	int r = 0;
-
-	while (r == 0 && c.p < c.end && !c.bad) {
-		uint64_t v = cur_varint(&c), k = v >> 2;
-		const uint8_t *q;
-
-		if ((v & 3) == 3) {
-			r = k < h->n_objs ? add_id(ids, head_id(h, (uint32_t)k)) : -EBADMSG;
-		} else if ((v & 3) == 2) {
-			q = k <= (uint64_t)(c.end - c.p) ? cur_bytes(&c, (size_t)k) : NULL;
-			if (!q)
-				return -EBADMSG;
-			r = k >= 20 ? add_id(ids, q + k - 20) : 0;
-		}
-	}
-	return r < 0 ? r : c.bad ? -EBADMSG : 0;
-}
-
-/* What the tree itself says of what changed in it; none, if it is lost too. */
-static int ask_itself(struct at *t, const struct oid *id, struct buf *ids)
-{
-	autohead struct head *h = NULL;
-	autofree uint8_t *p = NULL;
-	const struct frame *f;
-	loc_t loc;
-	int r = obj_find(t->s, id, &loc);
-
-	if (r == 0)
-		r = head_get(t->s, loc_seg(loc), loc_off(loc), &h);
-	if (r < 0 || !(f = head_frame(h, loc_idx(loc))) || f->enc != ENC_SPLICE)
-		return r == -ENOMEM ? r : 0;
-	if (!(p = malloc(f->stored + 1)))
-		return -ENOMEM;
-	if (frame_stored(t->s, h, f, p) < 0 || own_ids(p, f->stored, h, ids) < 0)
-		buf_reset(ids);
-	return 0;
-}
-
-struct open_name {		/* what it held is not known */
-	size_t edit;		/* its place in the list of edits */
-	struct store_entry e;
-	size_t first, n;	/* what may be: objects in cand */
-	size_t turn, step;	/* which of them is tried first, and so many after it */
-	size_t off;		/* of its id in the tree's bytes */
-};
-
-struct folder {
-	struct rows rows;
-	struct names prev;
-	struct tree_edit *edit;
-	size_t n;
-	struct open_name *open;
-	size_t n_open;
-	struct oid *cand;
-	size_t n_cand, cap_cand;
-	bool part;		/* a folder in it is known in part only */
-	struct buf own;		/* the ids of what changed in it, as the tree itself says; */
-	struct oid tree[TREES_MAX];	/* of these the folders' */
-	size_t n_tree, n_touched;	/* and folders that changed since the snapshot before */
-};
-
-static void folder_release(struct folder *f)
-{
-	rows_release(&f->rows);
-	names_release(&f->prev);
-	free(f->edit);
-	free(f->open);
-	free(f->cand);
-	buf_release(&f->own);
-}
-
-/* The tree of a folder; want: its id, if that is known; only: all of it, or -EBADMSG. */
-static int make(struct at *t, const char *dir, const struct oid *want, bool only, int depth,
-	struct oid *ret_id, struct rbuf **ret);
-
-static bool is_part(const struct store *s, const struct oid *id)
-{
-	const struct made *m = made_get(s, id->b);
-
-	return m && !m->whole;
-}
-
-/* The path of a name in a folder: free it. */
-static char *join(const char *dir, const char *name)
-{
-	struct buf b = BUF_INIT;
-
-	if ((*dir && (buf_addstr(&b, dir) < 0 || buf_addch(&b, '/') < 0)) ||
-	    buf_addstr(&b, name) < 0) {
-		buf_release(&b);
-		return NULL;
-	}
-	return buf_detach(&b, NULL);
-}
-
-/* The tree above may name it, together with the others that changed. */
-static int make_dir(struct at *t, const struct folder *f, const char *path, int depth,
-	struct oid *ret_id, struct rbuf **ret)
-{
-	bool sure = f->n_tree == 1 && f->n_touched == 1;
-
-	for (size_t i = 0; i < f->n_tree; i++) {
-		int r = make(t, path, &f->tree[i], !sure, depth, ret_id, ret);
-
-		if (r != -EBADMSG)
-			return r;
-	}
-	return make(t, path, NULL, false, depth, ret_id, ret);
-}
-
-/* A folder in it: as it was, or made in its turn. One that holds nothing is in no tree. */
-static int take_dir(struct at *t, struct folder *f, const char *dir, const char *name, int depth)
-{
-	const struct tree_entry *was = names_find(&f->prev, name, strlen(name));
-	struct tree_edit *e = &f->edit[f->n];
-	autofree char *path = join(dir, name);
-	autorbuf struct rbuf *raw = NULL;
-	int r;
-
-	if (!path)
-		return -ENOMEM;
-	*e = (struct tree_edit){ .name = name, .len = strlen(name), .mode = 040000 };
-	if (f->prev.tree && !touched(t, path)) {
-		if (was && was->mode == 040000) {
-			e->oid = was->oid;
-			f->part |= is_part(t->s, &e->oid);
-			f->n++;
-		}
-		return 0;
-	}
-	r = make_dir(t, f, path, depth + 1, &e->oid, &raw);
-	f->part |= r == 0 && is_part(t->s, &e->oid);
-	f->n += r == 0 && raw->len;
-	return r;
-}
-
-static void take_file(const struct at *t, struct folder *f, const char *name,
-	const struct store_entry *e)
-{
-	const struct tree_entry *was = names_find(&f->prev, name, strlen(name));
-	bool same = t->before && (e->seq <= t->before || (e->flags & ENTRY_KEPT));
-	struct tree_edit *d = &f->edit[f->n];
-
-	*d = (struct tree_edit){ .name = name, .len = strlen(name), .oid = e->oid,
-		.mode = e->kind == KIND_LINK ? 0120000 : e->mode & 0100 ? 0100755 : 0100644 };
-	if (same && was && was->mode != 040000) {
-		d->oid = was->oid;
-		d->mode = was->mode;
-	}
-	if (oid_zero(&d->oid))
-		d->oid = e->oid;
-	if (oid_zero(&d->oid))
-		f->open[f->n_open++] = (struct open_name){ .edit = f->n, .e = *e };
-	f->n++;
-}
-
-static int count_touched(const struct at *t, struct folder *f, const char *dir)
-{
-	for (size_t i = 0; i < f->rows.n; i++) {
-		autofree char *path = join(dir, rows_name(&f->rows, &f->rows.r[i]));
-
-		if (!path)
-			return -ENOMEM;
-		f->n_touched += f->rows.r[i].e.kind == KIND_DIR && touched(t, path);
-	}
-	return 0;
-}
-
-static bool had(const struct names *x, const struct oid *id)
-{
-	for (size_t i = 0; i < x->n; i++)
-		if (oid_eq(&x->e[i].oid, id))
-			return true;
-	return false;
-}
-
-static bool is_tree(struct store *s, const struct oid *id)
-{
-	autohead struct head *h = NULL;
-	loc_t loc;
-
-	return obj_find(s, id, &loc) == 0 && head_get(s, loc_seg(loc), loc_off(loc), &h) == 0 &&
-		loc_idx(loc) < h->n_objs && head_frame(h, loc_idx(loc))->type == OBJ_TREE;
-}
-
-/* What the tree itself knows. What the one before has is known already. */
-static int ask_own(struct at *t, struct folder *f, const char *dir, const struct oid *want)
-{
-	int r = ask_itself(t, want, &f->own);
-
-	if (r == 0)
-		r = count_touched(t, f, dir);
-	for (size_t i = 0; r == 0 && f->prev.tree && i < f->own.len && f->n_tree < TREES_MAX; i += 20) {
-		struct oid id;
-
-		memcpy(id.b, f->own.data + i, 20);
-		if (!had(&f->prev, &id) && is_tree(t->s, &id))
-			f->tree[f->n_tree++] = id;
-	}
-	return r;
-}
-
-static int take_rows(struct at *t, struct folder *f, const char *dir, int depth)
-{
-	f->edit = calloc(f->rows.n + 1, sizeof(*f->edit));
-	f->open = calloc(f->rows.n + 1, sizeof(*f->open));
-	if (!f->edit || !f->open)
-		return -ENOMEM;
-	for (size_t i = 0; i < f->rows.n; i++) {
-		const struct child *w = &f->rows.r[i];
-		const char *name = rows_name(&f->rows, w);
-		int r = 0;
-
-		if (w->e.kind == KIND_DIR)
-			r = take_dir(t, f, dir, name, depth);
-		else if (entry_has_oid(&w->e))
-			take_file(t, f, name, &w->e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* The tree of the folder in the first later snapshot where it can be read. 1, 0: none. */
-static int tree_after(struct at *t, const char *dir, struct names *ret, uint64_t *ret_seq)
-{
-	uint64_t seq = t->seq;
-
-	for (int i = 0; i < AHEAD_MAX; i++) {
-		autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
-		struct rbuf *raw;
-		int r = query_snapshot(t->s, "seq>? ORDER BY seq", (int64_t)seq, &sn, NULL);
-
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		seq = *ret_seq = sn.seq;
-		if ((r = get_at(t->s, &sn.tree, dir, &raw)) == 0)
-			return (r = names_load(ret, raw)) < 0 ? r : 1;
-		if (r == -ENOENT)
-			return 0;
-		if (r != -EBADMSG)
-			return r;
-	}
-	return 0;
-}
-
-/* What stands in it as it does here, is known. */
-static int ask_later(struct at *t, struct folder *f, const char *dir)
-{
-	autoput(names_release) struct names later = { NULL, NULL, 0 };
-	size_t n = 0;
-	uint64_t seq;
-	int r = tree_after(t, dir, &later, &seq);
-
-	if (r != 1)
-		return r;
-	for (size_t i = 0; i < f->n_open; i++) {
-		const struct open_name *o = &f->open[i];
-		struct tree_edit *d = &f->edit[o->edit];
-		const struct tree_entry *is = names_find(&later, d->name, d->len);
-		autofree char *path = join(dir, d->name);
-		struct store_entry e;
-		int64_t id;
-
-		if (!path)
-			return -ENOMEM;
-		r = is ? query_path_at(t->s, seq, path, &id, &e) : -ENOENT;
-		if (r < 0 && r != -ENOENT)
-			return r;
-		if (r == 0 && e.seq == o->e.seq && is->mode == d->mode && !oid_zero(&is->oid))
-			d->oid = is->oid;
-		else
-			f->open[n++] = *o;
-	}
-	f->n_open = n;
-	return 0;
-}
-
-static int add_candidate(struct at *t, struct folder *f, loc_t loc)
-{
-	autohead struct head *h = NULL;
-	int r = head_get(t->s, loc_seg(loc), loc_off(loc), &h);
-
-	if (r < 0)
-		return r == -EBADMSG || r == -ENOENT ? 0 : r;
-	if (f->n_cand == f->cap_cand) {
-		void *p = realloc(f->cand, (f->cap_cand * 2 + 16) * sizeof(*f->cand));
-
-		if (!p)
-			return -ENOMEM;
-		f->cand = p;
-		f->cap_cand = f->cap_cand * 2 + 16;
-	}
-	if (loc_idx(loc) < h->n_objs)
-		memcpy(f->cand[f->n_cand++].b, head_id(h, loc_idx(loc)), 20);
-	return 0;
-}
-
-/* Objects of a size: those written for this snapshot in their order, then the rest. */
-static int candidates(struct at *t, struct folder *f, struct open_name *o)
-{
-	const struct again *a = t->a;
-	size_t lo = 0, hi = a->n_obj;
-
-	o->first = f->n_cand;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (a->obj[mid].size < o->e.size)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (int rest = 0; rest < 2; rest++) {
-		for (size_t i = lo; i < a->n_obj && a->obj[i].size == o->e.size; i++) {
-			loc_t loc = a->obj[i].loc;
-			bool ours = loc > t->loc_before && loc < t->loc;
-			int r = ours == !rest ? add_candidate(t, f, loc) : 0;
-
-			if (r < 0)
-				return r;
-		}
-	}
-	o->n = f->n_cand - o->first;
-	return 0;
-}
-
-static int find_candidates(struct at *t, struct folder *f)
-{
-	int r = load_sized(t->s, t->a);
-
-	for (size_t i = 0; r == 0 && i < f->n_open; i++) {
-		struct open_name *o = &f->open[i];
-
-		r = candidates(t, f, o);
-		/* Files of one size were stored in the order of their names. */
-		for (size_t k = 0; r == 0 && k < i; k++)
-			o->turn += f->open[k].e.size == o->e.size;
-		if (r == 0 && o->n)
-			o->turn %= o->n;
-	}
-	return r;
-}
-
-/* Where in the tree's bytes the ids are that are tried. */
-static int find_places(struct folder *f, const struct rbuf *raw)
-{
-	for (size_t i = 0; i < f->n_open; i++) {
-		const struct tree_edit *d = &f->edit[f->open[i].edit];
-		struct tree_entry e;
-		int r = tree_find(raw, d->name, d->len, &e);
-
-		if (r < 0)
-			return r;
-		f->open[i].off = (size_t)(e.raw - raw->data) + e.raw_len - 20;
-	}
-	return 0;
-}
-
-static void place(const struct folder *f, const struct open_name *o, struct rbuf *raw)
-{
-	memcpy(raw->data + o->off, f->cand[o->first + (o->turn + o->step) % o->n].b, 20);
-}
-
-/* The next way to put it together. false: that was the last. */
-static bool turn(const struct folder *f, struct rbuf *raw)
-{
-	for (size_t i = 0; i < f->n_open; i++) {
-		struct open_name *o = &f->open[i];
-
-		o->step = (o->step + 1) % o->n;
-		place(f, o, raw);
-		if (o->step)
-			return true;
-	}
-	return false;
-}
-
-/* 1: it is what it is to be, or, where nobody says, a tree of the log; 0: no way leads there. */
-static int solve(struct at *t, struct folder *f, const struct oid *want, struct rbuf *raw,
-	struct oid *ret)
-{
-	unsigned tries = 0;
-	loc_t loc;
-
-	for (size_t i = 0; i < f->n_open; i++) {
-		if (!f->open[i].n)
-			return 0;
-		place(f, &f->open[i], raw);
-	}
-	do {
-		store_hash("tree", raw->data, raw->len, ret);
-		if (want ? oid_eq(ret, want) : log_find(t->s, ret, &loc) == 0)
-			return 1;
-	} while (++tries < TRIES && turn(f, raw));
-	return 0;
-}
-
-/* ---- in part ---- */
-
-static bool among(const struct buf *ids, const struct oid *id)
-{
-	for (size_t i = 0; i < ids->len; i += 20)
-		if (memcmp(ids->data + i, id->b, 20) == 0)
-			return true;
-	return false;
-}
-
-/* Does another name hold it? */
-static bool is_known(const struct folder *f, const struct oid *id)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (oid_eq(&f->edit[i].oid, id))
-			return true;
-	return false;
-}
-
-/* Each id that the tree brings is of one of its names. Here it brings just one of the file's size that is not known to
- * be another's, and no other name is open to it. */
-static const struct oid *only_one(const struct folder *f, const struct open_name *o)
-{
-	const struct oid *found = NULL;
-
-	for (size_t i = 0; i < f->n_open; i++)
-		if (&f->open[i] != o && f->open[i].e.size == o->e.size)
-			return NULL;
-	for (size_t i = 0; i < o->n; i++) {
-		const struct oid *c = &f->cand[o->first + i];
-
-		if (!among(&f->own, c) || is_known(f, c) || (found && oid_eq(found, c)))
-			continue;
-		if (found)
-			return NULL;
-		found = c;
-	}
-	return found;
-}
-
-static void in_part(const struct folder *f, struct rbuf *raw)
-{
-	static const struct oid none;
-
-	for (size_t i = 0; i < f->n_open; i++) {
-		const struct open_name *o = &f->open[i];
-		const struct oid *is = only_one(f, o);
-
-		memcpy(raw->data + o->off, is ? is->b : none.b, 20);
-	}
-}
-
-static int gather(struct at *t, struct folder *f, const char *dir, const struct oid *want,
-	int depth)
-{
-	struct rbuf *was;
-	int64_t id;
-	int r = t->before ? get_at(t->s, &t->root_before, dir, &was) : -ENOENT;
-
-	if (r == 0)
-		r = names_load(&f->prev, was);
-	if (r < 0 && r != -ENOENT && r != -EBADMSG)
-		return r;
-	r = cat_path_id(t->s->cat, dir, strlen(dir), &id);
-	if (r == 0)
-		r = query_rows(t->s, id, t->seq, false, &f->rows);
-	if (r == 0 && want)
-		r = ask_own(t, f, dir, want);
-	if (r == 0)
-		r = take_rows(t, f, dir, depth);
-	if (r == 0 && f->n_open)
-		r = ask_later(t, f, dir);
-	if (r == 0 && f->n_open)
-		r = find_candidates(t, f);
-	return r;
-}
-
-static int make(struct at *t, const char *dir, const struct oid *want, bool only, int depth,
-	struct oid *ret_id, struct rbuf **ret)
-{
-	autoput(folder_release) struct folder f = { .n = 0 };
-	autoput(buf_release) struct buf bytes = BUF_INIT;
-	autorbuf struct rbuf *raw = NULL;
-	int r = depth > DEPTH_OF_DIRS ? -EBADMSG : gather(t, &f, dir, want, depth);
-
-	if (r == 0)
-		r = tree_patch(NULL, f.edit, f.n, &bytes);
-	if (r < 0)
-		return r;
-	if (!(raw = rbuf_new(bytes.len)))
-		return -ENOMEM;
-	if (bytes.len)
-		memcpy(raw->data, bytes.data, bytes.len);
-	if ((r = find_places(&f, raw)) < 0 || (r = solve(t, &f, want, raw, ret_id)) < 0)
-		return r;
-	if (r == 1) {
-		r = keep(t->a, ret_id, raw, true);
-	} else {
-		/* All is known, and wrong; or rows may be missing. */
-		if (only || cat_is_lossy(t->s->cat) || (want && !f.n_open && !f.part))
-			return -EBADMSG;
-		in_part(&f, raw);
-		/* Where nobody knows its id it has one that no tree can have. */
-		store_hash("tree in part", raw->data, raw->len, ret_id);
-		if (want)
-			*ret_id = *want;
-		r = keep(t->a, ret_id, raw, false);
-	}
-	if (r < 0)
-		return r;
-	*ret = take_ptr(raw);
-	return 0;
 }
 
 /* ---- a run of snapshots whose trees are lost ---- */
@@ -859,10 +333,11 @@ static int make_way(struct at *t, const char *dir)
 		struct oid got;
 		const char *name;
 		size_t n;
-		int r = here ? get(t->s, &id, &raw) : -ENOMEM;
+		int r = here ? again_read(t->s, &id, &raw) : -ENOMEM;
 
 		if (r == -EBADMSG)
-			r = make(t, here, &id, false, 0, &got, &raw);
+			r = again_folder(t, here, &id, NULL, 0, &got, &raw);
+		r = r == 1 ? 0 : r;	/* in part is enough to go on */
 		if (r < 0 || at == len)
 			return r;
 		name = name_at(dir, at, &n);
@@ -902,7 +377,7 @@ static int find_run(struct store *s, uint64_t seq, const char *dir, uint64_t *ru
 		int r = store_before(s, run[n - 1], &sn);
 
 		if (r == 0)
-			r = get_at(s, &sn.tree, dir, &raw);
+			r = again_read_at(s, &sn.tree, dir, &raw);
 		if (r == 0 || r == -ENOENT)
 			break;
 		if (r != -EBADMSG)
@@ -933,6 +408,18 @@ static int make_run(struct store *s, const struct oid *root, const char *dir)
 	return r;
 }
 
+/* In part, or not at all, until somebody made it good. */
+static int read_sound(struct store *s, const struct oid *id, bool part, struct rbuf **ret)
+{
+	bool was = s->gathering;
+	int r;
+
+	s->gathering |= part;		/* noted already */
+	r = obj_read_id(s, id, NULL, ret);
+	s->gathering = was;
+	return r;
+}
+
 int tree_read(struct store *s, const struct oid *root, const char *dir, size_t len,
 	const struct oid *id, struct rbuf **ret)
 {
@@ -940,13 +427,13 @@ int tree_read(struct store *s, const struct oid *root, const char *dir, size_t l
 	autofree char *path = NULL;
 	int r;
 
+	r = had && had->whole ? -EBADMSG : read_sound(s, id, had, ret);
+	if (!is_damage(r) || is_strict(s) || s->gathering)
+		return r;
 	if (had) {
 		*ret = rbuf_ref(had->raw);
 		return 0;
 	}
-	r = obj_read_id(s, id, NULL, ret);
-	if (!is_damage(r) || is_strict(s) || s->gathering)
-		return r;
 	if (!s->again && !(s->again = calloc(1, sizeof(*s->again))))
 		return -ENOMEM;
 	if (idset_get(&s->again->failed, id))
@@ -956,9 +443,95 @@ int tree_read(struct store *s, const struct oid *root, const char *dir, size_t l
 	s->gathering = true;	/* what is met on the way is no news */
 	r = make_run(s, root, path);
 	if (r == 0)
-		r = get(s, id, ret);
+		r = again_read(s, id, ret);
 	s->gathering = false;
 	if (is_damage(r) && idset_put(&s->again->failed, id, 1) < 0)
 		return -ENOMEM;
 	return r == -ENOENT ? -EBADMSG : r;
+}
+
+/* ---- all of them ---- */
+
+struct all {
+	struct store *s;
+	struct idset seen;
+	struct oid root;
+	struct buf todo;	/* id, path, the length of both */
+};
+
+static int all_push(struct all *a, const struct oid *id, const char *dir, const char *name,
+	size_t len)
+{
+	size_t was = a->todo.len;
+	int r;
+
+	if (idset_get(&a->seen, id))
+		return 0;
+	r = idset_put(&a->seen, id, 1);
+	r |= buf_add(&a->todo, id->b, 20);
+	if (*dir)
+		r |= buf_addstr(&a->todo, dir) | buf_addch(&a->todo, '/');
+	r |= buf_add(&a->todo, name, len);
+	return r | buf_add_u32(&a->todo, (uint32_t)(a->todo.len - was)) ? -ENOMEM : 0;
+}
+
+static int all_pop(struct all *a)
+{
+	autorbuf struct rbuf *tree = NULL;
+	autofree char *dir = NULL;
+	struct cursor c = { (uint8_t *)a->todo.data + a->todo.len - 4,
+		(uint8_t *)a->todo.data + a->todo.len, 0 };
+	uint32_t n = cur_u32(&c);
+	const uint8_t *p, *end;
+	struct tree_entry e;
+	struct oid id;
+	int r;
+
+	a->todo.len -= 4 + n;
+	memcpy(id.b, a->todo.data + a->todo.len, 20);
+	if (!(dir = strndup(a->todo.data + a->todo.len + 20, n - 20)))
+		return -ENOMEM;
+	if ((r = tree_read(a->s, &a->root, dir, n - 20, &id, &tree)) < 0)
+		return is_damage(r) ? 0 : r;
+	p = tree->data;
+	end = p + tree->len;
+	while ((r = tree_next(&p, end, &e)) == 1)
+		if (e.mode == 040000 && (r = all_push(a, &e.oid, dir, e.name, e.len)) < 0)
+			return r;
+	return is_damage(r) ? 0 : r;
+}
+
+static int all_of(const struct store_snapshot *sn, void *arg)
+{
+	struct all *a = arg;
+	int r;
+
+	a->root = sn->tree;
+	r = all_push(a, &sn->tree, "", "", 0);
+	while (r == 0 && a->todo.len)
+		r = all_pop(a);
+	return r;
+}
+
+int again_find(struct store *s, const struct oid *id, struct rbuf **ret)
+{
+	struct all a = { .s = s };
+	struct rbuf *made = again_get(s, id->b);
+	int r = 0;
+
+	if (!made && !is_strict(s) && !s->again_all) {
+		r = store_list(s, 0, all_of, &a);
+		s->again_all = true;
+		buf_release(&a.todo);
+		idset_release(&a.seen);
+		made = again_get(s, id->b);
+	}
+	if (r < 0)
+		return r;
+	if (made) {
+		*ret = rbuf_ref(made);
+		return 0;
+	}
+	r = obj_read_id(s, id, NULL, ret);	/* what it stands on may be there now */
+	return is_damage(r) ? -EBADMSG : r;
 }

@@ -9,7 +9,7 @@ int obj_head(struct store *s, const struct oid *id, loc_t *ret_loc, struct head 
 {
 	autohead struct head *h = NULL;
 	loc_t loc;
-	int r = obj_must_find(s, id, &loc);
+	int r = oid_zero(id) ? -EBADMSG : obj_must_find(s, id, &loc);	/* 0: see obj_read_id */
 
 	if (r < 0)
 		return r;

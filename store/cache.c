@@ -164,6 +164,7 @@ void obj_cache_clear(struct store *s)
 		rbuf_unref(s->objs.slot[i].r);
 	memset(&s->objs, 0, sizeof(s->objs));
 	memset(s->touched, 0, sizeof(s->touched));
+	memset(s->beyond, 0, sizeof(s->beyond));
 	log_forget_found(s);
 	again_release(s);
 	s->mended_cached = false;

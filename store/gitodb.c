@@ -19,7 +19,7 @@ static int to_git(int r)
 		return 0;
 	if (r == -ENOENT)
 		return GIT_ENOTFOUND;
-	git_error_set_str(GIT_ERROR_ODB, err_str(r));
+	git_error_set_str(r == -EBADMSG ? GIT_ERROR_OBJECT : GIT_ERROR_ODB, err_str(r));	/* err_from_git asks for the class */
 	return r == -ENOTUNIQ ? GIT_EAMBIGUOUS : GIT_ERROR;
 }
 
@@ -43,6 +43,24 @@ static int names_right(const struct rbuf *tree)
 	return r;
 }
 
+static bool is_damage(int r)
+{
+	return r == -EBADMSG || r == -ENOENT;
+}
+
+/* It cannot be read; r: why. Perhaps it is a tree that can be made again. */
+static int tree_again(struct store *s, const struct oid *id, int r, git_object_t *ret_type,
+	struct buf *out)
+{
+	autorbuf struct rbuf *raw = NULL;
+	int e = again_find(s, id, &raw);
+
+	if (e < 0)
+		return e == -EBADMSG ? r : e;
+	*ret_type = GIT_OBJECT_TREE;
+	return buf_add(out, raw->data, raw->len);
+}
+
 /* Type and bytes as git has them. */
 static int read_git(struct store *s, const struct oid *id, git_object_t *ret_type, struct buf *out)
 {
@@ -52,6 +70,8 @@ static int read_git(struct store *s, const struct oid *id, git_object_t *ret_typ
 	uint8_t type;
 	int r = obj_head(s, id, &loc, &h);
 
+	if (is_damage(r))
+		return tree_again(s, id, r, ret_type, out);
 	if (r < 0)
 		return r;
 	type = head_frame(h, loc_idx(loc))->type;
@@ -62,8 +82,10 @@ static int read_git(struct store *s, const struct oid *id, git_object_t *ret_typ
 	case OBJ_TREE:
 	case OBJ_BLOB:
 		*ret_type = type == OBJ_TREE ? GIT_OBJECT_TREE : GIT_OBJECT_BLOB;
-		if ((r = obj_read(s, loc, NULL, NULL, &raw)) < 0 ||
-		    (type == OBJ_TREE && (r = names_right(raw)) < 0))
+		r = obj_read(s, loc, NULL, NULL, &raw);
+		if (type == OBJ_TREE && is_damage(r))
+			return tree_again(s, id, r, ret_type, out);
+		if (r < 0 || (type == OBJ_TREE && (r = names_right(raw)) < 0))
 			return r;
 		return buf_add(out, raw->data, raw->len);
 	case OBJ_LARGE:
@@ -105,7 +127,12 @@ static int backend_read_header(size_t *len, git_object_t *type, git_odb_backend 
 	int r;
 
 	memcpy(id.b, oid->id, 20);
-	if ((r = obj_head(s, &id, &loc, &h)) < 0)
+	r = obj_head(s, &id, &loc, &h);
+	if (is_damage(r) && (r = tree_again(s, &id, r, type, &out)) == 0) {
+		*len = out.len;
+		return 0;
+	}
+	if (r < 0)
 		return to_git(r);
 	t = head_frame(h, loc_idx(loc))->type;
 	if (t == OBJ_SNAPSHOT) {

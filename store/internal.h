@@ -20,7 +20,7 @@
  *	query		the questions of store.h: snapshots, marks, totals
  *	current		... the current state, rows as of a snapshot
  *	content		... what is in a snapshot, rows and trees together
- *	again		... its trees, where the log has lost them
+ *	again		... its trees, where the log has lost them: which; again-folder: one of them
  *	changes		... what a snapshot changed
  *	versions	... one path through time
  *	blob		... the bytes of files
@@ -229,6 +229,9 @@ int head_build(const struct frame *f, uint32_t n_frames, const uint32_t *raw, co
 /* The one bit of p that makes its crc32 differ by diff from the one that was written is put right. -EBADMSG: there is
  * none. More damage may look like one bit, in one of 2^32 / 8n cases: ask a hash too. */
 int mend_bit(uint8_t *p, size_t n, uint32_t diff);
+/* Was it tried in vain at this place? To be remembered. */
+bool mend_is_beyond(const struct store *s, uint32_t seg, uint64_t off);
+void mend_beyond(struct store *s, uint32_t seg, uint64_t off);
 
 /* ---- object.c ---- */
 
@@ -581,6 +584,8 @@ int query_oid_at(struct store *s, const struct oid *root, const char *path, stru
  * knows any more has the id 0, which nobody can read (-EBADMSG). If not even its names are known: the error of reading it. */
 int tree_read(struct store *s, const struct oid *root, const char *dir, size_t len,
 	const struct oid *id, struct rbuf **ret);
+/* A tree whose place nobody says: the first time all of all snapshots are looked at. -EBADMSG: it cannot be had whole. */
+int again_find(struct store *s, const struct oid *id, struct rbuf **ret);
 /* One that was made, all of it; NULL. Not yours. */
 struct rbuf *again_get(const struct store *s, const uint8_t *id);
 void again_release(struct store *s);
@@ -766,6 +771,7 @@ void idset_release(struct idset *x);
 
 #define HEAD_CACHE 48
 #define SOLID_CACHE 6
+#define BEYOND_CACHE 64
 #define OBJ_CACHE 1024
 #define OBJ_CACHE_BYTES (4u << 20)
 
@@ -814,6 +820,7 @@ struct store {
 	bool mended_cached;		/* the caches hold some of them */
 	bool gathering;			/* the same, while a tree is made again */
 	struct again *again;		/* those that were; NULL: none */
+	bool again_all;			/* they are all that can be */
 	enum {
 		GAP_NONE,
 		GAP_OLD,
@@ -849,6 +856,8 @@ struct store {
 	loc_t head_at[HEAD_CACHE];
 	uint64_t head_used[HEAD_CACHE];
 	struct solid_slot solid[SOLID_CACHE];
+	uint64_t beyond[BEYOND_CACHE];	/* places of heads and frames with more damage than one bit */
+	uint32_t next_beyond;
 	loc_t touched[SOLID_CACHE];	/* frames read in part, once */
 	uint32_t next_touched;
 	struct obj_cache objs;

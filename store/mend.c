@@ -26,3 +26,16 @@ int mend_bit(uint8_t *p, size_t n, uint32_t diff)
 	}
 	return -EBADMSG;
 }
+
+bool mend_is_beyond(const struct store *s, uint32_t seg, uint64_t off)
+{
+	for (int i = 0; i < BEYOND_CACHE; i++)
+		if (s->beyond[i] == loc_make(seg, off, 0))
+			return true;
+	return false;
+}
+
+void mend_beyond(struct store *s, uint32_t seg, uint64_t off)
+{
+	s->beyond[s->next_beyond++ % BEYOND_CACHE] = loc_make(seg, off, 0);
+}

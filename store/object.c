@@ -223,8 +223,12 @@ static int frame_bytes(struct store *s, const struct head *h, const struct frame
 	if ((r = seg_pread(s, h->seg, p, f->stored, f->off)) < 0)
 		return r;
 	diff = (uint32_t)crc32(0, p, f->stored) ^ f->crc;
-	if (diff && (is_strict(s) || mend_bit(p, f->stored, diff) < 0))
+	if (diff && (is_strict(s) || mend_is_beyond(s, h->seg, f->off)))
 		return -EBADMSG;
+	if (diff && mend_bit(p, f->stored, diff) < 0) {
+		mend_beyond(s, h->seg, f->off);
+		return -EBADMSG;
+	}
 	*ret_mended = diff || h->mended;
 	*ret = p;
 	return 0;
@@ -384,6 +388,7 @@ static int obj_read_depth(struct store *s, loc_t loc, uint32_t max_depth, uint8_
 	r = f->solid ? solid_read(s, h, f, idx, ret) : chain_read(s, h, f, max_depth, ret);
 	if (r == -EBADMSG && f->type == OBJ_TREE && (made = again_get(s, head_id(h, idx)))) {
 		*ret = rbuf_ref(made);
+		s->mended_cached = true;
 		r = 0;
 	}
 	if (r < 0)

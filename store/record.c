@@ -236,7 +236,7 @@ static int head_mend(struct store *s, uint32_t seg, uint64_t off, struct head **
 
 	if (r < 0 || (r = seg_get(s, seg, &g)) < 0)
 		return r;
-	if (off >= size)
+	if (off >= size || mend_is_beyond(s, seg, off))
 		return -EBADMSG;
 	n = size - off < HEAD_MAX + 16 ? (ssize_t)(size - off) : (ssize_t)HEAD_MAX + 16;
 	if (!(p = malloc((size_t)n)))
@@ -250,8 +250,10 @@ static int head_mend(struct store *s, uint32_t seg, uint64_t off, struct head **
 	} else if (p[0] == RECORD_MARK && !(h = mend_length(&at, seed, p, (size_t)n, size))) {
 		h = mend_body(&at, seed, p, (size_t)n, size);
 	}
-	if (!h)
+	if (!h) {
+		mend_beyond(s, seg, off);
 		return -EBADMSG;
+	}
 	*ret = h;
 	return 0;
 }
