@@ -329,9 +329,10 @@ static int read_file(struct config *c, const char *path, bool trusted, bool must
 		return 0;
 	if (r == -ELOOP || r == -ENXIO)
 		tell(&f, 0, NULL, "not a regular file, ignored");
-	else if (r < 0 && !is_ours(r))
+	else if (r < 0 && !is_ours(r)) {
+		c->unread |= r != -EFBIG;
 		tell(&f, 0, NULL, "cannot be read: %s", err_str(r));
-	else if (r >= 0 && f.text.len)
+	} else if (r >= 0 && f.text.len)
 		r = read_parsed(&f);
 	buf_release(&f.text);
 	if (is_ours(r) || (trusted && r == -EIO))

@@ -149,6 +149,7 @@ struct config {
 	unsigned n_problems;		/* how many lines were reported */
 	/* One of them was of [prune], or of a file as a whole: what is to stay may be among it, so nothing is to go by the defaults. */
 	bool keep_doubtful;
+	bool unread;			/* one of the files is there and could not be read */
 };
 
 /* fmt is one finished line without newline. */

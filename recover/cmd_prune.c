@@ -148,7 +148,7 @@ int cmd_prune(struct recover *r, const struct args *a)
 
 	if (r->cfg.keep_doubtful) {
 		log_error("with these settings nothing is pruned: what they meant to keep might go; put right what is named above");
-		return EXIT_USAGE;
+		return r->cfg.unread ? EXIT_ENV : EXIT_USAGE;
 	}
 	interrupt_catch();
 	if (a->on[P_DRY])
