@@ -14,6 +14,7 @@
 #include "../lib/hint.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
+#include "../lib/text.h"
 #include "from.h"
 #include "../store/portion.h"
 #include "paths.h"
@@ -201,15 +202,32 @@ static void set_prefix(struct recover *r, const char *cwd)
 }
 
 /* Whatever is asked: that it is no longer up to date is to be known first. */
+/* How it is now with the room that was missing: "; 3.0 MiB is free, store.freeFloor keeps 256 MiB". */
+static int room_now(const struct recover *r, const char *why, struct buf *ret)
+{
+	struct store_room m;
+	char is[16], most[16];
+
+	if (store_room(r->store, &r->cfg, &m) < 0)
+		return 0;
+	if (strstr(why, err_str(-EDQUOT)))
+		return buf_printf(ret, "; now it takes %s of %s%s", text_size(m.size, is), text_size(m.quota, most),
+			r->cfg.quota ? "" : ", the smaller of 5 GiB and a tenth of the file system");
+	if (strstr(why, err_str(-ENOSPC)))
+		return buf_printf(ret, "; now %s is free there, %s is to stay so (store.freeFloor)", text_size(m.avail, is),
+			text_size(m.floor, most));
+	return 0;
+}
+
 static void say_stopped(const struct recover *r)
 {
-	autoput(buf_release) struct buf why = BUF_INIT;
+	autoput(buf_release) struct buf why = BUF_INIT, now = BUF_INIT;
 	char when[32];
 	int64_t since;
 
-	if (store_stopped(r->store, &since, &why) == 1)
-		log_warn("%s: since %s: %s%s", r->workspace, row_time(since, when),
-			strncmp(why.data, "no snapshot", 11) ? "no snapshot: " : "", why.data);
+	if (store_stopped(r->store, &since, &why) == 1 && room_now(r, why.data, &now) == 0)
+		log_warn("%s: since %s: %s%s%s", r->workspace, row_time(since, when),
+			strncmp(why.data, "no snapshot", 11) ? "no snapshot: " : "", why.data, now.len ? now.data : "");
 }
 
 /* Found in the background, and still so when last looked at. */
@@ -278,9 +296,10 @@ int context_open(struct recover *r)
 	if (!r->from_arg && *store_workspace(r->store) && strcmp(store_workspace(r->store), r->workspace))
 		log_warn("%s: was made for %s", r->store_path, store_workspace(r->store));
 	set_prefix(r, cwd);
+	rc = load_config(r, r->workspace, &said);
 	say_stopped(r);
 	say_damage(r);
-	return load_config(r, r->workspace, &said);
+	return rc;
 }
 
 /* Named by its store alone, the workspace may be far from where the user stands. */

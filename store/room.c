@@ -186,22 +186,25 @@ uint64_t store_target(struct store *s, const struct store_room *m)
 
 void store_set_stopped(struct store *s, const char *why)
 {
-	autoput(buf_release) struct buf b = BUF_INIT;
-	int fd;
+	autoput(buf_release) struct buf b = BUF_INIT, was = BUF_INIT;
+	autoclose int fd = -1;
+	int64_t since;
 
 	if (!why) {
 		(void)unlinkat(s->dirfd, STOPPED_NAME, 0);
 		return;
 	}
-	if (buf_printf(&b, "%lld %s\n", (long long)text_now_ns(), why) < 0)
+	/* Since when stays; why may have changed. */
+	if (store_stopped(s, &since, &was) == 0)
+		since = text_now_ns();
+	else if (strcmp(was.data, why) == 0)
+		return;
+	if (buf_printf(&b, "%lld %s\n", (long long)since, why) < 0)
 		return;
 	/* In place, and not synced: on a full disk the old one, or an empty one, says enough. */
-	fd = openat(
-		s->dirfd, STOPPED_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return;
-	(void)io_write_all(fd, b.data, b.len);
-	close(fd);
+	fd = openat(s->dirfd, STOPPED_NAME, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && io_write_all(fd, b.data, b.len) == 0)
+		(void)!ftruncate(fd, (off_t)b.len);
 }
 
 int store_stopped(const struct store *s, int64_t *ret_ns, struct buf *ret)

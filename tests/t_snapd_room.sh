@@ -30,10 +30,12 @@ check "nothing was told yet" [ ! -e "$d/told" ]
 large() { head -c 5000000 /dev/urandom >"$w/big"; once 2>"$d/err"; [ $? -eq 4 ] && grep -q quota "$d/err"; }
 newest() { rc list --json 2>/dev/null | sed -n '1s/.*"id":"\([0-9a-f]*\)".*/\1/p'; }
 n=$(newest)
+echo '1700000000000000000 no snapshot: no space left' >"$s/stopped"	# another daemon's word, of another cause
 check "what does not fit is refused" large
 check "the last good snapshot stays" [ "$(newest)" = "$n" ]
 status_says() { rc status 2>&1 | grep -q "no snapshot.*quota"; }
 check "recover says so" status_says
+check "... since when, why now, and how much is missing" sh -c '"$@" status 2>&1 | grep "since 2023-11-1.*now it takes [0-9.]* [KM]iB of" | grep -vq "no space"' - "$recover" --workspace "$w" --store "$s"
 json_says() { rc status --json 2>/dev/null | grep -q '"stopped":"'; }
 check "as a field too" json_says
 check "the hook was told" grep -q '"stopped":true' "$d/told"
