@@ -244,6 +244,7 @@ static int tell_broken(struct reading *f)
 	unsigned line = 0;
 	int r;
 
+	f->c->unread |= e && e->klass == GIT_ERROR_OS;	/* the file may be as it should */
 	if (!copy)
 		return -ENOMEM;
 	if (strncmp(what, lead, strlen(lead)) == 0)
