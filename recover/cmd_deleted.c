@@ -178,12 +178,21 @@ static void print_gone(const struct moment *m, const struct gone *g, uint64_t fi
 }
 
 /* A folder that went stands above its files, so that it can be brought back in one piece. */
-static void print_all(const struct recover *r, struct all_gone *a, uint64_t left, bool json)
+static void print_head(bool *printed, bool json)
+{
+	if (!*printed && !json)
+		puts("held by   deleted before              size  path (" RECOVER " restore ID -- PATH)");
+	*printed = true;
+}
+
+/* false: there was nothing to print. */
+static bool print_all(const struct recover *r, struct all_gone *a, uint64_t left, bool json)
 {
 	struct store *s = r->store;
 	autoput(moment_release) struct moment m = { 0 };
 	const char *within = NULL;	/* a folder that was printed */
 	uint64_t seq = 0, files, bytes;
+	bool printed = false;
 
 	for (size_t i = 0; i < a->n && left && !ferror(stdout); i++) {
 		struct gone *g = &a->g[i];
@@ -194,15 +203,18 @@ static void print_all(const struct recover *r, struct all_gone *a, uint64_t left
 			moment_at(r, seq, &m);
 		}
 		if (was_file(s, &m, g)) {
+			print_head(&printed, json);
 			print_gone(&m, g, 0, g->e.size, json);
 			left--;
 		} else if (g->e.kind == KIND_DIR && !(within && is_below(g->path, within)) &&
 			   (files = files_below(s, &m, g, a->n - i, &bytes)) > 1) {
 			within = g->path;
+			print_head(&printed, json);
 			print_gone(&m, g, files, bytes, json);
 			left--;
 		}
 	}
+	return printed;
 }
 
 int cmd_deleted(struct recover *r, const struct args *a)
@@ -219,14 +231,9 @@ int cmd_deleted(struct recover *r, const struct args *a)
 		(void)log_warn_errno(e, "%s: what went since the newest snapshot is not known", r->workspace);
 	if (all.n)
 		qsort(all.g, all.n, sizeof(*all.g), newest_first);
-	if (!a->on[X_JSON]) {
-		if (!all.n)
-			log_info("nothing: no file that was stored is gone");
+	if (!a->on[X_JSON])
 		pager_start(r);
-		if (all.n)
-			puts("held by   deleted before              size  path (" RECOVER
-			     " restore ID -- PATH)");
-	}
-	print_all(r, &all, left, a->on[X_JSON]);
+	if (!print_all(r, &all, left, a->on[X_JSON]) && !a->on[X_JSON] && left)
+		log_info("nothing: no file that is still held is gone");
 	return EXIT_DONE;
 }

@@ -213,6 +213,8 @@ static int open_sides(
 		log_error("%s: is gone; " RECOVER " restore @ brings it back", r->workspace);
 		return EXIT_ENV;
 	}
+	if (e == -EBADMSG)
+		return context_failed(r, e, "cannot read the snapshot");
 	if (e < 0) {
 		log_error_errno(e, "%s", r->workspace);
 		return EXIT_ENV;
@@ -288,8 +290,8 @@ int cmd_diff(struct recover *r, const struct args *a)
 	notes.stale = NULL;
 	e = patch_trees(repo, s.from, s.to, &paths, &opt);
 	if (e < 0)
-		return context_failed(
-			r, err_from_git(e), git_error_last() ? git_error_last()->message : "diff");
+		return context_failed(r, err_from_git(e), err_from_git(e) == -EBADMSG || !git_error_last() ? "diff" :
+			git_error_last()->message);
 	if (missing.n)
 		return EXIT_PART;
 	return e > 0 && a->on[D_EXIT_CODE] ? EXIT_NO : EXIT_DONE;

@@ -77,7 +77,10 @@ static int git_failed(const char *what, int code)
 
 	if (interrupted)
 		return stopped();
-	log_error("%s: %s%s", what, e ? e->message : err_str(err_from_git(code)), context_way_out(err_from_git(code)));
+	if (err_from_git(code) == -EBADMSG)
+		log_error("%s: cannot be made: the store is %s%s", what, e ? e->message : "damaged", context_way_out(-EBADMSG));
+	else
+		log_error("%s: %s", what, e ? e->message : err_str(err_from_git(code)));
 	return EXIT_ENV;
 }
 

@@ -13,6 +13,7 @@
 
 #include "../lib/auto.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
@@ -460,14 +461,18 @@ int cmd_repair(struct recover *r, const struct args *a)
 	if (x.shown > SHOWN)
 		printf("... and %" PRIu64 " more\n", x.shown - SHOWN);
 	(void)fflush(stdout);
-	log_info("%s: %" PRIu64 " snapshot%s; hurt or lost: %" PRIu64 " (%" PRIu64 " path%s); %" PRIu64
+	log_info("%s: %" PRIu64 " snapshot%s; of them hurt, or lost: %" PRIu64 ", in %" PRIu64 " path%s; %" PRIu64
 		 " content%s came from the workspace", dir, v.snapshots, plural(v.snapshots), v.snapshots_hurt,
 		v.paths_hurt, plural(v.paths_hurt), v.found, plural(v.found));
 	if (v.gaps)
 		log_warn("parts of the log are gone; which snapshots were in them nobody can say");
 	if (a->on[P_SWITCH] && ((rc = confirm(a->on[P_YES])) || (rc = put_in_place(r, dir))))
 		return rc;
-	if (!a->on[P_SWITCH])
-		log_info("look at it with " RECOVER " --store, then " RECOVER " repair --switch puts it in its place");
+	if (!a->on[P_SWITCH]) {
+		autoput(buf_release) struct buf word = BUF_INIT;
+
+		log_info("look at it with " RECOVER " --store %s list, then " RECOVER " repair --switch puts it in its place",
+			hint_word(dir, &word));
+	}
 	return v.snapshots_hurt || v.gaps ? EXIT_NO : EXIT_DONE;
 }

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "../editors/copies.h"
 #include "../lib/auto.h"
 #include "../lib/err.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/progress.h"
 #include "../lib/text.h"
 #include "../store/portion.h"
@@ -29,7 +31,7 @@ struct verifying {
 	struct store *store;
 	struct progress *progress;
 	uint64_t shown;		/* bytes */
-	uint64_t damages;
+	uint64_t damages, lost;	/* lost: paths whose content is */
 	const char *part;	/* what of it is looked at; NULL: the snapshots */
 	bool json;
 };
@@ -63,6 +65,7 @@ static void on_damage(const struct store_damage *d, void *arg)
 	struct verifying *v = arg;
 
 	v->damages++;
+	v->lost += d->path && strncmp(d->what, "file:", 5) == 0;
 	if (v->json) {
 		cJSON *o = cJSON_CreateObject();
 		autofree char *what = xasprintf("%s%s%s", v->part ? v->part : "", v->part ? ": " : "", d->what);
@@ -136,6 +139,32 @@ static int look_at_known(struct verifying *v)
 	return 0;
 }
 
+/* So that whoever asks how things are hears of it: the daily look finds it by and by only. */
+static void keep_known(const struct recover *r, const struct store_verify *how)
+{
+	struct checked c;
+
+	if (!how->all || checked_read(r->store, &c) < 0 || !c.bad_seg == !how->bad_seg)
+		return;
+	c.bad_seg = how->bad_seg;
+	c.bad_off = how->bad_off;
+	c.bad_ns = how->bad_seg ? r->now_ns : 0;
+	c.n_bad = how->bad_seg != 0;
+	(void)checked_write(r->store, &c);	/* read-only, full: then not */
+}
+
+static void say_lost(const struct verifying *v, bool all)
+{
+	if (!v->lost && all)
+		log_info("no file of a snapshot has lost what it held; " RECOVER " repair makes a store without the damage");
+	else if (v->lost)
+		log_info("%" PRIu64 " file%s lost what %s held in the snapshots named above; " RECOVER
+			" repair makes a sound store of all the rest", v->lost, v->lost == 1 ? " has" : "s have",
+			v->lost == 1 ? "it" : "they");
+	else
+		log_info(RECOVER " verify --all says what it hits, " RECOVER " repair makes a sound store of the rest");
+}
+
 /* The copies of what was never saved are stores of their own. */
 static int verify_copies(struct verifying *v, const struct store_verify *how)
 {
@@ -184,6 +213,8 @@ int cmd_verify(struct recover *r, const struct args *a)
 	interrupt_catch();
 	(void)progress_new("verifying", "bytes", 0, r->quiet, &v.progress);
 	e = store_verify(r->store, &how);
+	if (e >= 0)
+		keep_known(r, &how);
 	if (e >= 0 && !how.all)
 		e = look_at_known(&v);
 	if (e >= 0)
@@ -210,5 +241,7 @@ int cmd_verify(struct recover *r, const struct args *a)
 			: a->on[V_ALL]
 				? "whole"
 				: "its structure is whole (--all reads all contents)");
+	if (v.damages && !r->quiet)
+		say_lost(&v, how.all);
 	return v.damages ? EXIT_NO : EXIT_DONE;
 }

@@ -135,7 +135,7 @@ static int choose(struct from *f)
 		return EXIT_DONE;
 	}
 	if (!n) {
-		(void)said(f, "holds no mirror (nothing below " REFS "); what an export holds git itself shows: git log main");
+		(void)said(f, "holds no mirror (nothing below " REFS "); what an export holds git itself shows: git -C DIR log");
 	} else {
 		autofree char *why = xasprintf("has %s; say which: --from 'URL#HOST/WORKSPACE'", all.data);
 

@@ -89,6 +89,15 @@ static int confirm(const struct restore *x, const struct plan *p)
 	return EXIT_NO;
 }
 
+/* What else there may be of a content that is lost. */
+static const char *hurt(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->item[i].error == -EBADMSG || p->item[i].error == -ENOENT)
+			return "; " RECOVER " history PATH shows other versions, " RECOVER " verify --all what is hit";
+	return "";
+}
+
 static int report(const struct restore *x, const struct plan *p, bool stopped)
 {
 	size_t bad = plan_complain(p);
@@ -104,8 +113,8 @@ static int report(const struct restore *x, const struct plan *p, bool stopped)
 		return EXIT_PART;
 	}
 	if (bad)
-		log_error("%zu path%s could not be restored, all others were", bad,
-			bad == 1 ? "" : "s");
+		log_error("%zu path%s could not be restored, all others were%s", bad,
+			bad == 1 ? "" : "s", hurt(p));
 	else if (!x->r->quiet)
 		log_info("%s: done%s", x->title,
 			x->undo ? "; " RECOVER " undo again brings it back"
@@ -360,7 +369,7 @@ int restore_elsewhere(struct restore *x, const char *dir)
 		return EXIT_PART;
 	}
 	if (plan_complain(&p)) {
-		log_error("all others are in %s; choose a new folder for a whole copy", dir);
+		log_error("all others are in %s%s", dir, *hurt(&p) ? hurt(&p) : "; choose a new folder for a whole copy");
 		return EXIT_PART;
 	}
 	if (!x->r->quiet)

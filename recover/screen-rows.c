@@ -1,10 +1,12 @@
 /* A line of what recover prints becomes a row: JSON where names and ids are taken from it, text where it is only looked at. */
 #include <cjson/cJSON.h>
+#include <ncurses.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../lib/auto.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "screen.h"
 #include "xalloc.h"
@@ -209,7 +211,7 @@ static void version(struct view *v, const cJSON *o)
 		time = word(o, times[i]);
 	put_time(time, when);
 	if (buf_printf(&b, "%s  %-8s %9s  %s", when, word(o, "change"),
-		    text_size((uint64_t)number(o, "size"), size), path) < 0)
+		    strcmp(word(o, "kind"), "gone") ? text_size((uint64_t)number(o, "size"), size) : "deleted", path) < 0)
 		xalloc_failed();
 	if (number(o, "files") > 0 && buf_printf(&b, "/  (%.0f files)", number(o, "files")) < 0)
 		xalloc_failed();
@@ -361,6 +363,19 @@ static void half(struct view *v, const char *line)
 		row->right_style = STYLE_ADDED;
 }
 
+/* What recover complains of is to be read to its end. */
+static void add_message(struct view *v, const char *line)
+{
+	for (bool first = true; *line; first = false) {
+		size_t n = COLS > 20 ? term_fit(line, COLS - (first ? 2 : 4)) : strlen(line);
+		autofree char *part = xasprintf("%s%.*s", first ? "" : "  ", (int)n, line);
+
+		(void)add_text(v, part);
+		line += n ? n : strlen(line);
+		line += strspn(line, " ");
+	}
+}
+
 static void text(struct view *v, const char *line)
 {
 	bool in = (v->left || v->right) && (!*line || strchr(" +-", *line));
@@ -368,6 +383,8 @@ static void text(struct view *v, const char *line)
 
 	if (v->kind != VIEW_TEXT && v->kind != VIEW_DIFF) {
 		(void)add_text(v, line);
+	} else if (!in && strncmp(line, RECOVER ": ", sizeof(RECOVER ": ") - 1) == 0) {
+		add_message(v, line);
 	} else if (in) {
 		count_down(v, *line);
 		if (v->halves) {

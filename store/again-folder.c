@@ -10,9 +10,12 @@
 #define DEPTH_OF_DIRS 200
 #define TRIES 2048			/* ways to put a tree together whose id is known, */
 #define TRIES_BLIND 256			/* and one where it is not, */
-#define TRY_COST 512			/* each is worth so many bytes of hashing */
+#define TRY_COST 512			/* each is worth so many bytes of hashing, */
+#define READ_COST 65536			/* and going to a tree so many */
 #define TRY_BYTES (16u << 20)		/* and so many bytes to hash */
 #define TREES_MAX 64			/* that a folder may be */
+#define NEAR_MAX 64			/* objects of a size, on either side */
+#define DIRS_MAX 16			/* folders of a folder that are looked for elsewhere */
 #define OURS_MAX 256			/* trees of a snapshot */
 #define MAYBE_MAX 8			/* ways that lead to one of them */
 #define OPEN_MAX 131072		/* names that are tried */
@@ -86,7 +89,7 @@ struct folder {
 	struct tree_edit *edit;
 	size_t n;
 	struct open_name *open;
-	size_t n_open;
+	size_t n_open, n_dirs;	/* n_dirs: of these folders */
 	struct oid *cand;
 	size_t n_cand, cap_cand;
 	bool part;		/* it holds a folder or a file that is not known, and was not before */
@@ -160,6 +163,7 @@ static int take_dir(struct at *t, struct folder *f, const char *name, int depth)
 	if (r == 1) {
 		o = add_open(f, was && was->mode == 040000 ? was : NULL);
 		o->dir = true;
+		f->n_dirs++;
 		o->part = id;
 		o->raw = take_ptr(raw);
 		o->maybe = maybe;
@@ -280,6 +284,7 @@ static int tree_after(struct at *t, const char *dir, struct names *ret, uint64_t
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		seq = *ret_seq = sn.seq;
+		t->a->work += READ_COST;
 		if ((r = again_read_at(t->s, &sn.tree, dir, &raw)) == 0)
 			return (r = names_load(ret, raw)) < 0 ? r : 1;
 		if (r == -ENOENT)
@@ -359,14 +364,15 @@ static int add_placed_id(struct at *t, struct folder *f, size_t first, loc_t loc
 	return add_id_once(f, first, &id);
 }
 
-static size_t from_size(const struct again *a, uint64_t size)
+/* The first object of that size from that place on. */
+static size_t from_place(const struct again *a, uint64_t size, loc_t loc)
 {
 	size_t lo = 0, hi = a->n_blob;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (a->blob[mid].size < size)
+		if (a->blob[mid].size < size || (a->blob[mid].size == size && a->blob[mid].loc < loc))
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -379,22 +385,21 @@ static bool is_ours(const struct at *t, loc_t loc)
 	return loc > t->loc_before && loc < t->loc;
 }
 
-/* Objects of a size: those written for this snapshot in their order, then the rest. */
+/* Objects of a size: those written for this snapshot in their order, then the nearest of the rest. */
 static int maybe_files(struct at *t, struct folder *f, uint64_t size)
 {
 	const struct again *a = t->a;
-	size_t first = f->n_cand, from = from_size(a, size);
+	size_t first = f->n_cand, from = from_place(a, size, t->loc_before + 1), i = from;
+	int r = 0;
 
-	for (int rest = 0; rest < 2; rest++) {
-		for (size_t i = from; i < a->n_blob && a->blob[i].size == size; i++) {
-			int r = is_ours(t, a->blob[i].loc) == !rest ?
-				add_placed_id(t, f, first, a->blob[i].loc) : 0;
-
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
+	for (; r == 0 && i < a->n_blob && a->blob[i].size == size && is_ours(t, a->blob[i].loc); i++)
+		r = add_placed_id(t, f, first, a->blob[i].loc);
+	for (size_t n = 0; r == 0 && n < NEAR_MAX && from - n > 0 && a->blob[from - n - 1].size == size; n++)
+		r = add_placed_id(t, f, first, a->blob[from - n - 1].loc);
+	for (size_t n = 0; r == 0 && n < NEAR_MAX && i + n < a->n_blob && a->blob[i + n].size == size; n++)
+		r = add_placed_id(t, f, first, a->blob[i + n].loc);
+	t->a->work += (f->n_cand - first) * TRY_COST;
+	return r;
 }
 
 /* Trees that were written for this snapshot. */
@@ -469,7 +474,7 @@ static int maybe_other(struct at *t, struct folder *f, size_t first, const char 
 {
 	uint64_t seq = t->seq;
 
-	for (int i = 0; i < AHEAD_MAX && f->n_cand < first + TREES_MAX; i++) {
+	for (int i = 0; i < NEAR_MAX && f->n_cand < first + TREES_MAX; i++) {
 		autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 		autorbuf struct rbuf *raw = NULL;
 		struct tree_entry e;
@@ -478,6 +483,7 @@ static int maybe_other(struct at *t, struct folder *f, size_t first, const char 
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		seq = sn.seq;
+		t->a->work += READ_COST;
 		r = again_read_at(t->s, &sn.tree, f->dir, &raw);
 		if (r == 0)
 			r = tree_find(raw, name, strlen(name), &e);
@@ -540,9 +546,9 @@ static int maybe_dir(struct at *t, struct folder *f, const struct open_name *o)
 		r = add_id_once(f, first, &o->was);
 	if (r == 0)
 		r = maybe_written(t, f, first);
-	if (r == 0)
+	if (r == 0 && f->n_dirs <= DIRS_MAX)
 		r = maybe_other(t, f, first, name, "seq<? ORDER BY seq DESC");
-	if (r == 0)
+	if (r == 0 && f->n_dirs <= DIRS_MAX)
 		r = maybe_other(t, f, first, name, "seq>? ORDER BY seq");
 	return r < 0 ? r : drop_others(t, f, first, o->raw);
 }
@@ -676,10 +682,19 @@ static const struct oid *only_one(const struct folder *f, const struct open_name
 	return found;
 }
 
-static void in_part(const struct folder *f, struct rbuf *raw)
+static bool prev_is_whole(const struct at *t, const struct folder *f)
+{
+	for (size_t i = 0; i < f->prev.n; i++)
+		if (oid_zero(&f->prev.e[i].oid) || again_is_part(t->s, &f->prev.e[i].oid))
+			return false;
+	return true;
+}
+
+static void in_part(const struct at *t, const struct folder *f, struct rbuf *raw)
 {
 	static const struct oid none;
-	bool sure = f->n_tree == 1 && f->n_touched == 1;	/* the one that it brings is of the one that changed */
+	/* The one folder that it brings is the one that changed. */
+	bool sure = f->n_tree == 1 && f->n_touched == 1 && prev_is_whole(t, f);
 
 	for (size_t i = 0; i < f->n_open; i++) {
 		const struct open_name *o = &f->open[i];
@@ -742,7 +757,7 @@ static int make_part(struct at *t, struct folder *f, const struct oid *want, str
 	/* All is known, and wrong; or rows may be missing. */
 	if (cat_is_lossy(t->s->cat) || (want && !f->n_open && !f->part))
 		return -EBADMSG;
-	in_part(f, raw);
+	in_part(t, f, raw);
 	store_hash("tree in part", raw->data, raw->len, ret_id);
 	if (want)
 		*ret_id = *want;

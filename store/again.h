@@ -31,8 +31,8 @@ struct at {			/* the snapshot at hand */
 	bool have_ours;
 };
 
-#define AHEAD_MAX 128		/* snapshots to look beyond */
-#define AGAIN_WORK_MAX (4ull << 30)	/* bytes to hash, of one who reads: some ten seconds; then what is lost stays so */
+#define AHEAD_MAX 64		/* snapshots to look beyond */
+#define AGAIN_WORK_MAX (2ull << 30)	/* bytes to hash, of one who reads: some seconds; then what is lost stays so */
 
 /* again.c */
 int again_read(struct store *s, const struct oid *id, struct rbuf **ret);	/* nothing is made; -EBADMSG however it is lost */

@@ -275,24 +275,29 @@ static int encode_frame(struct store *s, const struct pend *p, const uint32_t *o
 
 /* ---- the record ---- */
 
+#define SMALL (32u << 10)
+
 static bool wants_solid(const struct pend *p, uint8_t type)
 {
 	return p->type == type && !p->base && p->raw->len <= SOLID_MAX;
 }
 
 /* Objects without a base share frames, by type; the others follow one by one, in their order (a
- * snapshot stays last). */
+ * snapshot stays last). A large one shares none with small ones: what damages it leaves them. */
 static uint32_t make_plan(const struct pend *p, uint32_t n, uint32_t *order, struct plan *pl)
 {
-	static const uint8_t solid_types[] = { OBJ_BLOB, OBJ_TREE };
+	static const struct { uint8_t type; size_t least, most; } kinds[] = {
+		{ OBJ_BLOB, 0, SMALL }, { OBJ_BLOB, SMALL + 1, SOLID_MAX }, { OBJ_TREE, 0, SOLID_MAX },
+	};
 	uint32_t at = 0, n_pl = 0;
 
-	for (int t = 0; t < 2; t++) {
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
 		size_t bytes = 0;
 		struct plan *cur = NULL;
 
 		for (uint32_t i = 0; i < n; i++) {
-			if (!wants_solid(&p[i], solid_types[t]))
+			if (!wants_solid(&p[i], kinds[k].type) || p[i].raw->len < kinds[k].least ||
+			    p[i].raw->len > kinds[k].most)
 				continue;
 			if (!cur || bytes + p[i].raw->len > SOLID_MAX) {
 				cur = &pl[n_pl++];

@@ -320,6 +320,46 @@ static int solid_read_start(struct store *s, const struct head *h, const struct 
 	return 0;
 }
 
+/* The frame is damaged; what lies before the damage may come out right all the same, and its id says so. */
+static int solid_read_hurt(struct store *s, const struct head *h, const struct frame *f, size_t at,
+	uint32_t idx, struct rbuf **ret)
+{
+	autofree uint8_t *p = malloc(f->stored + 1);
+	autorbuf struct rbuf *out = NULL;
+	size_t len = h->raw[idx];
+	struct segment *g;
+	struct oid id;
+	ssize_t n;
+	int r = p ? seg_get(s, h->seg, &g) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	if (is_strict(s) || (f->type != OBJ_BLOB && f->type != OBJ_TREE) || (f->enc != ENC_ZSTD && f->enc != ENC_RAW))
+		return -EBADMSG;
+	n = seg_read(g, p, f->stored, f->off);
+	if (n < 0 || (size_t)n < f->stored || (f->enc == ENC_RAW && at + len > f->stored))
+		return -EBADMSG;
+	if (!(out = rbuf_new(at + len)) || !(*ret = rbuf_new(len)))
+		return -ENOMEM;
+	if (f->enc == ENC_RAW)
+		memcpy(out->data, p, at + len);
+	else
+		r = unzstd_start(s, p, f->stored, out->data, at + len);
+	if (r == 0) {
+		memcpy((*ret)->data, out->data + at, len);
+		r = obj_check(h, f->type, head_id(h, idx), (*ret)->data, len);
+	}
+	if (r < 0) {
+		rbuf_unref(take_ptr(*ret));
+		return r;
+	}
+	memcpy(id.b, head_id(h, idx), 20);
+	heal_note(s, &id);
+	s->mended_cached = true;
+	s->n_mended++;
+	return 0;
+}
+
 static int solid_read(struct store *s, const struct head *h, const struct frame *f, uint32_t idx,
 	struct rbuf **ret)
 {
@@ -332,11 +372,17 @@ static int solid_read(struct store *s, const struct head *h, const struct frame 
 		at += h->raw[i];
 	if (!all) {
 		r = solid_read_start(s, h, f, at, h->raw[idx], ret);
-		if (r != -ENOENT)
+		if (r == -ENOENT) {
+			r = frame_load(s, h, f, NULL, &all);
+			if (r == 0)
+				solid_cache_put(s, h, no, all);
+		} else if (r == 0) {
+			return 0;
+		}
+		if (r == -EBADMSG)
+			return solid_read_hurt(s, h, f, at, idx, ret);
+		if (r < 0)
 			return r;
-		if ((r = frame_load(s, h, f, NULL, &all)) < 0)
-			return r;
-		solid_cache_put(s, h, no, all);
 	}
 	*ret = rbuf_new(h->raw[idx]);
 	if (!*ret)

@@ -412,6 +412,8 @@ struct store_verify {
 	uint64_t after;
 					/* work on them or died at it; reported only if they are
 					 * damaged */
+	uint32_t bad_seg;		/* out: the first record that is damaged; 0: none */
+	uint64_t bad_off;
 };
 /* 0 clean, 1 damage was reported, negative: it could not look. Writes nothing but the word that the
  * catalogue is damaged, for the next command to make it again. */

@@ -55,6 +55,14 @@ static void report(struct check *c, const char *path, uint64_t first, uint64_t l
 		c->v->damage(&d, c->v->arg);
 }
 
+static void report_at(struct check *c, uint32_t seg, uint64_t off)
+{
+	if (c->v->bad_seg)
+		return;
+	c->v->bad_seg = seg;
+	c->v->bad_off = off;
+}
+
 /* Said once: the next writer makes a new one. */
 static void report_catalogue(struct check *c, const char *what)
 {
@@ -194,8 +202,10 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 		if (r == 0 && f->type == OBJ_SNAPSHOT && has_place(c, f->type, &id) &&
 		    (r = check_listed(c, h, f->first + i, hex)) < 0)
 			return r;
-		if (r < 0 || bytes < 0)
+		if (r < 0 || bytes < 0) {
 			heal_note(c->s, &id);
+			report_at(c, h->seg, h->off);
+		}
 		if (r < 0)
 			report(c, NULL, 0, 0, "%s %.12s: damaged (segment %u, offset %llu)",
 				type_name(f->type), hex,
@@ -220,6 +230,7 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 
 static void report_mended(struct check *c, const struct head *h)
 {
+	report_at(c, h->seg, h->off);
 	report(c, NULL, 0, 0, "segment %u: a flipped bit in the record at offset %llu, put right in reading",
 		h->seg, (unsigned long long)h->off);
 	for (uint32_t i = 0; i < h->n_objs; i++) {
@@ -244,6 +255,7 @@ static int check_segment(struct check *c, uint32_t no, uint64_t end)
 		if (r == 0 && h->mended)
 			report_mended(c, h);
 		if (r == -EBADMSG) {
+			report_at(c, no, off);
 			r = head_resync(c->s, no, off + 1, &h);
 			if (r == -ENOENT || (r == 0 && h->off >= end)) {
 				report(c, NULL, 0, 0,
@@ -688,7 +700,8 @@ int store_verify(struct store *s, struct store_verify *v)
 	struct check c = { .s = s, .v = v };
 	int r;
 
-	v->objects = v->snapshots = v->bytes = v->after = 0;
+	v->objects = v->snapshots = v->bytes = v->after = v->bad_off = 0;
+	v->bad_seg = 0;
 	obj_cache_clear(s);
 	s->n_mended = 0;
 	s->told_mended = true;	/* it is said here */

@@ -71,7 +71,7 @@ mkdir "$d/since" && touch "$d/since/a" "$d/since/b" && (HOLDFAST_STORE=$d/since.
 deleted() { env HOLDFAST_STORE="$d/since.store" "$bin/recover" -w "$d/since" deleted "$@"; }
 gives 0 'nothing deleted' deleted
 check '... in no row' test ! -s "$d/out"
-says '... and says so' "$d/err" 'no file that was stored is gone'
+says '... and says so' "$d/err" 'no file that is still held is gone'
 rm "$d/since/b"
 gives 0 'deleted since the newest snapshot' deleted
 says '... is told, and who holds it' "$d/out" '^[0-9a-f]\{8\}  .*  b$'

@@ -332,6 +332,36 @@ START_TEST(store_mend__a_lost_sector_costs_what_was_in_it)
 }
 END_TEST
 
-CHECK_MAIN("store_mend", store_mend__one_flipped_bit_costs_nothing,
+/* A model beside the notes: a hole in it is no hole in them. */
+START_TEST(store_mend__a_hole_in_a_large_file_leaves_the_small_ones)
+{
+	static char large[200001];
+	struct store *s = new_store("large");
+	struct store_txn *t = begin(s);
+	struct listing l = { .s = s };
+	struct store_entry e;
+	autohead struct head *h = NULL;
+	loc_t loc;
+
+	for (size_t i = 0; i < sizeof(large) - 1; i++)
+		large[i] = (char)(1 + check_below(255));
+	put(t, "a model", large);
+	put(t, "notes", "text");
+	put(t, "todo", "more text");
+	commit(t);
+	ck_assert_int_eq(store_entry_at(s, 1, "a model", &e), 0);
+	ck_assert_int_eq(obj_find(s, &e.oid, &loc), 0);
+	ck_assert_int_eq(head_get(s, loc_seg(loc), loc_off(loc), &h), 0);
+	flip(1, head_frame(h, loc_idx(loc))->off + 1000, 2);
+	store_close(s);
+	l.s = s = open_store(STORE_READ);
+	ck_assert_int_eq(store_walk_at(s, 1, "", list_one, &l), 0);
+	ck_assert_str_eq(l.text.data, "a model=?\nnotes=text\ntodo=more text\n");
+	buf_release(&l.text);
+	store_close(s);
+}
+END_TEST
+
+CHECK_MAIN("store_mend", store_mend__a_hole_in_a_large_file_leaves_the_small_ones, store_mend__one_flipped_bit_costs_nothing,
 	store_mend__the_next_snapshot_stands_on_no_flipped_bit, store_mend__a_lost_tree_costs_nothing,
 	store_mend__a_lost_sector_costs_what_was_in_it)
