@@ -158,9 +158,9 @@ static void say_lost(const struct verifying *v, bool all)
 	if (!v->lost && all)
 		log_info("no file of a snapshot has lost what it held; " RECOVER " repair makes a store without the damage");
 	else if (v->lost)
-		log_info("%" PRIu64 " file%s lost what %s held in the snapshots named above; " RECOVER
-			" repair makes a sound store of all the rest", v->lost, v->lost == 1 ? " has" : "s have",
-			v->lost == 1 ? "it" : "they");
+		log_info("%" PRIu64 " version%s of files %s lost, in the snapshots named above; " RECOVER
+			" repair makes a sound store of all the rest", v->lost, v->lost == 1 ? "" : "s",
+			v->lost == 1 ? "is" : "are");
 	else
 		log_info(RECOVER " verify --all says what it hits, " RECOVER " repair makes a sound store of the rest");
 }
