@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "../lib/auto.h"
 #include "../lib/log.h"
+#include "../store/store.h"
 #include "recover.h"
 #include "xalloc.h"
 
@@ -36,13 +38,36 @@ int path_clean(const char *prefix, const char *path, char **ret)
 	return 0;
 }
 
+static bool is_known(const struct recover *r, const char *path)
+{
+	uint64_t n;
+
+	return store_count_versions(r->store, path, &n) >= 0;
+}
+
+/* What was typed below the workspace's top may be a path as lists print it, from there: so it is where nothing of the name
+ * is, or ever was, where one stands. */
+static void from_top(const struct recover *r, const char *arg, char **path)
+{
+	autofree char *full = xasprintf("%s/%s", r->workspace, *path), *top = NULL;
+	struct stat st;
+
+	if (!r->store || !r->prefix || !*r->prefix || *arg == '.' || is_known(r, *path) ||
+	    lstat(full, &st) == 0 || path_clean("", arg, &top) < 0 || !is_known(r, top))
+		return;
+	if (!r->quiet)
+		log_info("%s: nothing of this name is in %s; that of the workspace's top is taken", arg, r->prefix);
+	free(*path);
+	*path = take_ptr(top);
+}
+
 int path_from_arg(const struct recover *r, const char *arg, char **ret)
 {
 	size_t top = strlen(r->workspace);
 
 	if (*arg != '/') {
 		if (path_clean(r->prefix, arg, ret) == 0)
-			return 0;
+			return from_top(r, arg, ret), 0;
 	} else {
 		autofree char *full = NULL;
 

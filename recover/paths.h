@@ -1,7 +1,8 @@
 /* recover/paths.h - names from the command line and names from a store.
  *
  * A PATH argument is relative to the current folder when that is inside the workspace,
- * else to the workspace; absolute ones must lead into it. Inside, a path is relative
+ * else to the workspace; absolute ones must lead into it. Where nothing of the name is there, or ever was, it is taken as lists
+ * print paths, from the workspace (and that is said), unless it begins with a dot. Inside, a path is relative
  * to the workspace without any "." or ".." ("" is the workspace itself).
  * Names that come out of a store are hostile until path_safe() says otherwise. */
 #ifndef RECOVER_PATHS_H

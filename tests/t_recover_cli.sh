@@ -53,6 +53,11 @@ gives 1 'find a part of a name' recover find ool
 says '... says how' "$d/err" "'\*ool\*' looks"
 gives 0 'deleted' recover deleted
 says '... and who holds it' "$d/out" "^$(printf %.8s "$first").*tool"
+# Lists print paths from the top; below it they mean the same, where nothing else is of that name.
+gives 0 'a path as it was printed, below the top' sh -c 'cd src && "$1" history tool' - "$r"
+says '... and says so' "$d/err" "tool: nothing of this name is in src; that of the workspace's top is taken"
+gives 1 '... one that begins with a dot is none' sh -c 'cd src && "$1" history ./tool' - "$r"
+gives 0 '... what is below is meant first' sh -c 'cd src && "$1" history a.c' - "$r"
 # A folder that went with several stands above its files, once, and comes back in one piece.
 mkdir -p "$d/gone/notes/sub" "$d/gone/one" && touch "$d/gone/notes.md" "$d/gone/one/o" && for i in 1 2; do echo $i | tee "$d/gone/notes/$i" >"$d/gone/notes/sub/$i"; done
 for i in held gone; do HOLDFAST_STORE=$d/gone.store "$bin/tests/tool_snap" "$d/gone" $i >/dev/null; rm -r "$d/gone/notes" "$d/gone/one" 2>/dev/null; done
