@@ -105,6 +105,13 @@ static bool agree(const struct tree_entry *t, const struct store_entry *e)
 	return e->kind == KIND_DIR ? t->mode == 040000 : entry_has_oid(e) && t->mode != 040000;
 }
 
+/* The record that said so may be lost; of a mode a tree knows one bit. */
+static void trust_tree(struct store_entry *e, uint32_t mode)
+{
+	if (e->kind == KIND_FILE && !(e->mode & 0100) == (mode == 0100755))
+		e->mode = mode == 0100755 ? e->mode | 0111 : e->mode & ~0111u;
+}
+
 static int row_cmp(const void *pa, const void *pb, void *arg)
 {
 	const struct child *a = pa, *b = pb;
@@ -174,6 +181,8 @@ static int join(struct store *s, const struct names *names, int64_t time_ns, str
 		memset(&w->e.oid, 0, sizeof(w->e.oid));
 		if (right) {
 			w->e.oid = t->oid;
+			if (lossy)
+				trust_tree(&w->e, t->mode);
 			seen[t - names->e] = true;
 			found++;
 		}
@@ -351,6 +360,8 @@ static int path_at(struct store *s, const struct store_snapshot *sn, const char 
 		memset(ret, 0, sizeof(*ret));
 		return r == 0 && entry_has_oid(e) && !cat_is_lossy(s->cat) ? query_damaged(s) : r;
 	}
+	if (t == 0 && r == 0 && cat_is_lossy(s->cat))
+		trust_tree(e, mode);
 	if (t < 0 || r == 0)
 		return t;
 	*ret_id = 0;
