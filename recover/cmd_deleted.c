@@ -66,15 +66,10 @@ static int collect_now(const char *path, const struct store_entry *was, const st
 	return 0;
 }
 
-static void close_scan(struct scan **s)
-{
-	scan_close(*s);
-}
-
 static int collect_since(struct recover *r, struct all_gone *a)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
-	autoput(close_scan) struct scan *sc = NULL;
+	autoscan struct scan *sc = NULL;
 	struct scan_options so = { .cfg = &r->cfg };
 	int e = store_newest(r->store, &sn);
 

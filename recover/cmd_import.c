@@ -265,14 +265,9 @@ static int newest_is_copy(struct recover *r)
 	return e < 0 ? e : sn.reason == REASON_IMPORT;
 }
 
-static void close_scan(struct scan **s)
-{
-	scan_close(*s);
-}
-
 static int take_alone(struct importing *x)
 {
-	autoput(close_scan) struct scan *sc = NULL;
+	autoscan struct scan *sc = NULL;
 	struct store_options o = { .level = x->r->cfg.level, .workspace = x->r->workspace };
 	/* A Ctrl-C was meant for the copies. An empty workspace is one: it was there before. */
 	struct scan_options so = { .cfg = &x->r->cfg, .replaced_ok = true };

@@ -107,15 +107,10 @@ static int differs(
 	return 0;
 }
 
-static void close_scan(struct scan **s)
-{
-	scan_close(*s);
-}
-
 static void find_differences(struct report *x)
 {
 	struct scan_options so = { .cfg = &x->r->cfg };
-	autoput(close_scan) struct scan *sc = NULL;
+	autoscan struct scan *sc = NULL;
 
 	if (!x->before.seq) {
 		x->diff_error = -ENOENT;

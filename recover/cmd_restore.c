@@ -236,18 +236,13 @@ static int drop_skipped(
 	return 0;
 }
 
-static void close_scan(struct scan **s)
-{
-	scan_close(*s);
-}
-
 /* All that the newest snapshot holds or the safety snapshot will; targets_sort then prefers
  * what the restored one has. */
 static int choose_deletions(struct recover *r, struct choosing *c)
 {
 	autoput(store_snapshot_release) struct store_snapshot newest = { 0 };
 	struct scan_options so = { .cfg = &r->cfg, .stop = &interrupted };
-	autoput(close_scan) struct scan *sc = NULL;
+	autoscan struct scan *sc = NULL;
 	struct deleting d = { c, c->paths };
 	int e = store_newest(r->store, &newest);
 

@@ -27,15 +27,10 @@ static int count(
 	return 0;
 }
 
-static void close_scan(struct scan **s)
-{
-	scan_close(*s);
-}
-
 void live_count(struct recover *r, uint64_t seq, struct live *ret)
 {
 	struct scan_options so = { .cfg = &r->cfg };
-	autoput(close_scan) struct scan *sc = NULL;
+	autoscan struct scan *sc = NULL;
 
 	*ret = (struct live){ 0 };
 	ret->error = scan_open(r->workspace, &so, &sc);

@@ -22,11 +22,6 @@ static void close_store(struct store **s)
 	store_close(*s);
 }
 
-static void close_scan(struct scan **s)
-{
-	scan_close(*s);
-}
-
 /* Somebody else may be writing for a moment (`snapd --once`): worth a few seconds. */
 static int open_writer(const struct recover *r, struct store **ret)
 {
@@ -46,7 +41,7 @@ static int open_writer(const struct recover *r, struct store **ret)
 static int snapshot_alone(struct recover *r, const char *message, struct store_snapshot *ret)
 {
 	autoput(close_store) struct store *w = NULL;
-	autoput(close_scan) struct scan *sc = NULL;
+	autoscan struct scan *sc = NULL;
 	struct scan_options so = { .cfg = &r->cfg, .stop = &interrupted };
 	struct store_commit how = { .reason = REASON_RESTORE, .message = message };
 	int e;

@@ -420,16 +420,11 @@ static void build_release(struct build *b)
 	free(b->c);
 }
 
-static void close_scan(struct scan **s)
-{
-	scan_close(*s);
-}
-
 int wtree_build(struct recover *r, const struct store_snapshot *sn, const struct strs *paths,
 	struct wtree_notes *notes, git_tree **ret)
 {
 	autoput(build_release) struct build b = { .notes = notes };
-	autoput(close_scan) struct scan *sc = NULL;
+	autoscan struct scan *sc = NULL;
 	struct scan_options so = { .cfg = &r->cfg };
 	const char *const *only =
 		paths && paths->n && **paths->s ? (const char *const *)paths->s : NULL;

@@ -98,11 +98,6 @@ static int remember(struct store *s, const char *path, int64_t time_ns)
 
 /* ---- bringing in ---- */
 
-static void close_scan(struct scan **s)
-{
-	scan_close(*s);
-}
-
 static int room_for(struct store *s, const struct config *cfg, uint64_t *ret, int *ret_err)
 {
 	struct store_room m;
@@ -120,7 +115,7 @@ static int room_for(struct store *s, const struct config *cfg, uint64_t *ret, in
 
 int import_folder(struct store *s, const struct config *cfg, const struct import *what, uint64_t *ret_unreadable)
 {
-	autoput(close_scan) struct scan *sc = NULL;
+	autoscan struct scan *sc = NULL;
 	struct scan_options so = {
 		.cfg = cfg,
 		.replaced_ok = true,	/* an empty copy is one of an empty folder */

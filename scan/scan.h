@@ -36,6 +36,7 @@
 #include <sys/stat.h>
 
 #include "../config/config.h"
+#include "../lib/auto.h"
 #include "../store/store.h"
 
 struct rules;
@@ -99,6 +100,8 @@ struct scan_options {
  * -ENOENT when it is gone. */
 int scan_open(const char *workspace, const struct scan_options *opt, struct scan **ret);
 void scan_close(struct scan *s);		/* NULL is fine */
+static inline void scan_put_(struct scan **s) { scan_close(*s); }
+#define autoscan autoput(scan_put_)
 struct rules *scan_rules(struct scan *s);
 int scan_rootfd(const struct scan *s);
 /* Is the folder that was opened still what the path leads to? 0, or -ENOENT; other failures: the
