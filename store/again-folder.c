@@ -22,11 +22,6 @@
 
 /* ---- what a tree says itself, though the one that it stands on is lost ---- */
 
-static int add_id(struct buf *ids, const uint8_t *p)
-{
-	return buf_add(ids, p, 20);
-}
-
 /* The ids that a tree's operations bring: in a literal they end it (tree_splice). */
 static int own_ids(const uint8_t *p, size_t n, const struct head *h, struct buf *ids)
 {
@@ -38,12 +33,12 @@ static int own_ids(const uint8_t *p, size_t n, const struct head *h, struct buf 
 		const uint8_t *q;
 
 		if ((v & 3) == 3) {
-			r = k < h->n_objs ? add_id(ids, head_id(h, (uint32_t)k)) : -EBADMSG;
+			r = k < h->n_objs ? buf_add(ids, head_id(h, (uint32_t)k), 20) : -EBADMSG;
 		} else if ((v & 3) == 2) {
 			q = k <= (uint64_t)(c.end - c.p) ? cur_bytes(&c, (size_t)k) : NULL;
 			if (!q)
 				return -EBADMSG;
-			r = k >= 20 ? add_id(ids, q + k - 20) : 0;
+			r = k >= 20 ? buf_add(ids, q + k - 20, 20) : 0;
 		}
 	}
 	return r < 0 ? r : c.bad ? -EBADMSG : 0;

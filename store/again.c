@@ -288,7 +288,7 @@ static int at_open(struct store *s, uint64_t seq, struct at *t)
 		return r;
 	}
 	r = changed_paths(s, seq, add_path, &t->text);
-	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP) {
+	if (obj_is_lost(r)) {
 		t->all = true;
 		return 0;
 	}
@@ -314,11 +314,6 @@ bool again_touched(const struct at *t, const char *dir)
 }
 
 /* ---- a run of snapshots whose trees are lost ---- */
-
-static bool is_damage(int r)
-{
-	return r == -EBADMSG || r == -ENOENT || r == -ENOTSUP;
-}
 
 /* All on the way to the folder, from the root on. */
 static int make_way(struct at *t, const char *dir)
@@ -402,7 +397,7 @@ static int make_run(struct store *s, const struct oid *root, const char *dir)
 
 		if ((r = at_open(s, run[n], &t)) == 0)
 			r = make_way(&t, dir);
-		if (n && is_damage(r))	/* it may be that another is known all the same */
+		if (n && obj_is_lost(r))	/* it may be that another is known all the same */
 			r = 0;
 	}
 	return r;
@@ -411,12 +406,12 @@ static int make_run(struct store *s, const struct oid *root, const char *dir)
 /* In part, or not at all, until somebody made it good. */
 static int read_sound(struct store *s, const struct oid *id, bool part, struct rbuf **ret)
 {
-	bool was = s->gathering;
+	bool was = s->unnoted;
 	int r;
 
-	s->gathering |= part;		/* noted already */
+	s->unnoted |= part;		/* noted already */
 	r = obj_read_id(s, id, NULL, ret);
-	s->gathering = was;
+	s->unnoted = was;
 	return r;
 }
 
@@ -428,7 +423,7 @@ int tree_read(struct store *s, const struct oid *root, const char *dir, size_t l
 	int r;
 
 	r = had && had->whole ? -EBADMSG : read_sound(s, id, had, ret);
-	if (!is_damage(r) || is_strict(s) || s->gathering)
+	if (!obj_is_lost(r) || is_strict(s) || s->unnoted)
 		return r;
 	if (had) {
 		*ret = rbuf_ref(had->raw);
@@ -440,12 +435,12 @@ int tree_read(struct store *s, const struct oid *root, const char *dir, size_t l
 		return r;
 	if (!(path = strndup(dir, len)))
 		return -ENOMEM;
-	s->gathering = true;	/* what is met on the way is no news */
+	s->unnoted = true;	/* what is met on the way is no news */
 	r = make_run(s, root, path);
 	if (r == 0)
 		r = again_read(s, id, ret);
-	s->gathering = false;
-	if (is_damage(r) && idset_put(&s->again->failed, id, 1) < 0)
+	s->unnoted = false;
+	if (obj_is_lost(r) && idset_put(&s->again->failed, id, 1) < 0)
 		return -ENOMEM;
 	return r == -ENOENT ? -EBADMSG : r;
 }
@@ -492,13 +487,13 @@ static int all_pop(struct all *a)
 	if (!(dir = strndup(a->todo.data + a->todo.len + 20, n - 20)))
 		return -ENOMEM;
 	if ((r = tree_read(a->s, &a->root, dir, n - 20, &id, &tree)) < 0)
-		return is_damage(r) ? 0 : r;
+		return obj_is_lost(r) ? 0 : r;
 	p = tree->data;
 	end = p + tree->len;
 	while ((r = tree_next(&p, end, &e)) == 1)
 		if (e.mode == 040000 && (r = all_push(a, &e.oid, dir, e.name, e.len)) < 0)
 			return r;
-	return is_damage(r) ? 0 : r;
+	return obj_is_lost(r) ? 0 : r;
 }
 
 static int all_of(const struct store_snapshot *sn, void *arg)
@@ -533,5 +528,5 @@ int again_find(struct store *s, const struct oid *id, struct rbuf **ret)
 		return 0;
 	}
 	r = obj_read_id(s, id, NULL, ret);	/* what it stands on may be there now */
-	return is_damage(r) ? -EBADMSG : r;
+	return obj_is_lost(r) ? -EBADMSG : r;
 }

@@ -44,11 +44,6 @@ static void build_release(struct build *b)
 	free(b->unread);
 }
 
-static bool is_unreadable(int r)
-{
-	return r == -EBADMSG || r == -ENOENT || r == -ENOTSUP;
-}
-
 static bool from_scratch(const struct build *b, const char *path, size_t len)
 {
 	const char *p = b->scratch->data;
@@ -68,7 +63,7 @@ static int push_level(struct build *b, size_t len, size_t lo, size_t hi, const s
 	if (old && from_scratch(b, path, len ? len - 1 : 0))
 		old = NULL;
 	r = old ? obj_read_id(b->t->s, old, NULL, &l.base) : 0;
-	if (is_unreadable(r)) {
+	if (obj_is_lost(r)) {
 		b->unread = strndup(path, len ? len - 1 : 0);
 		return b->unread ? -ESTALE : -ENOMEM;
 	}
@@ -365,7 +360,7 @@ static int look_into(struct stand *x, const char *dir, const struct oid *id, str
 	struct tree_entry e;
 	int r = obj_read_id(x->t->s, id, NULL, &tree);
 
-	if (is_unreadable(r))
+	if (obj_is_lost(r))
 		return stand_in(x, dir);
 	if (r < 0)
 		return r;

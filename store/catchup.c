@@ -665,22 +665,18 @@ static int found_cmp(const void *pa, const void *pb)
 	return a->key != b->key ? a->key < b->key ? -1 : 1 : a->loc < b->loc ? -1 : a->loc > b->loc;
 }
 
-struct index {
-	size_t cap;
-};
-
 static int index_head(struct store *s, const struct head *h, void *arg)
 {
-	struct index *x = arg;
+	size_t *cap = arg;
 
-	if (s->n_found + h->n_objs > x->cap) {
+	if (s->n_found + h->n_objs > *cap) {
 		size_t n = (s->n_found + h->n_objs) * 2;
 		void *p = realloc(s->found, n * sizeof(*s->found));
 
 		if (!p)
 			return -ENOMEM;
 		s->found = p;
-		x->cap = n;
+		*cap = n;
 	}
 	for (uint32_t i = 0; i < h->n_objs; i++)
 		if (head_frame(h, i)->type != OBJ_DROPPED)
@@ -711,8 +707,8 @@ int log_each_head(struct store *s, int (*fn)(struct store *s, const struct head 
 
 static int index_log(struct store *s)
 {
-	struct index x = { 0 };
-	int r = log_each_head(s, index_head, &x);
+	size_t cap = 0;
+	int r = log_each_head(s, index_head, &cap);
 
 	if (r == 0 && s->n_found)
 		qsort(s->found, s->n_found, sizeof(*s->found), found_cmp);

@@ -43,11 +43,6 @@ static int names_right(const struct rbuf *tree)
 	return r;
 }
 
-static bool is_damage(int r)
-{
-	return r == -EBADMSG || r == -ENOENT;
-}
-
 /* It cannot be read; r: why. Perhaps it is a tree that can be made again. */
 static int tree_again(struct store *s, const struct oid *id, int r, git_object_t *ret_type,
 	struct buf *out)
@@ -70,7 +65,7 @@ static int read_git(struct store *s, const struct oid *id, git_object_t *ret_typ
 	uint8_t type;
 	int r = obj_head(s, id, &loc, &h);
 
-	if (is_damage(r))
+	if (obj_is_lost(r))
 		return tree_again(s, id, r, ret_type, out);
 	if (r < 0)
 		return r;
@@ -83,7 +78,7 @@ static int read_git(struct store *s, const struct oid *id, git_object_t *ret_typ
 	case OBJ_BLOB:
 		*ret_type = type == OBJ_TREE ? GIT_OBJECT_TREE : GIT_OBJECT_BLOB;
 		r = obj_read(s, loc, NULL, NULL, &raw);
-		if (type == OBJ_TREE && is_damage(r))
+		if (type == OBJ_TREE && obj_is_lost(r))
 			return tree_again(s, id, r, ret_type, out);
 		if (r < 0 || (type == OBJ_TREE && (r = names_right(raw)) < 0))
 			return r;
@@ -128,7 +123,7 @@ static int backend_read_header(size_t *len, git_object_t *type, git_odb_backend 
 
 	memcpy(id.b, oid->id, 20);
 	r = obj_head(s, &id, &loc, &h);
-	if (is_damage(r) && (r = tree_again(s, &id, r, type, &out)) == 0) {
+	if (obj_is_lost(r) && (r = tree_again(s, &id, r, type, &out)) == 0) {
 		*len = out.len;
 		return 0;
 	}

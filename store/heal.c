@@ -24,7 +24,7 @@ void heal_note(struct store *s, const struct oid *id)
 	struct stat st;
 
 	/* What a transaction meets it stores again, or makes again. */
-	if (s->healing || s->gathering || s->txn || oid_eq(&s->noted, id))
+	if (s->unnoted || s->txn || oid_eq(&s->noted, id))
 		return;
 	s->noted = *id;
 	fd = openat(s->dirfd, NOTE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -137,11 +137,6 @@ static int ignore_piece(const void *p, size_t n, void *arg)
 	return 0;
 }
 
-static bool is_damage(int r)
-{
-	return r == -EBADMSG || r == -ENOENT || r == -ENOTSUP;
-}
-
 /* Is it damaged still? A sound copy may have been stored since. 1, 0, or negative. */
 static int is_bad(struct store *s, const struct oid *id)
 {
@@ -151,7 +146,7 @@ static int is_bad(struct store *s, const struct oid *id)
 
 	if (r == 0 && type == OBJ_LARGE)
 		r = store_stream_blob(s, id, ignore_piece, NULL);
-	return is_damage(r) ? 1 : r;
+	return obj_is_lost(r) ? 1 : r;
 }
 
 static int read_note(struct doubt *x)
@@ -231,7 +226,7 @@ static int content_gone(struct doubt *x, const struct oid *id)
 	    loc_idx(loc) >= h->n_objs || head_frame(h, loc_idx(loc))->type != OBJ_LARGE)
 		return r;
 	if ((r = obj_read(x->s, loc, NULL, NULL, &raw)) < 0)
-		return is_damage(r) ? 1 : r;
+		return obj_is_lost(r) ? 1 : r;
 	c = (struct cursor){ raw->data, raw->data + raw->len, 0 };
 	(void)cur_varint(&c);
 	while (r == 0 && c.p < c.end && !c.bad) {
@@ -299,7 +294,7 @@ static int trees_hit(struct store *s)
 		if ((r = obj_read_id(s, &id, NULL, &tree)) == 0)
 			r = push_trees(tree, &seen, &todo);
 	}
-	return is_damage(r) ? 1 : r;
+	return obj_is_lost(r) ? 1 : r;
 }
 
 /* ---- the transaction ---- */
@@ -343,10 +338,10 @@ int heal_begin(struct store *s)
 	s->heal = false;
 	if (!s->gap && faccessat(s->dirfd, NOTE, F_OK, 0) < 0)
 		return 0;
-	s->healing = s->strict = true;	/* what is damaged is known, and is not to be put right in memory only */
+	s->unnoted = s->strict = true;	/* what is damaged is known, and is not to be put right in memory only */
 	obj_cache_clear(s);	/* what is on the disk counts */
 	r = look(s);
-	s->healing = s->strict = false;
+	s->unnoted = s->strict = false;
 	return r;
 }
 

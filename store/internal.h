@@ -251,6 +251,11 @@ int obj_find(struct store *s, const struct oid *id, loc_t *ret);
  * log is asked. */
 int obj_must_find(struct store *s, const struct oid *id, loc_t *ret);
 int obj_read_id(struct store *s, const struct oid *id, uint8_t *ret_type, struct rbuf **ret);
+/* Is that an answer about the store, not about the machine at hand? */
+static inline bool obj_is_lost(int r)
+{
+	return r == -EBADMSG || r == -ENOENT || r == -ENOTSUP;
+}
 
 /* ---- cache.c ---- */
 
@@ -813,12 +818,11 @@ struct store {
 	bool cat_damaged;
 	bool was_longer;		/* the catalogue knew a longer log than the one that was found */
 	bool heal;			/* this transaction makes damage good (heal_begin) */
-	bool healing;			/* what cannot be read needs no note */
+	bool unnoted;			/* what cannot be read needs no note (heal_note) */
 	bool strict;			/* is_strict */
 	bool told_mended;		/* said once */
 	uint64_t n_mended;		/* frames that were read so */
 	bool mended_cached;		/* the caches hold some of them */
-	bool gathering;			/* the same, while a tree is made again */
 	struct again *again;		/* those that were; NULL: none */
 	bool again_all;			/* they are all that can be */
 	enum {

@@ -34,7 +34,7 @@ static int stopped(const struct salvage *x)
 
 static bool is_damage(int r)
 {
-	return r == -EBADMSG || r == -ENOENT || r == -ENOTSUP || r == -ESTALE;
+	return obj_is_lost(r) || r == -ESTALE;
 }
 
 /* ---- contents ---- */

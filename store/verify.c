@@ -55,7 +55,7 @@ static void report(struct check *c, const char *path, uint64_t first, uint64_t l
 		c->v->damage(&d, c->v->arg);
 }
 
-static void report_at(struct check *c, uint32_t seg, uint64_t off)
+static void note_place(struct check *c, uint32_t seg, uint64_t off)
 {
 	if (c->v->bad_seg)
 		return;
@@ -204,7 +204,7 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 			return r;
 		if (r < 0 || bytes < 0) {
 			heal_note(c->s, &id);
-			report_at(c, h->seg, h->off);
+			note_place(c, h->seg, h->off);
 		}
 		if (r < 0)
 			report(c, NULL, 0, 0, "%s %.12s: damaged (segment %u, offset %llu)",
@@ -230,7 +230,7 @@ static int check_frame(struct check *c, const struct head *h, const struct frame
 
 static void report_mended(struct check *c, const struct head *h)
 {
-	report_at(c, h->seg, h->off);
+	note_place(c, h->seg, h->off);
 	report(c, NULL, 0, 0, "segment %u: a flipped bit in the record at offset %llu, put right in reading",
 		h->seg, (unsigned long long)h->off);
 	for (uint32_t i = 0; i < h->n_objs; i++) {
@@ -255,7 +255,7 @@ static int check_segment(struct check *c, uint32_t no, uint64_t end)
 		if (r == 0 && h->mended)
 			report_mended(c, h);
 		if (r == -EBADMSG) {
-			report_at(c, no, off);
+			note_place(c, no, off);
 			r = head_resync(c->s, no, off + 1, &h);
 			if (r == -ENOENT || (r == 0 && h->off >= end)) {
 				report(c, NULL, 0, 0,
