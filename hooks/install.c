@@ -14,6 +14,7 @@
 #include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
+#include "../lib/question.h"
 #include "../lib/text.h"
 
 static const struct {
@@ -78,17 +79,13 @@ static int load(struct hooks *h)
 /* EXIT_DONE: go on. */
 static int ask(const struct hooks *h, const char *what)
 {
-	char answer[16] = "";
-
 	if (h->o->yes)
 		return EXIT_DONE;
 	if (!isatty(STDIN_FILENO)) {
 		log_error("nobody is there to ask: --yes goes ahead; nothing was changed");
 		return EXIT_USAGE;
 	}
-	fprintf(stderr, "%s? [y/N] ", what);
-	(void)fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y'))
+	if (question_yes(what, NULL))
 		return EXIT_DONE;
 	log_error("nothing was changed");
 	return EXIT_NO;

@@ -14,6 +14,7 @@
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
+#include "../lib/question.h"
 #include "../lib/text.h"
 #include "../store/mirrored.h"
 #include "mirror-stage.h"
@@ -57,16 +58,13 @@ static int show(struct store *s, const char *dir, const char *workspace)
 
 static int confirm(bool yes)
 {
-	char line[16];
-
 	if (yes)
 		return EXIT_DONE;
 	if (!isatty(STDIN_FILENO)) {
 		log_error("not dropped: nobody to ask; --yes does it without asking");
 		return EXIT_USAGE;
 	}
-	fputs("all of them go, for ever. Type yes: ", stderr);
-	if (!fgets(line, sizeof(line), stdin) || strcmp(line, "yes\n") != 0) {
+	if (!question_typed("all of them go, for ever", NULL)) {
 		log_error("not dropped");
 		return EXIT_NO;
 	}

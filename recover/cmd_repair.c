@@ -18,6 +18,7 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/progress.h"
+#include "../lib/question.h"
 #include "../store/mirrored.h"
 #include "../store/salvage.h"
 #include "carry.h"
@@ -404,16 +405,13 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 
 static int confirm(bool yes)
 {
-	char line[16];
-
 	if (yes)
 		return EXIT_DONE;
 	if (!isatty(0)) {
 		log_error("not switched: nobody to ask; --yes does it without asking");
 		return EXIT_USAGE;
 	}
-	fputs("The new store takes the place of the old one, which is kept beside. Type yes: ", stderr);
-	if (!fgets(line, sizeof(line), stdin) || strcmp(line, "yes\n") != 0) {
+	if (!question_yes("put the new store in the place of the old one, which is kept beside", NULL)) {
 		log_error("not switched");
 		return EXIT_NO;
 	}

@@ -16,12 +16,12 @@
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
+#include "../lib/question.h"
 #include "../lib/text.h"
 #include "out.h"
 #include "over.h"
 #include "pager.h"
 #include "paths.h"
-#include "question.h"
 #include "rev.h"
 #include "rows.h"
 #include "unsaved.h"
@@ -256,7 +256,7 @@ static int confirm(const struct args *a, const char *name)
 	}
 	if (buf_addstr(&what, "write over ") < 0 || text_quote_name(&what, name, strlen(name)) < 0)
 		xalloc_failed();
-	if (question_yes(what.data))
+	if (question_yes(what.data, &interrupted))
 		return EXIT_DONE;
 	log_error("nothing was changed");
 	return EXIT_NO;

@@ -17,9 +17,9 @@
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
+#include "../lib/question.h"
 #include "out.h"
 #include "over.h"
-#include "question.h"
 #include "rev.h"
 #include "xalloc.h"
 
@@ -185,7 +185,7 @@ static int confirm(const struct hunks *h, size_t n, size_t all)
 		log_error("nobody is there to ask: --yes goes ahead, --dry-run changes nothing");
 		return EXIT_USAGE;
 	}
-	if (question_yes("restore them"))
+	if (question_yes("restore them", &interrupted))
 		return EXIT_DONE;
 	log_error("nothing was changed");
 	return EXIT_NO;

@@ -16,10 +16,10 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/progress.h"
+#include "../lib/question.h"
 #include "../lib/text.h"
 #include "apply.h"
 #include "losses.h"
-#include "question.h"
 #include "safety.h"
 #include "told.h"
 #include "xalloc.h"
@@ -83,7 +83,7 @@ static int confirm(const struct restore *x, const struct plan *p)
 		return EXIT_USAGE;
 	}
 	(void)p;
-	if (question_yes(x->title))
+	if (question_yes(x->title, &interrupted))
 		return EXIT_DONE;
 	log_error("nothing was changed");
 	return EXIT_NO;
