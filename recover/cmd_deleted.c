@@ -172,7 +172,6 @@ static void print_gone(const struct moment *m, const struct gone *g, uint64_t fi
 	fputc('\n', stdout);
 }
 
-/* A folder that went stands above its files, so that it can be brought back in one piece. */
 static void print_head(bool *printed, bool json)
 {
 	if (!*printed && !json)
@@ -180,7 +179,8 @@ static void print_head(bool *printed, bool json)
 	*printed = true;
 }
 
-/* false: there was nothing to print. */
+/* A folder that went stands above its files, so that it can be brought back in one piece. false: there was nothing to
+ * print. */
 static bool print_all(const struct recover *r, struct all_gone *a, uint64_t left, bool json)
 {
 	struct store *s = r->store;

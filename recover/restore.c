@@ -93,7 +93,7 @@ static int confirm(const struct restore *x, const struct plan *p)
 static const char *hurt(const struct plan *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (p->item[i].error == -EBADMSG || p->item[i].error == -ENOENT)
+		if (p->item[i].error == -EBADMSG)
 			return "; " RECOVER " history PATH shows other versions, " RECOVER " verify --all what is hit";
 	return "";
 }

@@ -372,7 +372,6 @@ void keys_snapshots(struct screen *s)
 		view_again(s, s->view);
 	else
 		view_start(s, s->view, words);
-	s->newest[0] = '\0';		/* the list is as new as it can be */
 	keys_head(s);
 }
 

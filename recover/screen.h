@@ -107,7 +107,7 @@ struct screen {
 	size_t n_head;
 	bool head_stale;	/* the next line replaces them */
 	uint64_t head_ms;	/* when they are asked for again; 0: not yet */
-	char newest[16];	/* the newest snapshot, as they have it; "" */
+	char newest[16];	/* the newest snapshot, as they say; "" */
 	struct feed head_feed;
 	char *word;		/* searched for; NULL */
 	char *compare;		/* id of the first of two snapshots; NULL */

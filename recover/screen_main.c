@@ -15,7 +15,7 @@
 #include "screen.h"
 #include "xalloc.h"
 
-enum { MOST_PEEK = 500 };
+enum { MOST_PEEK = 500, NEWEST_ROWS = 500 };
 
 static void head_release(struct screen *s)
 {
@@ -25,25 +25,29 @@ static void head_release(struct screen *s)
 	s->head_stale = false;
 }
 
-/* Another one than before: the list is to have it too. */
-static void see_newest(struct screen *s, const char *line)
+/* Does the list have the newest snapshot that the summary tells of? It stands before all but events. */
+static bool list_is_new(const struct view *list, const char *newest)
 {
-	char id[sizeof(s->newest)];
-	struct view *v;
+	for (size_t i = 0; i < list->n && i < NEWEST_ROWS; i++)
+		if (list->row[i].id && strncmp(list->row[i].id, newest, strlen(newest)) == 0)
+			return true;
+	return !*newest || (!list->n && list->feed.fd >= 0);
+}
 
-	if (sscanf(line, "last %15s", id) != 1 || strcmp(id, s->newest) == 0)
-		return;
-	if (*s->newest)
-		for (v = s->view; v; v = v->below)
-			v->stale |= v->kind == VIEW_SNAPSHOTS;
-	memcpy(s->newest, id, sizeof(id));
+static void head_told(struct screen *s)
+{
+	struct view *list = s->view;
+
+	while (list->below)
+		list = list->below;
+	list->stale |= !list_is_new(list, s->newest);
 }
 
 static void head_line(char *line, void *arg)
 {
 	struct screen *s = arg;
 
-	see_newest(s, line);
+	(void)sscanf(line, "last %15s", s->newest);
 	if (s->head_stale)
 		head_release(s);
 	/* The summary; what follows its empty line is for those who have no screen. */
@@ -71,7 +75,7 @@ static bool take_rows(struct screen *s)
 		size_t n = s->n_head;
 
 		if (feed_read(&s->head_feed, head_line, s, &code)) {
-			s->head_ms = peek_now_ms() + SCREEN_HEAD_MS;
+			head_told(s);
 			any = true;
 		}
 		any |= s->n_head != n;
