@@ -1,5 +1,5 @@
 /* Damage that costs nothing: one flipped bit anywhere in the log; a lost tree, as long as the rows are there. And a lost
- * sector, which costs what was in it: never more, and never a wrong byte. */
+ * sector, which takes contents, and never a name, and never gives a wrong byte. */
 #include "rot.h"
 
 #include <git2.h>
@@ -301,7 +301,7 @@ static int lost_lines(const char *now, const char *was)
 	return lost;
 }
 
-START_TEST(store_mend__a_lost_sector_costs_what_was_in_it)
+START_TEST(store_mend__a_lost_sector_gives_no_wrong_name_and_no_wrong_byte)
 {
 	autoput(buf_release) struct buf log = BUF_INIT;
 	int lost = 0, hit = 0;
@@ -364,4 +364,4 @@ END_TEST
 
 CHECK_MAIN("store_mend", store_mend__a_hole_in_a_large_file_leaves_the_small_ones, store_mend__one_flipped_bit_costs_nothing,
 	store_mend__the_next_snapshot_stands_on_no_flipped_bit, store_mend__a_lost_tree_costs_nothing,
-	store_mend__a_lost_sector_costs_what_was_in_it)
+	store_mend__a_lost_sector_gives_no_wrong_name_and_no_wrong_byte)
