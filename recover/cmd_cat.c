@@ -74,7 +74,7 @@ int cmd_cat(struct recover *r, const struct args *a)
 	if (err < 0)
 		return context_failed(r, err, path);
 	if (e.kind != KIND_FILE && e.kind != KIND_LINK) {
-		log_error("%s: %s%s", path, e.kind == KIND_DIR ? "is a folder" : "was not stored: ",
+		log_error("%s: %s%s", *path ? path : "the workspace itself", e.kind == KIND_DIR ? "is a folder" : "was not stored: ",
 			e.kind == KIND_DIR ? "" : store_why_text(e.why));
 		return EXIT_NO;
 	}

@@ -46,6 +46,8 @@ gives 0 'history' recover history src/a.c
 check '... has three versions' test "$(wc -l <"$d/out")" = 3
 says '... the empty one flagged' "$d/out" 'emptied'
 gives 1 'history of nothing' recover history nosuch
+gives 1 'cat of the workspace itself' recover cat @:
+says '... by a name' "$d/err" 'the workspace itself: is a folder'
 gives 0 'find' recover find 'to*'
 says '... what is deleted too' "$d/out" 'tool  deleted'
 gives 1 'find nothing' recover find 'zzz*'
