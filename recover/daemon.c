@@ -1,15 +1,33 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../lib/auto.h"
 #include "../lib/ctl.h"
 #include "../lib/err.h"
+#include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
 
-enum { PATIENT_MS = 2000, GIVE_UP_MS = 8000 };
+enum { PATIENT_MS = 2000, GIVE_UP_MS = 8000, DISK_MS = 50000 };
+
+/* Stopped by a signal or a debugger (proc_pid_status(5), State): it will not go on by itself. What only waits
+ * for a slow disk does. */
+static bool is_stopped(pid_t pid)
+{
+	autoput(buf_release) struct buf text = BUF_INIT;
+	char path[64];
+	const char *p;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (pid <= 0 || io_read_file(AT_FDCWD, path, 4096, &text) < 0)
+		return false;
+	p = strstr(text.data, "\nState:\t");
+	return p && (p[8] == 'T' || p[8] == 't');
+}
 
 /* A daemon that is at work answers this at once, one that is stopped (SIGSTOP, a debugger, a
  * dead disk) never. 1, 0: nobody there, or negative, having said so. */
@@ -24,6 +42,8 @@ static int awake(const struct recover *r)
 		log_info("waiting for " SNAPD " (pid %d), which does not answer", (int)pid);
 		e = ctl_call(store_dirfd(r->store), "control", "status", GIVE_UP_MS, &answer);
 	}
+	if (e == -ETIMEDOUT && !is_stopped(pid))
+		e = ctl_call(store_dirfd(r->store), "control", "status", DISK_MS, &answer);
 	if (e == -ETIMEDOUT)
 		log_error(SNAPD " (pid %d) does not answer: kill -CONT %d if it was stopped, kill "
 				"-KILL %d to do without it",

@@ -7,8 +7,9 @@
 /* Sends the fields (NULL-terminated) to the store's control socket. 1: it said ok, its second
  * field is appended to ret (may be NULL); 0: no daemon is there; negative: what it answered,
  * having logged its words, or -EINVAL without a word: the caller can say better what
- * is wrong. A daemon that is stopped is waited for ten seconds, which is said:
- * then -ETIMEDOUT. timeout_ms is for the answer of one that is not. */
+ * is wrong. A daemon that does not answer is waited for, which is said: ten seconds where it is
+ * stopped, a minute where a disk holds it up; then -ETIMEDOUT. timeout_ms is for the answer of one
+ * that does. */
 int daemon_ask(const struct recover *r, const char *const *fields, int timeout_ms, struct buf *ret);
 
 #endif

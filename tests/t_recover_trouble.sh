@@ -85,6 +85,20 @@ check '... nothing was changed' grep -q broken a
 gives 0 'when it goes on, so does the restore' recover restore "$first" --yes
 check '... and does it' grep -q one a
 kill $daemon && wait $daemon
+# One that a slow disk holds up: nobody answers the first two, the third waits for longer.
+fresh
+python3 -c '
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+os.chdir(sys.argv[1])
+s.bind("control"); s.listen(); open("up", "w").close()
+held = [s.accept()[0] for _ in (1, 2)]
+for answer in (b"ok\n", b"ok\n"):
+    c = s.accept()[0]; c.recv(4096); c.sendall(answer); c.close()' "$HOLDFAST_STORE" & fake=$!
+n=0; while ! [ -e "$HOLDFAST_STORE/up" ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n + 1)); done
+gives 0 'one that is only slow is waited for' timeout 60 "$bin/recover" --workspace "$w" mark @ slow
+says '... which is said' "$d/err" 'waiting for snapd'
+kill $fake 2>/dev/null; wait $fake; rm -f "$HOLDFAST_STORE/control" "$HOLDFAST_STORE/up"
 
 # ---- what does not come back is named, where nothing is
 fresh
