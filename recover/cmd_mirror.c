@@ -33,7 +33,10 @@ static void print_json(struct recover *r, const struct mirrored *m)
 	if (mirrored_url_text(r->cfg.mirror_url, &url) < 0)
 		xalloc_failed();
 	json_name(o, "url", url.data);
-	json_name(o, "ref", m->ref);
+	if (*m->ref)
+		json_name(o, "ref", m->ref);
+	else
+		cJSON_AddNullToObject(o, "ref");
 	cJSON_AddNumberToObject(o, "behind", (double)mirrored_behind(r->store, m));
 	if (m->pushed_ns)
 		json_time(o, "pushed", m->pushed_ns);
@@ -56,7 +59,8 @@ static void print_text(struct recover *r, const struct mirrored *m)
 	if (mirrored_url_text(r->cfg.mirror_url, &url) < 0)
 		xalloc_failed();
 	out_name(url.data);
-	printf("  %s\n", m->ref);
+	/* Before the first push it has no name. */
+	printf("%s%s\n", *m->ref ? "  " : "", m->ref);
 	if (m->pushed_ns)
 		printf("pushed  %s, %" PRIu64 " snapshot%s behind\n", row_time(m->pushed_ns, when), behind, behind == 1 ? "" : "s");
 	else

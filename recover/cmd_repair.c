@@ -30,7 +30,6 @@
 #include "xalloc.h"
 
 enum { P_SWITCH = 1, P_JSON, P_YES };
-#define UNFINISHED ".unfinished"	/* behind the name of NEW, as long as it is not whole */
 #define MADE "repaired"		/* in a new store that has not taken the old one's place yet */
 enum { SHOWN = 1000 };
 
@@ -367,7 +366,7 @@ static int place(const struct recover *r, const struct args *a, char **ret, bool
 
 static int salvage(struct repairing *x, const char *dir, struct store_salvage *v)
 {
-	autofree char *half = xasprintf("%s" UNFINISHED, dir);
+	autofree char *half = xasprintf("%s" STORES_UNFINISHED, dir);
 	int e = clear_unfinished(half);
 
 	if (e)

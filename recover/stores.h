@@ -5,6 +5,9 @@
 #include "../lib/buf.h"
 #include "recover.h"
 
+/* Behind the name of what a repair makes, as long as it is not whole. */
+#define STORES_UNFINISHED ".unfinished"
+
 /* Where the settings place stores. Says what is wrong; EXIT_DONE or EXIT_ENV. */
 int stores_parent(const struct recover *r, struct buf *ret);
 /* The workspace that the store in dir keeps; empty: it does not say. -ENOENT: it is no store. */

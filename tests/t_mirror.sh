@@ -14,6 +14,10 @@ echo one >"$w/src/a.py"; echo x >"$w/.env"; echo k >"$w/secret/id_rsa"; echo s >
 first=$(snap first manual 1700000000)
 echo two >"$w/src/a.py"; second=$(snap second interval 1700000600)
 
+gives 0 'status before the first push' recover mirror --status
+check '... two lines, no blank behind' sh -c 'test "$(wc -l <"$1")" = 2 && ! grep -q " $" "$1" && grep -q "^pushed  never" "$1"' - "$d/out"
+gives 0 '... as an object' recover mirror --status --json
+says '... it has no name yet' "$d/out" '"ref":null'
 gives 0 'push' recover mirror
 says '... says how many' "$d/err" '2 snapshots pushed'
 ref=$(git -C "$remote" for-each-ref --format='%(refname)' refs/holdfast/ | head -1)

@@ -87,6 +87,10 @@ says "names the workspace" "$d/out" "$w"
 mv "$w" "$d/moved"
 gives 0 "stores of one that is gone" "$bin/recover" stores
 says "says so" "$d/out" "(gone)"
+cp -r "$(ls -d "$XDG_DATA_HOME"/holdfast/*/ | head -1)" "$XDG_DATA_HOME/holdfast/x.repaired.unfinished"
+gives 0 "stores beside half a repair" "$bin/recover" stores
+says "says that it is half" "$d/out" "half a repair"
+rm -r "$XDG_DATA_HOME/holdfast/x.repaired.unfinished"
 gives 0 "stores as objects" "$bin/recover" stores --json
 says "with whether it exists" "$d/out" '"exists":false'
 gives 4 "adopt where nothing is" "$bin/recover" adopt "$w" "$d/nowhere"
