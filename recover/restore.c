@@ -208,7 +208,7 @@ static int carry_out(struct restore *x, struct plan *p, int *root)
 		return nothing_left(x, p);
 	j.undo = x->undo && !x->reverted_undo;
 	j.delete_ok = x->delete_ok;
-	j.time_ns = x->r->now_ns;
+	j.time_ns = text_now_ns();	/* a plan may have been looked at for an hour */
 	j.safety_seq = safety.seq;
 	j.safety = safety.id;
 	j.rev = x->rev;
