@@ -28,6 +28,7 @@ struct config_key {
 	uint64_t min, max;
 	const char *choices;	/* separated by ", " */
 	const char *example;	/* shown in holdfast.conf where there is no default */
+	const char *zero;	/* of a number: what 0 means, where it is not none */
 	bool user_only;		/* refused in a .holdfast */
 	const char *help;	/* lines for holdfast.conf */
 };

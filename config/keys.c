@@ -48,6 +48,7 @@ const struct config_key config_keys[] = {
 	/* The next two decide what is pruned and what the disk keeps: a cloned
 	 * repository must not make us forget its history, nor fill the disk. */
 	{ "store.quota", KEY_SIZE, AT(quota), "0", 0, ANY, .user_only = true,
+		.zero = "the smaller of 5 GiB and 10 % of the file system",
 		.help = "The most room one store may take. 0 is the smaller of 5 GiB and 10 % of\n"
 			"the file system. Less than 16M may be passed for moments: the index\n"
 			"alone, while it is written anew, takes much of it." },
@@ -65,6 +66,7 @@ const struct config_key config_keys[] = {
 	{ "prune.daily", KEY_TIME, AT(keep_daily_ms), "365d", 0, ANY, .user_only = true,
 		.help = "Up to this age one of each day stays." },
 	{ "prune.weekly", KEY_TIME, AT(keep_weekly_ms), "0", 0, ANY, .user_only = true,
+		.zero = "for ever",
 		.help = "Up to this age one of each week stays; 0 is for ever. The newest, a "
 			"marked one\n"
 			"and the last before a crash always stay." },
@@ -224,10 +226,12 @@ const struct config_key config_keys[] = {
 		.help = "Its oom_score_adj: the kernel takes it before an editor's helpers "
 			"(300)." },
 	{ "run.threads", KEY_INT, AT(run_threads), "0", 0, 4096, .user_only = true,
+		.zero = "half of the CPUs",
 		.help = "Threads a training may use (OMP_NUM_THREADS and its like). 0 is half of "
 			"the\n"
 			"CPUs. What the environment already says stays." },
 	{ "run.limit", KEY_SIZE, AT(run_limit), "0", 0, ANY, .user_only = true,
+		.zero = "no limit, but that of the mode",
 		.help = "The most memory a run may take. 0 is no limit, but that of the mode." },
 	{ "run.retry", KEY_INT, AT(run_retry), "0", 0, 4, .user_only = true,
 		.help = "How often a run that ended for want of memory is started again, each time "
@@ -520,7 +524,10 @@ int config_key_show(const struct config *c, const struct config_key *k, struct b
 {
 	const void *at = (const char *)c + k->at;
 	const char *s;
+	bool zero = k->zero && (k->type == KEY_INT ? !*(const int *)at : !*(const uint64_t *)at);
 
+	if (zero)
+		return buf_printf(b, "0 (%s)", k->zero);
 	switch (k->type) {
 	case KEY_BOOL:
 		return buf_addstr(b, *(const bool *)at ? "true" : "false");

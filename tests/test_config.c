@@ -162,7 +162,7 @@ START_TEST(config__each_bad_line_is_named_with_what_is_used_instead)
 		USER ":11: snapshot.pollInterval: '99999999999999999999': too large; using 10s\n"
 		USER ":12: store.compressionLevel: '20': must be from 1 to 19; using 3\n"
 		USER ":13: store.compressionLevel: '-1': not a whole number; using 3\n"
-		USER ":14: store.quota: '5X': not a size such as 512k, 16M, 5G; using 0\n"
+		USER ":14: store.quota: '5X': not a size such as 512k, 16M, 5G; using 0 (the smaller of 5 GiB and 10 % of the file system)\n"
 		USER ":15: store.dir: 'relative': must be an absolute path, or begin with ~/; using none\n"
 		USER ":16: store.interval: unknown key, ignored; did you mean snapshot.interval?\n"
 		USER ":18: recover.color: 'al': must be one of auto, always, never; using auto\n"
