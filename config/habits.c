@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/hint.h"
 #include "lib/names.h"
 
 #define HERE	 SNAPD " --workspace ."
@@ -144,4 +145,14 @@ const char *habit(enum habit_of program, const char *word)
 			return own ? own : rows[i].means;
 	}
 	return NULL;
+}
+
+const char *habit_near(enum habit_of program, const char *word)
+{
+	const char *words[sizeof(rows) / sizeof(*rows) + 1] = { NULL };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		words[i] = rows[i].word;
+	word = hint_near(word + strspn(word, "-"), words);
+	return word ? habit(program, word) : NULL;
 }

@@ -10,5 +10,7 @@ enum habit_of { HABIT_SNAPD, HABIT_RECOVER, HABIT_DETECT };
 /* The command as it is typed, for who typed the word (in any case, with leading dashes or without) to
  * that program. NULL: we know none. Static text. */
 const char *habit(enum habit_of program, const char *word);
+/* The same for a word that is nearly one of them (hint_near). */
+const char *habit_near(enum habit_of program, const char *word);
 
 #endif

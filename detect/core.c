@@ -112,6 +112,8 @@ static int no_such_command(const char *typed)
 	for (size_t i = 0; i < N_COMMANDS && commands[i].usage; i++)
 		names[i] = commands[i].name;
 	near = elsewhere ? NULL : hint_near(typed, names);
+	if (!near && !elsewhere)
+		elsewhere = habit_near(HABIT_DETECT, typed);
 	if (elsewhere)
 		log_error("%s: no such command; did you mean %s? " DETECT " help names all", typed, elsewhere);
 	else if (near)

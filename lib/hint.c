@@ -46,6 +46,14 @@ static void lower(const char *s, char ret[static WORD + 1])
 	ret[n] = '\0';
 }
 
+/* All of a's letters are in b, in their order. */
+static bool is_part(const char *a, const char *b)
+{
+	for (; *a && *b; b++)
+		a += *a == *b;
+	return !*a;
+}
+
 const char *hint_near(const char *typed, const char *const *words)
 {
 	char low[WORD + 1];
@@ -61,7 +69,13 @@ const char *hint_near(const char *typed, const char *const *words)
 
 		if (k > best || (k == best && !found))
 			continue;
-		twice = found && k == best;
+		if (found && k == best && is_part(low, found) != is_part(low, *words)) {
+			if (is_part(low, found))
+				continue;
+			twice = false;
+		} else {
+			twice = found && k == best;
+		}
 		best = k;
 		found = *words;
 	}

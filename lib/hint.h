@@ -1,8 +1,9 @@
 /* lib/hint.h - the way out, for whoever typed the wrong thing first.
  *
  * hint_near: which of the words was probably meant: one letter missing, too many, wrong, or two
- * swapped (two such in a word of six and more), or the beginning of one only. NULL: none, or
- * several as near. words ends with NULL. ASCII.
+ * swapped (two such in a word of six and more), or the beginning of one only. Of several as near it
+ * is the one that only letters are missing of (lst: list, not ls). NULL: none, or several. words
+ * ends with NULL. ASCII.
  *
  * hint_word: as a shell takes it for one word, in *b (yours): for a command to be typed. Control
  * characters are the log's to show.

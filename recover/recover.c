@@ -122,6 +122,8 @@ static int no_such_command(const char *typed)
 		names[n++] = c->name;
 	names[n] = NULL;
 	near = elsewhere ? NULL : hint_near(typed, names);
+	if (!near && !elsewhere && *typed != '@' && access(typed, F_OK) < 0)
+		elsewhere = habit_near(HABIT_RECOVER, typed);
 	if (elsewhere)
 		log_error("%s: no such command; did you mean %s? " RECOVER " --help lists all",
 			typed, elsewhere);

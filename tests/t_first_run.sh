@@ -75,6 +75,9 @@ row 2 'recover --help lists them' recover frobnicate
 row 2 '--workspce: no such option, did you mean --workspace?' recover --workspce . list
 row 2 'did you mean detect events?' detect evnets
 row 2 'did you mean detect clean?' detect claen
+row 2 'did you mean recover list?' recover lst
+row 2 'did you mean detect?' detect stautus
+row 2 'did you mean recover find PATTERN?' recover serach
 row 2 'detect help names them' detect frobnicate
 row 2 'it follows --' detect run
 row 1 'detect run -- COMMAND starts one' detect runs
