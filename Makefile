@@ -258,7 +258,7 @@ MANUALS	 = $(notdir $(wildcard docs/*.[1578]))
 # Those of programs have the prefix; holdfast(7) and holdfast.conf(5) are nobody else's names.
 man-at	 = $(MAN)/man$(subst .,,$(suffix $1))/$(if $(filter %.1,$1),$(NAME_PREFIX))$1
 # $(call put,FILE,TARGET): a document, with the names as they are installed.
-put	 = $(if $(NAME_PREFIX),sed 's/PREFIX/$(NAME_PREFIX)/g' docs/names.sed | sed -f - $1,cat $1) >'$2' && chmod 644 '$2'
+put	 = $(if $(NAME_PREFIX),sed 's/PREFIX/$(NAME_PREFIX)/g' docs/names.sed | sed -f - $1,cat $1)$(if $(filter README.md,$1), | sed -f docs/links.sed) >'$2' && chmod 644 '$2'
 
 install: all
 	@$(MAKE) --no-print-directory install-files

@@ -4,11 +4,12 @@
 s/^\.\(Nm\|Xr\|Dl\|Ql\|Li\) \(snapd\|recover\|detect\)\([ ,]\|$\)/.\1 PREFIX\2\3/
 s/^\(\..* Xr \)\(snapd\|recover\|detect\) 1/\1PREFIX\2 1/
 s/^\(\.Dt \)\(SNAPD\|RECOVER\|DETECT\) /\1\U\PREFIX\2 /
-# README: code lines and `code`; the line that tells of Canonical's snapd is of that one.
+# README: code lines, `code` and manuals; the line that tells of Canonical's snapd is of that one.
 /NAME_PREFIX\|another program named/!{
 s/^\(    \)\(snapd\|recover\|detect\)\( \|$\)/\1PREFIX\2\3/
 s/^\(    .*[;:] \)\(snapd\|recover\|detect\)\( \|$\)/\1PREFIX\2\3/
 s/(recover diff)/(PREFIXrecover diff)/
+s/\[\(snapd\|recover\|detect\)(1)\]/[PREFIX\1(1)]/g
 s/`\(snapd\|recover\|detect\)\([ `]\)/`PREFIX\1\2/g
 }
 # holdfast.conf: its comments.

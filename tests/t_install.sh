@@ -18,7 +18,13 @@ check 'the programs and manuals are there' sh -c 'cd "$1" && exec >/dev/null && 
 	libexec/holdfast/detect-core libexec/holdfast/detect-watch libexec/holdfast/detect-gpu libexec/holdfast/detect-top share/man/man1/snapd.1 share/man/man1/recover.1 \
 	share/man/man1/detect.1 share/man/man5/holdfast.conf.5 share/man/man7/holdfast.7 share/doc/holdfast/README.md share/doc/holdfast/format.md' - "$d/a/opt/hf"
 check 'nothing in the documents differs without a prefix' sh -c 'cmp "$1/docs/snapd.1" "$2/man/man1/snapd.1" &&
-	cmp "$1/README.md" "$2/doc/holdfast/README.md"' - "$top" "$d/a/opt/hf/share"
+	cmp "$1/docs/format.md" "$2/doc/holdfast/format.md"' - "$top" "$d/a/opt/hf/share"
+check 'what README links to lies beside it' python3 -B - "$d/a/opt/hf/share/doc/holdfast" <<'PY'
+import os, re, sys
+links = re.findall(r'\]\(([^)]*)\)', open(sys.argv[1] + '/README.md').read())
+gone = [x for x in links if not x.startswith('http') and not os.path.isfile(sys.argv[1] + '/' + x)]
+assert len(links) > 2 and not gone, (links, gone)
+PY
 mkdir "$d/w" && echo one >"$d/w/f"
 check 'an installed snapd finds its other half' sh -c '"$1/snapd" -w "$2/w" --store "$2/s" --once >"$2/id" && test -s "$2/id"' - \
 	"$d/a/opt/hf/bin" "$d"
