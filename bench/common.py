@@ -21,6 +21,9 @@ import hf                       # noqa: E402
 
 median = statistics.median
 
+if not os.path.exists(hf.program("tests")):
+    raise SystemExit("%s: not built; make tests builds what the benches need" % hf.program("tests"))
+
 
 def alone():
     """Nothing of the caller's is read, nothing started or left in it: no monitor, no state, no settings. The folder."""
