@@ -96,7 +96,7 @@ static void unlock(struct store *s)
 }
 
 /* A reader that renews the catalogue holds the lock for a moment, without naming itself. */
-static int lock_writer(struct store *s)
+static int wait_for_lock(struct store *s)
 {
 	int r = try_lock(s, true);
 
@@ -111,6 +111,31 @@ static int lock_writer(struct store *s)
 		r = try_lock(s, true);
 	}
 	return r;
+}
+
+/* Is the folder that is open the one that has the name? */
+static bool is_at_its_name(const struct store *s)
+{
+	struct stat a, b;
+
+	return fstat(s->dirfd, &a) == 0 && stat(s->dir, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* folders opens them. Whoever had the lock may have put another folder in this one's place (repair --switch,
+ * adopt, drop): what would be written into this one nobody would find. */
+static int lock_writer(struct store *s, int (*folders)(struct store *s))
+{
+	int r = folders(s);
+
+	for (int i = 0; i < 100; i++) {
+		if (r < 0 || (r = wait_for_lock(s)) < 0 || is_at_its_name(s))
+			return r;
+		unlock(s);
+		auto_close_(&s->logfd);
+		auto_close_(&s->dirfd);
+		r = folders(s);
+	}
+	return r < 0 ? r : -EBUSY;
 }
 
 /* ---- the catalogue against the log ---- */
@@ -443,7 +468,7 @@ static int check_log(int dirfd)
 static int check_empty(int dirfd, bool has_log)
 {
 	static const char *const first[] = { ".", "..", "log", "workspace", "lock", "control",
-		NULL };
+		STORE_MADE, NULL };
 	static const char *const later[] = { "catalogue.db", "catalogue.db-wal", "catalogue.db-shm",
 		"catalogue.db-journal", CATALOGUE_COPY, CATALOGUE_BAD, "reserve", "stopped", NULL };
 	autoclosedir DIR *d = NULL;
@@ -705,14 +730,24 @@ static int why_not(struct store *s, int r)
 	return r;
 }
 
+static int make_folders(struct store *s)
+{
+	return open_folders(s, true);
+}
+
+static int find_folders(struct store *s)
+{
+	return open_folders(s, false);
+}
+
 static int store_open_in(struct store *s, enum store_mode mode)
 {
-	int r = open_folders(s, mode == STORE_WRITE);
+	int r = mode == STORE_WRITE ? lock_writer(s, make_folders) : find_folders(s);
 
 	if (r < 0)
 		return r;
 	if (mode == STORE_WRITE) {
-		if ((r = lock_writer(s)) < 0 || (r = read_workspace(s)) < 0)
+		if ((r = read_workspace(s)) < 0)
 			return r;
 		s->write = true;
 		r = name_workspace(s, s->opt.workspace);
@@ -752,4 +787,17 @@ int store_open(
 	}
 	*ret = s;
 	return 0;
+}
+
+int store_hold(const char *dir)
+{
+	struct store s = { .dir = (char *)(uintptr_t)dir, .dirfd = -1, .logfd = -1, .lockfd = -1 };
+	int r = lock_writer(&s, find_folders);
+
+	auto_close_(&s.logfd);
+	auto_close_(&s.dirfd);
+	if (r == 0)
+		return s.lockfd;
+	unlock(&s);
+	return r;
 }

@@ -88,6 +88,13 @@ bool store_is_lossy(struct store *s);
 /* A reader's view is fixed at open; this looks again. 1 = there is something new. */
 int store_refresh(struct store *s);
 
+/* In a store that a repair makes, and has made, as long as it has not taken the old one's place. */
+#define STORE_MADE "repaired"
+
+/* The writer's lock alone, for who puts another folder in this one's place: nothing of the store is opened or changed. A
+ * descriptor to close; errors as of store_open. */
+int store_hold(const char *dir);
+
 /* Who holds the writer's lock of the store in dir: 1 and its pid (0: it did not say;
  * ret_pid may be NULL), 0 nobody. */
 int store_writer(const char *dir, pid_t *ret_pid);

@@ -1,8 +1,13 @@
 /* A reader that stays: what it sees stands still, and the writer is not held up by it. */
 #include "check_main.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "config/config.h"
 #include "lib/auto.h"
@@ -128,5 +133,76 @@ START_TEST(store_held__less_where_the_quota_is_small)
 }
 END_TEST
 
-CHECK_MAIN("store_held", store_held__the_catalogue_does_not_grow_under_a_reader,
+static bool has_open(pid_t pid, const char *what)
+{
+	char path[64], to[600];
+	struct dirent *de;
+	bool found = false;
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	if (!(d = opendir(path)))
+		return false;
+	while (!found && (de = readdir(d))) {
+		ssize_t n = readlinkat(dirfd(d), de->d_name, to, sizeof(to) - 1);
+
+		found = n > 0 && (to[n] = '\0', strcmp(to, what) == 0);
+	}
+	closedir(d);
+	return found;
+}
+
+/* Who waited for the lock of a folder that got another name meanwhile writes to the one that has the name now. */
+START_TEST(store_held__who_waited_writes_to_what_has_the_name)
+{
+	char first[500], second[500], lock[512];
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd, status;
+	struct store *s;
+	pid_t pid;
+
+	(void)snprintf(first, sizeof(first), "%s/waited", check_dir(NULL));
+	(void)snprintf(second, sizeof(second), "%s/waited.second", check_dir(NULL));
+	(void)snprintf(lock, sizeof(lock), "%s/lock", first);
+	(void)snprintf(dir, sizeof(dir), "%s", second);
+	s = open_store(STORE_WRITE);
+	snapshot(s, 1);
+	snapshot(s, 2);
+	store_close(s);
+	(void)snprintf(dir, sizeof(dir), "%s", first);
+	s = open_store(STORE_WRITE);
+	snapshot(s, 1);
+	store_close(s);
+	/* Without a name in it, as of a reader that renews the catalogue: it is waited for longer. */
+	ck_assert_int_ge(fd = open(lock, O_RDWR | O_CLOEXEC), 0);
+	ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &fl), 0);
+	fflush(NULL);
+	if ((pid = fork()) == 0) {
+		struct store_options opt = { .no_sync = true };
+
+		close(fd);
+		if (store_open(first, STORE_WRITE, &opt, &s) < 0)
+			_exit(1);
+		snapshot(s, 7);
+		store_close(s);
+		_exit(0);
+	}
+	ck_assert_int_gt(pid, 0);
+	while (!has_open(pid, lock))
+		ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
+	ck_assert_int_eq(renameat2(AT_FDCWD, first, AT_FDCWD, second, RENAME_EXCHANGE), 0);
+	close(fd);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	s = open_store(STORE_READ);
+	newest_is(s, 3, "00000420");
+	store_close(s);
+	(void)snprintf(dir, sizeof(dir), "%s", second);
+	s = open_store(STORE_READ);
+	newest_is(s, 1, "00000060");
+	store_close(s);
+}
+END_TEST
+
+CHECK_MAIN("store_held", store_held__who_waited_writes_to_what_has_the_name, store_held__the_catalogue_does_not_grow_under_a_reader,
 	store_held__less_where_the_quota_is_small)
