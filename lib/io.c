@@ -214,6 +214,19 @@ undo:
 	return r;
 }
 
+int io_rename_new(const char *from, const char *to)
+{
+	struct stat st;
+
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
+		return -errno;
+	if (lstat(to, &st) == 0)
+		return -EEXIST;
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
 /* The folder that the last component of path, at offset at, was made in. */
 static int sync_above(int dirfd, const char *path, size_t at)
 {

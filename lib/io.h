@@ -40,6 +40,10 @@ int io_sync_dir(int dirfd);
  * on failure. mode is exact (the umask does not apply). name is one component. */
 int io_replace_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
 
+/* Under a name that nothing has yet: -EEXIST. Where the file system cannot do that in one step (renameat2(2): NFS, FAT),
+ * it is looked for first. */
+int io_rename_new(const char *from, const char *to);
+
 /* A folder to be read, the names one after the other; yours to closedir. dirfd(3) of it is for what is in it.
  * -ELOOP, -ENOTDIR: it is a link. */
 int io_opendir(int dirfd, const char *name, DIR **ret);

@@ -61,9 +61,8 @@ static int move(struct store *s, const char *dir, const char *new, const char *p
 
 	if (e < 0 || strcmp(dir, place) == 0)
 		return e;
-	if (renameat2(AT_FDCWD, dir, AT_FDCWD, place, RENAME_NOREPLACE) < 0 &&
-	    (errno != EINVAL || rename(dir, place) < 0))
-		return -errno;
+	if ((e = io_rename_new(dir, place)) < 0)
+		return e;
 	parent = openat(store_dirfd(s), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return parent < 0 ? -errno : io_sync_dir(parent);
 }

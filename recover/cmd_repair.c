@@ -1,4 +1,5 @@
-/* A new store of all that a damaged one still holds. The old one is never written to; it is put aside only when asked. */
+/* A new store of all that a damaged one still holds. The old one is only read; it is put aside when asked, and then nobody writes
+ * to it from before it is read until it has another name. */
 #include "recover.h"
 
 #include <dirent.h>
@@ -30,7 +31,7 @@
 #include "xalloc.h"
 
 enum { P_SWITCH = 1, P_JSON, P_YES };
-#define MADE "repaired"		/* in a new store that has not taken the old one's place yet */
+#define MADE_HEAD "made by " RECOVER " repair\n"
 enum { SHOWN = 1000 };
 
 const struct opt repair_opts[] = {
@@ -47,6 +48,8 @@ struct repairing {
 	uint64_t shown;
 	struct progress *progress;
 	uint64_t done;
+	struct buf stamp;	/* what the old store had when it was read */
+	int lock;		/* of the old store, to the end of a switch; else -1 */
 };
 
 /* ---- what is told ---- */
@@ -154,26 +157,60 @@ static int sync_above(const char *dir)
 	return fd < 0 ? -errno : io_sync_dir(fd);
 }
 
-/* The mark is there or not, also after a power cut. */
-static int set_made(const char *dir, bool made)
+static int stamp_mark(const char *name, uint64_t seq, void *arg)
 {
-	autofree char *mark = xasprintf("%s/" MADE, dir);
-	autoclose int fd = -1, at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return buf_printf(arg, "mark %" PRIu64 " %s\n", seq, name);
+}
+
+/* Every snapshot and mark that somebody was told of changes it. */
+static int stamp_of(struct store *s, struct buf *ret)
+{
+	autoput(store_snapshot_release) struct store_snapshot newest = { 0 };
+	char hex[41] = "-";
+	int e = store_newest(s, &newest);
+
+	if (e < 0 && e != -ENOENT)
+		return e;
+	if (e == 0)
+		id_hex(&newest.id, hex);
+	buf_reset(ret);
+	e = buf_printf(ret, MADE_HEAD "%" PRIu64 " %" PRIu64 " %s\n", newest.seq, store_count(s), hex);
+	return e < 0 ? e : store_marks(s, stamp_mark, ret);
+}
+
+/* The file that names it as one of ours, with the stamp of what it was made of; also after a power cut. */
+static int set_made(const char *dir, const struct buf *stamp)
+{
+	autoclose int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return at < 0 ? -errno : io_replace_file(at, STORE_MADE, stamp->data, stamp->len, 0600);
+}
+
+static int unset_made(const char *dir)
+{
+	autoclose int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (at < 0)
 		return -errno;
-	if (!made && unlink(mark) < 0)
+	if (unlinkat(at, STORE_MADE, 0) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (made && (fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
-		return -errno;
 	return io_sync_dir(at);
 }
 
-static bool has_mark(const char *dir)
+/* Is it ours? *ret, unless NULL: its stamp. */
+static bool read_made(const char *dir, struct buf *ret)
 {
-	autofree char *mark = xasprintf("%s/" MADE, dir);
+	autoclose int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	autoput(buf_release) struct buf b = BUF_INIT;
 
-	return access(mark, F_OK) == 0;
+	if (at < 0 || io_read_file(at, STORE_MADE, 64u << 20, &b) < 0 || b.len < strlen(MADE_HEAD) ||
+	    memcmp(b.data, MADE_HEAD, strlen(MADE_HEAD)) != 0)
+		return false;
+	if (ret) {
+		*ret = b;
+		b = (struct buf)BUF_INIT;
+	}
+	return true;
 }
 
 /* Where a switch was ended between its two steps, the new store has the name that the damaged one was to have. Nobody is to take
@@ -184,19 +221,18 @@ static void take_back(const struct recover *r)
 
 	for (unsigned i = 0; at && i < 1000; i++) {
 		autofree char *name = i ? xasprintf("%s.damaged-%u", at, i) : xasprintf("%s.damaged", at), *back = NULL;
+		int e;
 
 		if (access(name, F_OK) < 0)
 			break;
-		if (!has_mark(name) || store_writer(name, NULL) == 1)
+		if (!read_made(name, NULL) || store_writer(name, NULL) == 1)
 			continue;
 		for (unsigned k = 0; k < 1000; k++) {
 			free(take_ptr(back));
 			back = k ? xasprintf("%s.repaired-%u", at, k) : xasprintf("%s.repaired", at);
-			if (renameat2(AT_FDCWD, name, AT_FDCWD, back, RENAME_NOREPLACE) == 0) {
+			if ((e = io_rename_new(name, back)) == 0)
 				log_info("%s: is what an earlier repair made and did not put in its place; it is %s again", name, back);
-				break;
-			}
-			if (errno != EEXIST)
+			if (e != -EEXIST)
 				break;
 		}
 	}
@@ -210,54 +246,47 @@ static void move_over(const char *from, const char *to, const char *name)
 		log_warn("%s: stays in the old store: %s", a, strerror(errno));
 }
 
-/* A moment in which neither is there would be one too many: the power may go in it. */
-static int exchange(const char *a, const char *b)
+/* The new one has the name of the old one to be for a moment: then one step makes each what it is to be. A moment in which neither
+ * is there would be one too many, for the power may go in it; only a file system that cannot exchange has one. */
+static int exchange(const char *new, const char *at, const char *old)
 {
-	autofree char *aside = NULL;
+	int e;
 
-	if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0)
+	if (rename(new, old) < 0)
+		return -errno;
+	if (renameat2(AT_FDCWD, old, AT_FDCWD, at, RENAME_EXCHANGE) == 0)
 		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
-		return -errno;
-	/* a file system that cannot */
-	aside = xasprintf("%s.old", a);
-	if (rename(b, aside) < 0)
-		return -errno;
-	if (rename(a, b) < 0 || rename(aside, a) < 0) {
-		int e = -errno;
-
-		if (access(b, F_OK) < 0 && rename(aside, b) < 0)
-			log_error("%s: is where %s is now", aside, b);
-		return e;
+	e = -errno;
+	if (rename(old, new) < 0)
+		log_error("%s: is %s now", new, old);
+	else if ((e == -EINVAL || e == -ENOSYS || e == -ENOTSUP) && rename(at, old) == 0) {
+		if (rename(new, at) == 0)
+			return 0;
+		e = -errno;
+		if (rename(old, at) < 0)
+			log_error("%s: is %s now", at, old);
 	}
-	return 0;
+	return e;
 }
 
 static int put_in_place(struct recover *r, const char *dir)
 {
 	autofree char *old = NULL, *at = realpath(r->store_path, NULL);
 	autoput(journal_release) struct journal j = { .fd = -1 };
-	struct store *s = NULL;
 	int rc, e;
 
 	if (!at)
 		return context_failed(r, -errno, "cannot be found");
-	/* Nobody writes to it meanwhile. */
-	if ((rc = stores_lock(at, &s)))
-		return rc;
-	if (journal_resume(store_dirfd(s), &j) == -EBUSY) {
+	if (journal_resume(store_dirfd(r->store), &j) == -EBUSY) {
 		log_error("a restore of this workspace is running; nothing was switched");
-		rc = EXIT_ENV;
+		return EXIT_ENV;
 	}
 	/* What is there beside the snapshots goes along before the switch: whoever dies leaves one or the other, and each has it. */
-	if (rc || (rc = carry_all(at, dir))) {
-		store_close(s);
+	if ((rc = carry_all(at, dir)))
 		return rc;
-	}
 	/* That it was a new one once is not what matters now. */
-	if ((e = set_made(at, false)) < 0) {
+	if ((e = unset_made(at)) < 0) {
 		log_error_errno(e, "%s", at);
-		store_close(s);
 		return EXIT_ENV;
 	}
 	for (unsigned i = 0; i < 1000 && !old; i++) {
@@ -265,42 +294,32 @@ static int put_in_place(struct recover *r, const char *dir)
 		if (access(old, F_OK) == 0)
 			free(take_ptr(old));
 	}
-	/* The new one has that name for a moment: then one step makes each what it is to be. */
-	e = !old || rename(dir, old) < 0 ? -errno : exchange(old, at);
+	e = old ? exchange(dir, at, old) : -EEXIST;
 	if (e == 0)
 		e = sync_above(at);
 	if (e < 0) {
-		log_error_errno(e, "%s: cannot take the place of %s", old && access(dir, F_OK) < 0 ? old : dir, at);
-		store_close(s);
+		log_error_errno(e, "%s: cannot take the place of %s", dir, at);
 		return EXIT_PART;
 	}
-	if ((e = set_made(at, false)) < 0)
-		log_debug_errno(e, "%s/" MADE, at);
+	if ((e = unset_made(at)) < 0)
+		log_debug_errno(e, "%s/" STORE_MADE, at);
 	/* One that is lost is only asked for at the remote again. */
 	move_over(old, at, MIRROR_DIR);
-	store_close(s);
 	log_info("%s is the new store; the old one is %s: remove it when you miss nothing", at, old);
 	return EXIT_DONE;
 }
 
 /* ---- all of it ---- */
 
-/* 1: dir is what an earlier repair made of this store as it is now; 0: it is something else, or older. */
-static int is_made(const struct recover *r, const char *dir)
+/* Is dir what an earlier repair made of this store as it is now? */
+static bool is_made(const struct repairing *x, const char *dir)
 {
-	autoput(store_snapshot_release) struct store_snapshot a = { 0 }, b = { 0 };
-	struct store *s;
-	int e = store_open(dir, STORE_READ, NULL, &s);
+	autoput(buf_release) struct buf stamp = BUF_INIT;
 
-	if (e < 0)
-		return 0;
-	e = store_newest(r->store, &a) == 0 && store_newest(s, &b) == 0 && a.seq == b.seq && a.time_ns == b.time_ns &&
-	    !strcmp(store_workspace(s), store_workspace(r->store)) && store_count(s) == store_count(r->store);
-	store_close(s);
-	return e;
+	return x->stamp.len && read_made(dir, &stamp) && stamp.len == x->stamp.len && memcmp(stamp.data, x->stamp.data, stamp.len) == 0;
 }
 
-/* Killed so early that there is no log yet: nothing, or the lock. */
+/* Killed so early that it does not say yet whose it is: nothing, or what that was written to. */
 static bool just_begun(const char *dir)
 {
 	autoclosedir DIR *d = opendir(dir);
@@ -308,14 +327,14 @@ static bool just_begun(const char *dir)
 	bool other = false;
 
 	while (d && !other && (de = readdir(d)))
-		other = strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 && strcmp(de->d_name, "lock") != 0;
+		other = strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 &&
+			strncmp(de->d_name, "." STORE_MADE ".tmp-", sizeof("." STORE_MADE ".tmp-") - 1) != 0;
 	return d && !other;
 }
 
 /* An earlier repair was killed, and left this behind: it is begun anew. */
 static int clear_unfinished(const char *dir)
 {
-	autofree char *log = xasprintf("%s/log", dir);
 	struct stat st;
 
 	if (lstat(dir, &st) < 0)
@@ -324,7 +343,7 @@ static int clear_unfinished(const char *dir)
 		log_error("%s: another repair is at work on it", dir);
 		return EXIT_ENV;
 	}
-	if (!S_ISDIR(st.st_mode) || (lstat(log, &st) < 0 && !just_begun(dir))) {
+	if (!S_ISDIR(st.st_mode) || (!read_made(dir, NULL) && !just_begun(dir))) {
 		log_error("%s: is in the way, and not what an earlier repair left; remove it, or name another folder", dir);
 		return EXIT_ENV;
 	}
@@ -334,8 +353,9 @@ static int clear_unfinished(const char *dir)
 }
 
 /* *ret: where; 1: and it is there, whole. */
-static int place(const struct recover *r, const struct args *a, char **ret, bool *ret_there)
+static int place(const struct repairing *x, const struct args *a, char **ret, bool *ret_there)
 {
+	const struct recover *r = x->r;
 	autofree char *at = realpath(r->store_path, NULL);
 	struct stat st;
 
@@ -347,7 +367,7 @@ static int place(const struct recover *r, const struct args *a, char **ret, bool
 		return EXIT_ENV;
 	}
 	*ret_there = false;
-	if (lstat(*ret, &st) == 0 && a->on[P_SWITCH] && is_made(r, *ret)) {
+	if (lstat(*ret, &st) == 0 && a->on[P_SWITCH] && is_made(x, *ret)) {
 		log_info("%s: was made by an earlier repair, and nothing has come since", *ret);
 		*ret_there = true;
 		return EXIT_DONE;
@@ -371,9 +391,13 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 
 	if (e)
 		return e;
-	(void)progress_new("repairing", "snapshots", 0, x->r->quiet, &x->progress);
-	e = store_salvage(x->r->store, half, v);
-	progress_done(take_ptr(x->progress));
+	/* First whose it is: what is in the way later is known to be ours. */
+	e = mkdir(half, 0700) < 0 ? -errno : set_made(half, &x->stamp);
+	if (e == 0) {
+		(void)progress_new("repairing", "snapshots", 0, x->r->quiet, &x->progress);
+		e = store_salvage(x->r->store, half, v);
+		progress_done(take_ptr(x->progress));
+	}
 	if (e == 0 && !v->snapshots) {
 		stage_remove(half);
 		log_error("%s: not one snapshot can be read; nothing was made, the store is as it was", x->r->store_path);
@@ -381,11 +405,9 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 	}
 	if (e == 0)
 		e = check(half);
-	if (e == 0)
-		e = set_made(half, true);
 	/* What has the name is whole. */
-	if (e == 0 && renameat2(AT_FDCWD, half, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
-		e = -errno;
+	if (e == 0)
+		e = io_rename_new(half, dir);
 	if (e == 0) {
 		if ((e = sync_above(dir)) == 0)
 			return EXIT_DONE;
@@ -422,9 +444,36 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* From here to the end of a switch nobody is told that a snapshot of his is kept: it would be kept in what is put aside. */
+static int begin(struct repairing *x, bool to_switch)
+{
+	int e;
+
+	if (to_switch && (x->lock = store_hold(x->r->store_path)) == -EBUSY) {
+		log_error("%s: is in use: stop " SNAPD " first (" SNAPD " --workspace DIR --stop), or leave --switch out", x->r->store_path);
+		return EXIT_ENV;
+	}
+	if (to_switch && x->lock < 0)
+		return context_failed(x->r, x->lock, "cannot be locked");
+	e = to_switch ? store_refresh(x->r->store) : 0;
+	if (e >= 0 && (e = stamp_of(x->r->store, &x->stamp)) < 0) {
+		/* Damage. It is compared with nothing then. */
+		buf_reset(&x->stamp);
+		if (e == -EBADMSG)
+			e = buf_addstr(&x->stamp, MADE_HEAD);
+	}
+	return e < 0 ? context_failed(x->r, e, "cannot be read") : EXIT_DONE;
+}
+
+static void repairing_release(struct repairing *x)
+{
+	auto_close_(&x->lock);
+	buf_release(&x->stamp);
+}
+
 int cmd_repair(struct recover *r, const struct args *a)
 {
-	struct repairing x = { .r = r, .json = a->on[P_JSON] };
+	autoput(repairing_release) struct repairing x = { .r = r, .json = a->on[P_JSON], .lock = -1 };
 	struct store_salvage v = {
 		.find = on_find, .hurt = on_hurt, .progress = on_progress, .stop = &interrupted, .arg = &x,
 	};
@@ -433,12 +482,8 @@ int cmd_repair(struct recover *r, const struct args *a)
 	int rc;
 
 	take_back(r);
-	if ((rc = place(r, a, &dir, &there)))
+	if ((rc = begin(&x, a->on[P_SWITCH])) || (rc = place(&x, a, &dir, &there)))
 		return rc;
-	if (a->on[P_SWITCH] && store_writer(r->store_path, NULL) == 1) {
-		log_error("%s: is in use: stop " SNAPD " first (" SNAPD " --workspace DIR --stop), or leave --switch out", r->store_path);
-		return EXIT_ENV;
-	}
 	interrupt_catch();
 	if (a->on[P_SWITCH] && !a->n && is_whole(r->store_path)) {
 		log_info("%s: is whole (" RECOVER " verify --all): there is nothing to repair", r->store_path);

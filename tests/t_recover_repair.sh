@@ -72,6 +72,41 @@ says '... and says how' "$d/err" '--yes'
 check 'nothing was switched, the new one is there' test -d "$s.repaired/log" -a ! -e "$s.damaged"
 gives 4 'not over it' recover repair
 printf '%040d\n' 7 >"$s/imported"
+# What somebody was told meanwhile is not in the one that is there: a mark, a snapshot. While the question stands nobody is told.
+cp -a "$s" "$d/before"; cp -a "$s.repaired" "$d/before.repaired"
+recover mark keep meanwhile >/dev/null
+gives 1 'a switch after a mark was set' recover repair --switch --yes
+check '... makes another one' sh -c 'test -e "$1.repaired" -a -e "$1.damaged"' - "$s"
+says '... that has the mark' "$d/err" 'is the new store'
+check '... on the same snapshot' test "$(recover cat meanwhile:src/a)" = one
+rm -rf "$s" "$s".*; cp -a "$d/before" "$s"
+gives 0 'a snapshot while the question stands' python3 -B - "$bin" "$w" "$s" <<'PY'
+import os, pty, subprocess, sys
+b, w, s = sys.argv[1:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(b + "/recover", ["recover", "--workspace", w, "repair", "--switch"])
+def read():
+    try:
+        return os.read(fd, 4096)
+    except OSError:
+        return b""
+seen = b""
+while b"[y/N]" not in seen:
+    got = read()
+    assert got, seen
+    seen += got
+r = subprocess.run([b + "/snapd", "--workspace", w, "--store", s, "--once"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+assert r.returncode == 4 and not r.stdout, r          # not told that it is kept
+os.write(fd, b"y\n")
+while got := read():
+    seen += got
+rc = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+assert rc == 1 and b"is the new store" in seen, (rc, seen)
+PY
+gives 0 '... one after it' "$bin/snapd" --workspace "$w" --store "$s" --once
+check '... is in the store' test "$(recover list --json | grep -c "$(cat "$d/out")")" = 1
+rm -rf "$s" "$s".*; cp -a "$d/before" "$s"; cp -a "$d/before.repaired" "$s.repaired"
 # A switch that was killed between its two steps: the new one has the name that is for the old one.
 mv "$s.repaired" "$s.damaged"
 gives 0 'switch, with the one that is there' recover repair --switch --yes
@@ -99,16 +134,19 @@ gives 1 'verify with damaged ones' recover verify --all
 says '... says where' "$d/out" '^unsaved: '
 rm -r "$s/unsaved"
 # One that was killed is begun anew; what is not ours is left alone.
-mkdir -p "$s.repaired.unfinished/log"; : >"$s.repaired.unfinished/log/00000001.seg"
+mkdir -p "$s.repaired.unfinished/log"; : >"$s.repaired.unfinished/log/00000001.seg"; echo 'made by recover repair' >"$s.repaired.unfinished/repaired"
 gives 0 'repair after one that was killed' recover repair
 says '... says so' "$d/err" 'begins anew'
 check '... and nothing of it is left' test ! -e "$s.repaired.unfinished"
-rm -rf "$s.repaired"; mkdir "$s.repaired.unfinished"; : >"$s.repaired.unfinished/lock"
+rm -rf "$s.repaired"; mkdir "$s.repaired.unfinished"; : >"$s.repaired.unfinished/.repaired.tmp-0123abcd"
 gives 0 'after one that was killed at once' recover repair
 rm -rf "$s.repaired"; mkdir "$s.repaired.unfinished"; : >"$s.repaired.unfinished/notes"
 gives 4 'somebody else'"'"'s folder is in the way' recover repair
 check '... and stays' test -e "$s.repaired.unfinished/notes"
 rm -r "$s.repaired.unfinished"
+mkdir -p "$d/out.unfinished/log"; echo thesis >"$d/out.unfinished/thesis"; : >"$d/out.unfinished/log/00000001.seg"
+gives 4 'a folder of that name that is nobody of ours' recover repair "$d/out"
+check '... and stays' test -e "$d/out.unfinished/thesis" -a -e "$d/out.unfinished/log/00000001.seg"
 gives 0 'a slash behind the name' recover repair "$d/slash/"
 check '... is none in it' test -d "$d/slash/log"
 cp -r "$d/copy" "$s.repaired"
