@@ -61,12 +61,9 @@ static int cctx_ready(struct store *s)
 	return ZSTD_isError(r) ? -ENOTSUP : 0;
 }
 
-/* The highest levels take many times the input's size in memory, and find nothing more in what does not
- * shrink. */
-static int best_level(const struct store *s, size_t n, size_t prefix_len)
+/* The highest levels take many times the input's size in memory. */
+static int tight_level(size_t n, size_t prefix_len)
 {
-	if (!s->tight)
-		return s->opt.level ? s->opt.level : 3;
 	return n + prefix_len > TIGHT_MAX ? 9 : prefix_len ? 10 : 19;
 }
 
@@ -82,7 +79,7 @@ static int set_level(struct store *s, int level)
 	return 0;
 }
 
-static int zstd_into(struct store *s, const void *p, size_t n, const void *prefix,
+static int zstd_at(struct store *s, const void *p, size_t n, const void *prefix,
 	size_t prefix_len, int level, struct buf *out)
 {
 	size_t bound = ZSTD_compressBound(n), r;
@@ -99,6 +96,22 @@ static int zstd_into(struct store *s, const void *p, size_t n, const void *prefi
 	}
 	out->len += r;
 	return 0;
+}
+
+/* A higher level finds more in what hardly shrinks, too (pictures: 3 %), but less in lines that are all alike: 5 KB of 28 at 19,
+ * where 3 makes 2.4. The smaller one stays. */
+static int zstd_into(struct store *s, const void *p, size_t n, const void *prefix, size_t prefix_len, struct buf *out)
+{
+	autoput(buf_release) struct buf tight = BUF_INIT;
+	size_t was = out->len;
+	int r = zstd_at(s, p, n, prefix, prefix_len, s->opt.level ? s->opt.level : 3, out);
+
+	if (r < 0 || !s->tight)
+		return r;
+	if ((r = zstd_at(s, p, n, prefix, prefix_len, tight_level(n, prefix_len), &tight)) < 0 || tight.len >= out->len - was)
+		return r;
+	out->len = was;
+	return buf_add(out, tight.data, tight.len);
 }
 
 /* ---- one frame ---- */
@@ -145,8 +158,7 @@ static int encode_delta(struct store *s, const struct pend *p, const struct rbuf
 	if (buf_add_varint(out, pre) < 0 || buf_add_varint(out, suf) < 0)
 		return -ENOMEM;
 	return zstd_into(s, b + pre, mid, a + delta_from(pre),
-		delta_to(base->len, suf) - delta_from(pre),
-		best_level(s, mid, delta_to(base->len, suf) - delta_from(pre)), out);
+		delta_to(base->len, suf) - delta_from(pre), out);
 }
 
 static int encode_whole(struct store *s, uint8_t type, const void *p, size_t n, const uint8_t *ids,
@@ -156,11 +168,7 @@ static int encode_whole(struct store *s, uint8_t type, const void *p, size_t n, 
 	int r;
 
 	*ret_enc = type == OBJ_TREE ? ENC_ZIDS : ENC_ZSTD;
-	r = zstd_into(s, p, n, ids, n_prefix, s->tight ? 1 : best_level(s, n, 0), out);
-	if (r == 0 && s->tight && out->len < n - n / 16) {
-		out->len = 0;
-		r = zstd_into(s, p, n, ids, n_prefix, best_level(s, n, 0), out);
-	}
+	r = zstd_into(s, p, n, ids, n_prefix, out);
 	if (r == 0 && out->len >= n) {
 		*ret_enc = ENC_RAW;
 		out->len = 0;

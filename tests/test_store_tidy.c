@@ -322,6 +322,48 @@ START_TEST(store_tidy__who_stops_leaves_nothing)
 }
 END_TEST
 
-CHECK_MAIN("store_tidy", store_tidy__smaller_and_the_same, store_tidy__what_does_not_fit_any_more_is_not_taken,
+/* Lines that are all alike, of which the highest level makes more than a low one; a picture, of which only a high one saves a little. */
+START_TEST(store_tidy__no_frame_is_larger)
+{
+	static char p[300 << 10];
+	struct store_commit how = { .reason = REASON_INTERVAL, .time_ns = 1700000000 * S };
+	struct stat st = { .st_mode = S_IFREG | 0644 };
+	struct store_txn *t;
+	struct tidied d;
+	struct store *s = begin(0);
+	size_t len = 0;
+
+	ck_assert_int_eq(store_txn_begin(s, &t), 0);
+	for (int k = 0; k < 20; k++) {
+		char path[20];
+
+		len = 0;
+		for (int i = 0; i < 2000; i++)
+			len += (size_t)sprintf(p + len, "line %d\n", k * 2000 + i);
+		(void)snprintf(path, sizeof(path), "lines%02d", k);
+		ck_assert_int_eq(store_txn_bytes(t, path, &st, p, len), 0);
+	}
+	ck_assert_int_eq(store_txn_commit(t, &how, NULL), 1);
+	make();
+	ck_assert_int_eq(store_tidy_take(s, &d), 1);
+	ck_assert_uint_le(d.after, d.before);
+	store_close(s);
+
+	s = begin(0);
+	for (size_t i = 0; i < sizeof(p); i++)
+		p[i] = (char)check_rand();
+	for (size_t i = 0; i + 3 < sizeof(p); i += 23)
+		memcpy(p + i, "abcdefghijkl" + 3 * (check_rand() % 4), 3);
+	ck_assert_int_eq(store_txn_begin(s, &t), 0);
+	ck_assert_int_eq(store_txn_bytes(t, "picture", &st, p, sizeof(p)), 0);
+	ck_assert_int_eq(store_txn_commit(t, &how, NULL), 1);
+	make();
+	ck_assert_int_eq(store_tidy_take(s, &d), 1);
+	ck_assert_uint_lt(d.after, sizeof(p) - sizeof(p) / 20);
+	store_close(s);
+}
+END_TEST
+
+CHECK_MAIN("store_tidy", store_tidy__no_frame_is_larger, store_tidy__smaller_and_the_same, store_tidy__what_does_not_fit_any_more_is_not_taken,
 	store_tidy__what_is_not_whole_is_not_taken, store_tidy__who_dies_before_the_catalogue_is_followed,
 	store_tidy__who_stops_leaves_nothing, store_tidy__taken_in_steps)
