@@ -56,6 +56,24 @@ static void add(struct tidied *sum, const struct tidied *d)
 	sum->after += d->after;
 }
 
+/* A copy takes the segment's room until it has its place. What prune keeps for itself of the quota is not needed meanwhile. */
+static int has_room(struct recover *r, struct store *s, uint64_t bytes)
+{
+	struct store_room m;
+	char need[16], left[16];
+	int e = store_room(s, &r->cfg, &m), why;
+
+	if (e < 0)
+		return e;
+	m.margin = 0;
+	if (store_room_left(&m, &why) >= bytes)
+		return 0;
+	log_error("a segment of %s is written anew, and %s may be used: %s", text_size(bytes, need),
+		text_size(store_room_left(&m, &why), left), why == -EDQUOT ? "raise store.quota, or " RECOVER " prune" :
+		"make room (store.freeFloor stays free)");
+	return -ESTALE;
+}
+
 /* One segment. s: who makes it; w: a writer, NULL where the daemon is that. 1: it was taken; 0: while it was made it
  * has changed. */
 static int one(struct recover *r, struct store *s, struct store *w, uint32_t no, struct tidied *sum)
@@ -85,6 +103,8 @@ static int all(struct recover *r, struct store *s, struct store *w, struct tidie
 	int e, tries = TRIES;
 
 	while ((e = store_tidy_due(s, LEAST, passed, &no, &bytes)) == 1) {
+		if ((e = has_room(r, s, bytes)) < 0)
+			return e;
 		e = one(r, s, w, no, sum);
 		if (e == -EBADMSG || e == -ENOTSUP) {
 			log_warn("segment %u stays as it is: %s (" RECOVER " verify)", no, err_str(e));

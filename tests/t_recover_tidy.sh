@@ -25,6 +25,11 @@ before=$(log)
 rc list --json >"$d/list"
 check "a dry run" rc tidy --dry-run
 check "changes nothing" [ "$(log)" = "$before" ]
+cp "$d/config" "$d/config.was" && printf '[store]\n\tfreeFloor = 8000T\n' >>"$d/config"
+refused() { rc tidy >"$d/out" 2>"$d/err"; [ $? = 4 ] && grep -q 'make room (store.freeFloor stays free)' "$d/err"; }
+check "below the floor it is refused" refused
+check "... nothing is there of it" no_leftovers
+mv "$d/config.was" "$d/config"
 check "tidy" rc tidy
 after=$(log)
 check "it is a tenth smaller at least ($before -> $after)" [ $((after * 10)) -lt $((before * 9)) ]
