@@ -5,6 +5,7 @@
  * base if that stays, else against the nearest of the chain, or one that took its place. Lists
  * of changes (manifests) go with their snapshot. Dropped snapshots become one record of their
  * changes, in front of the next one that stays or at the end of the segment. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -985,4 +986,13 @@ int rewrite_adopt(struct store *s, uint32_t no, const char *name, const struct d
 	w->out->end = (struct log_pos){ no, w->size };
 	*ret = w;
 	return 0;
+}
+
+bool rewrite_is_named(struct rewrite *w)
+{
+	struct segment *g;
+	struct stat a, b;
+
+	return seg_get(w->out, w->no, &g) == 0 && fstat(g->fd, &a) == 0 &&
+	       fstatat(w->s->logfd, w->name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }

@@ -40,5 +40,7 @@ int rewrite_leave(struct rewrite *w, const char *name);
  * is not whole. */
 int rewrite_adopt(struct store *s, uint32_t no, const char *name, const struct dropped *dropped,
 	struct rewrite **ret);
+/* Is the file that has the name still the one that was read? */
+bool rewrite_is_named(struct rewrite *w);
 
 #endif

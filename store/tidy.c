@@ -226,7 +226,7 @@ static int fits_still(struct tidy_take *t)
 	int r = dropped_read(t->s, &d);
 
 	if (r == 0)
-		r = faccessat(t->s->logfd, t->name, F_OK, 0) == 0 && fits(t->s, t->name, &d, &no);
+		r = rewrite_is_named(t->w) && fits(t->s, t->name, &d, &no);
 	return r;
 }
 
