@@ -96,6 +96,12 @@ static int version_at(struct store *s, int64_t id, uint64_t seq, struct store_en
 	return query_done(s, st, r, rc);
 }
 
+/* One name, and not a way out: who gave it may have made the sum right, too. */
+static bool is_name(const char *p, size_t n)
+{
+	return n && !(*p == '.' && (n == 1 || (n == 2 && p[1] == '.'))) && !memchr(p, '/', n) && !memchr(p, 0, n);
+}
+
 static int load_rows(struct store *s, int64_t dir_id, struct rows *x)
 {
 	sqlite3_stmt *st = cat_stmt(s->cat, CS_CHILDREN,
@@ -112,6 +118,8 @@ static int load_rows(struct store *s, int64_t dir_id, struct rows *x)
 
 		if (!w)
 			r = -ENOMEM;
+		else if (dir_id ? !is_name(name, (size_t)len) : len)	/* the workspace's own has none */
+			r = query_damaged(s);
 		else if ((r = row_entry(s, dir_id, st, &w->e)) == 0)
 			w->id = sqlite3_column_int64(st, 1);
 	}
