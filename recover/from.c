@@ -1,10 +1,12 @@
 #include "from.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,6 +38,7 @@ struct from {
 	char *dir, *git, *store_dir;
 	char *ref;
 	char *refs;		/* what ls-remote said */
+	int lock;		/* of dir; -1 */
 	git_repository *repo;
 	struct store *store;
 	struct store_txn *txn;
@@ -57,6 +60,7 @@ static void from_release(struct from *f)
 	free(f->git);
 	free(f->store_dir);
 	free(f->ref);
+	auto_close_(&f->lock);
 }
 
 static int failed(const struct from *f, const char *what, int e)
@@ -316,7 +320,7 @@ struct ids {
 	size_t n, cap;
 };
 
-/* From the tip back to `at` (or the first): *ret_all false: at was not met. */
+/* From the tip back to `at` (or the first); *ret_met: at was met. */
 static int list_new(struct from *f, const git_oid *tip, const char *at, struct ids *l, bool *ret_met)
 {
 	git_oid id = *tip;
@@ -343,55 +347,136 @@ static int list_new(struct from *f, const git_oid *tip, const char *at, struct i
 	}
 }
 
-/* The commit that the store's newest snapshot is: STORE/from. */
-static int note(struct from *f, const git_oid *id)
-{
-	char line[42];
+/* ---- how far it is: STORE/from ----
+ * A line: the commit, the snapshot that it became, how many there are. The store is not synced while it grows. So the line is
+ * written when all of it is on the disk, and taken away before the next byte: where it is missing, or not true of the store, somebody
+ * was killed or the power was cut, and what lies there is worth nothing. */
 
-	(void)git_oid_tostr(line, 41, id);
-	line[40] = '\n';
-	return io_replace_file(store_dirfd(f->store), "from", line, 41, 0600);
+#define NOTE "from"
+
+static char *note_text(struct from *f, const char *commit)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	char hex[41];
+
+	if (store_newest(f->store, &sn) < 0)
+		return NULL;
+	id_hex(&sn.id, hex);
+	return xasprintf("%.40s %s %llu\n", commit, hex, (unsigned long long)store_count(f->store));
+}
+
+/* The commit that the newest snapshot is; "" if the store is not to be believed. */
+static void read_note(struct from *f, char ret[41])
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	autofree char *true_one = NULL;
+
+	*ret = 0;
+	if (io_read_file(store_dirfd(f->store), NOTE, 128, &b) < 0 || b.len <= 40 || !(true_one = note_text(f, b.data)))
+		return;
+	if (!strcmp(b.data, true_one))
+		(void)snprintf(ret, 41, "%.40s", b.data);
+}
+
+/* -ENOENT: there is none. */
+static int drop_note(int dirfd)
+{
+	return unlinkat(dirfd, NOTE, 0) < 0 ? -errno : io_sync_dir(dirfd);
+}
+
+static int sync_files(int at, const char *name)
+{
+	autoclosedir DIR *d = NULL;
+	struct dirent *e;
+	int r = io_opendir(at, name, &d);
+
+	while (r == 0 && (errno = 0, e = readdir(d))) {
+		autoclose int fd = -1;
+		struct stat st;
+
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		fd = openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		r = fd < 0 ? -errno : io_sync(fd);
+	}
+	if (r == 0)
+		r = errno ? -errno : io_sync_dir(dirfd(d));
+	return r;
+}
+
+/* The store is closed. */
+static int settle(struct from *f, const char *commit)
+{
+	autofree char *text = note_text(f, commit);
+	autoclose int fd = open(f->store_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int e = fd < 0 ? -errno : 0;
+
+	store_txn_abort(take_ptr(f->txn));
+	store_close(take_ptr(f->store));
+	if (e < 0 || !text || (e = sync_files(fd, ".")) < 0 || (e = sync_files(fd, "log")) < 0)
+		return e;
+	return io_replace_file(fd, NOTE, text, strlen(text), 0600);
 }
 
 static int open_store(struct from *f)
 {
 	struct store_options o = { .workspace = f->r->workspace, .no_sync = true };	/* it can be had again */
-	int e = store_open(f->store_dir, STORE_WRITE, &o, &f->store);
 
-	if (e == -EBADMSG || e == -EPERM) {
-		stage_remove(f->store_dir);
-		e = store_open(f->store_dir, STORE_WRITE, &o, &f->store);
-	}
-	return e;
+	return store_open(f->store_dir, STORE_WRITE, &o, &f->store);
+}
+
+static int begin_anew(struct from *f)
+{
+	autoclose int fd = open(f->store_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	store_close(take_ptr(f->store));
+	if (fd >= 0)
+		(void)drop_note(fd);	/* first of all: the rest takes a while */
+	stage_remove(f->store_dir);
+	return open_store(f);
+}
+
+/* Whose newest snapshot is the commit ret, "": it is empty. l: what follows it, up to tip. */
+static int open_known(struct from *f, const git_oid *tip, char ret[41], struct ids *l)
+{
+	autofree char *path = xasprintf("%s/" NOTE, f->store_dir);
+	bool met = false;
+	int e = access(path, F_OK) == 0 ? open_store(f) : begin_anew(f);
+
+	if (e == -EBADMSG || e == -EPERM)
+		e = begin_anew(f);
+	if (e < 0)
+		return e;
+	read_note(f, ret);
+	if ((e = list_new(f, tip, ret, l, &met)) < 0 || met)
+		return e;
+	*ret = 0;	/* not true, or the mirror itself was begun anew */
+	return store_count(f->store) ? begin_anew(f) : 0;
 }
 
 static int convert(struct from *f)
 {
-	autoput(buf_release) struct buf at = BUF_INIT;
 	struct ids l = { 0 };
-	bool met;
+	char at[41] = "";
 	git_oid tip;
-	int e = err_from_git(git_reference_name_to_id(&tip, f->repo, "refs/heads/main"));
+	int e = err_from_git(git_reference_name_to_id(&tip, f->repo, "refs/heads/main")), settled;
 
-	if (e < 0 || (e = open_store(f)) < 0)
-		return e;
-	(void)io_read_file(store_dirfd(f->store), "from", 64, &at);
-	if (at.len >= 40)
-		at.data[40] = 0;
-	e = list_new(f, &tip, at.len >= 40 ? at.data : "", &l, &met);
-	if (e == 0 && !met && store_count(f->store)) {	/* it was begun anew, or we were killed between two files */
-		store_close(take_ptr(f->store));
-		stage_remove(f->store_dir);
-		e = open_store(f);
-	}
-	(void)progress_new("fetching", "snapshots", l.n, f->r->quiet, &f->progress);
+	if (e == 0 && (e = open_known(f, &tip, at, &l)) == 0 && (e = drop_note(store_dirfd(f->store))) == -ENOENT)
+		e = 0;
+	if (e == 0)
+		(void)progress_new("fetching", "snapshots", l.n, f->r->quiet, &f->progress);
 	for (size_t i = l.n; e == 0 && i-- > 0;) {
 		if ((e = take_commit(f, &l.x[i])) == 0)
-			e = note(f, &l.x[i]);
+			(void)git_oid_tostr(at, sizeof(at), &l.x[i]);
 		progress_add(f->progress, 1, 0);
 	}
 	free(l.x);
-	return e < 0 ? e : marks_take(f->store, f->repo, &tip);
+	if (e == 0)
+		e = marks_take(f->store, f->repo, &tip);
+	if (!f->store || (e < 0 && e != -EINTR))
+		return e;
+	settled = settle(f, at);
+	return e < 0 ? e : settled;
 }
 
 /* What it has of them, or none. */
@@ -446,6 +531,17 @@ static int place(struct from *f, const char *url)
 	return EXIT_DONE;
 }
 
+/* One at a time; a file system without locks: then not. */
+static int lock(struct from *f)
+{
+	f->lock = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->lock < 0) {
+		log_error_errno(-errno, "%s", f->dir);
+		return EXIT_ENV;
+	}
+	return flock(f->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK ? said(f, "another recover is fetching it") : EXIT_DONE;
+}
+
 static int open_git(struct from *f)
 {
 	int e = err_from_git(git_repository_open_bare(&f->repo, f->git));
@@ -459,13 +555,13 @@ static int open_git(struct from *f)
 
 int from_fetch(struct recover *r, const char *url, char **ret_store)
 {
-	autoput(from_release) struct from f = { .r = r };
+	autoput(from_release) struct from f = { .r = r, .lock = -1 };
 	autofree char *spec = NULL;
 	int rc, e;
 
 	interrupt_catch();
 	gitlib_init_tls();
-	if ((rc = place(&f, url)) || (rc = choose(&f)) || (rc = open_git(&f)))
+	if ((rc = place(&f, url)) || (rc = lock(&f)) || (rc = choose(&f)) || (rc = open_git(&f)))
 		return rc;
 	spec = xasprintf("+%s:refs/heads/main", f.ref);
 	if ((rc = git(&f, (const char *[]){ "--git-dir=git", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",

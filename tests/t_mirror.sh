@@ -175,6 +175,54 @@ git -C "$remote" cat-file --batch-all-objects --batch-check='%(objecttype) %(obj
 check 'what follows each other is deltas' test "$(grep -vc ' 0000000000' "$d/out")" -ge 8
 mkdir -p "$w/src"
 
+# What --from keeps of a mirror is taken anew where it is not what was noted of it: killed, or the power was cut.
+fault=${FAULT_PRELOAD-$bin/tests/preload_fault.so}
+remote=$d/cut.git; git init -q --bare "$remote"; config; mkdir "$d/cut"
+of_cut() { HOLDFAST_STORE=$d/cutstore "$@"; }
+put() { echo "$1" >"$d/cut/a" && of_cut "$bin/tests/tool_snap" "$d/cut" "$1" manual "$2" >/dev/null; }
+put one 1700000000; put two 1700000600; put three 1700001200
+of_cut "$bin/recover" -w "$d/cut" mark @~1 good
+gives 0 'push three' of_cut "$bin/recover" -w "$d/cut" mirror
+kept() { find "$XDG_CACHE_HOME/holdfast/from" -mindepth 2 -maxdepth 2 -name store; }
+right()	# N NEWEST: that many snapshots, the newest as it was, and the mark on its own
+{
+	test "$(from list --json | wc -l)" = "$1" && test "$(from cat @:a)" = "$2" && test "$(from cat good:a)" = two &&
+		rm -rf "$d/got" && from restore @ --to "$d/got" --yes >/dev/null 2>&1 && test "$(cat "$d/got/a")" = "$2"
+}
+if [ -n "$fault" ]; then
+	export XDG_CACHE_HOME="$d/cache-killed"
+	i=0 end=9
+	while [ $((i += 1)) -le $end ]; do
+		rm -rf "$XDG_CACHE_HOME"
+		LD_PRELOAD=$fault FAULT_CALLS=renameat FAULT_PATH=/store FAULT_ERR=kill FAULT_AT=$i \
+			"$bin/recover" --workspace "$d/else" --from "$remote" list >/dev/null 2>&1 && end=$i
+		check "killed at the ${i}th file that gets its name" right 3 three
+	done
+	check '... there were some' test $end -gt 1 -a $end -lt 9
+	rm -rf "$XDG_CACHE_HOME"
+	gives 4 'a log that cannot be synced' env LD_PRELOAD="$fault" FAULT_CALLS=fsync,fdatasync FAULT_PATH=/store/log FAULT_ERR=EIO \
+		FAULT_AT=1 FAULT_COUNT=-1 "$bin/recover" --workspace "$d/else" --from "$remote" list
+	check '... is not noted' test ! -e "$(kept)/from"
+	check '... and taken anew' right 3 three
+else
+	echo 'skip a preload does not go with this sanitizer'
+fi
+export XDG_CACHE_HOME="$d/cache-cut"
+check 'fetched' right 3 three
+cp -a "$(kept)" "$d/kept"
+put four 1700001800; gives 0 'push one more' of_cut "$bin/recover" -w "$d/cut" mirror
+check '... and fetched' right 4 four
+at=$(kept); cp "$at/from" "$d/kept/from" && rm -rf "$at" && cp -a "$d/kept" "$at"
+put five 1700002400; gives 0 'and one more' of_cut "$bin/recover" -w "$d/cut" mirror
+check 'a store that is behind what was noted' right 5 five
+check '... has all of them' test "$(from list --json | grep -o '"message":"[a-z]*"' | cut -d'"' -f4 | tr '\n' ,)" = five,four,three,two,one,
+before=$(stat -c %i "$(kept)/lock")
+check 'with nothing new' right 5 five
+put six 1700003000; gives 0 'and one more' of_cut "$bin/recover" -w "$d/cut" mirror
+check 'what is new' right 6 six
+check '... comes to what is there' test "$(stat -c %i "$(kept)/lock")" = "$before"
+export XDG_CACHE_HOME="$d/cache"
+
 # The daemon: pushes by itself, never waits, says how far it is; a remote that hangs.
 remote=$d/by-daemon.git; git init -q --bare "$remote"; config
 "$bin/snapd" --workspace "$w" --store "$s" --interval 200ms >"$d/log" 2>&1 & pid=$!
