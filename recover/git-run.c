@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -69,6 +70,7 @@ static int start(const char *dir, const char *const *words, const int out[2], co
 		argv[n++] = words[i];
 	(void)sigemptyset(&none);
 	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGXFSZ);	/* it is to say what was too large, not to die of it */
 	if (posix_spawnattr_init(&attr) || posix_spawn_file_actions_init(&files))
 		return -ENOMEM;
 	(void)posix_spawn_file_actions_adddup2(&files, out[1], 1);
@@ -156,7 +158,34 @@ static int choose(struct buf *err, struct buf *why)
 	return buf_addstr(why, best ? best : "it did not say why");
 }
 
+/* A limit is inherited: it is ours while git is started. */
+static int start_within(const char *dir, const char *const *words, uint64_t most, const int out[2], const int err[2],
+	pid_t *ret)
+{
+	struct rlimit was, is;
+	int r;
+
+	if (most == UINT64_MAX)
+		return start(dir, words, out, err, ret);
+	if (getrlimit(RLIMIT_FSIZE, &was) < 0)
+		return -errno;
+	is = was;
+	if (is.rlim_cur == RLIM_INFINITY || is.rlim_cur > most)
+		is.rlim_cur = (rlim_t)most;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &is) < 0)
+		return -errno;
+	r = start(dir, words, out, err, ret);
+	(void)setrlimit(RLIMIT_FSIZE, &was);
+	return r;
+}
+
 int git_run(const char *dir, const char *const *words, struct buf *out, struct buf *why)
+{
+	return git_run_within(dir, words, UINT64_MAX, out, why);
+}
+
+int git_run_within(const char *dir, const char *const *words, uint64_t most, struct buf *out, struct buf *why)
 {
 	autoput(buf_release) struct buf text = BUF_INIT, err = BUF_INIT;
 	int a[2] = { -1, -1 }, b[2] = { -1, -1 }, r = 0, status = 0;
@@ -165,7 +194,7 @@ int git_run(const char *dir, const char *const *words, struct buf *out, struct b
 	if (pipe2(a, O_CLOEXEC) < 0 || pipe2(b, O_CLOEXEC) < 0)
 		r = -errno;
 	if (r == 0)
-		r = start(dir, words, a, b, &pid);
+		r = start_within(dir, words, most, a, b, &pid);
 	auto_close_(&a[1]);
 	auto_close_(&b[1]);
 	if (r == 0 && (r = collect(a[0], b[0], out ? out : &text, &err)) < 0)
@@ -182,5 +211,5 @@ int git_run(const char *dir, const char *const *words, struct buf *out, struct b
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	r = choose(&err, why);
-	return r < 0 ? r : 1;
+	return r < 0 ? r : most != UINT64_MAX && strstr(why->data, "File too large") ? -EFBIG : 1;
 }

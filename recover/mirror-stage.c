@@ -325,18 +325,25 @@ static bool is_in(const struct object *o, unsigned lot)
 	return lot == LOTS || o->lot == lot;
 }
 
-/* Half of what there is room for: a mirror never fills the disk, and no snapshot is to go for it. */
-static int limit(struct stage *st, struct pack *p)
+/* Half of what there is: a mirror never fills the disk, and no snapshot is to go for it. */
+int stage_room(struct recover *r, uint64_t *ret, int *ret_err)
 {
 	struct store_room m;
-	uint64_t left;
-	int r = store_room(st->r->store, &st->r->cfg, &m), err;
+	int e = store_room(r->store, &r->cfg, &m);
 
-	if (r < 0)
-		return r;
-	left = store_room_left(&m, &err);
-	pack_limit(p, left > 1 ? left / 2 : 1, err);
-	return 0;
+	if (e == 0)
+		*ret = store_room_left(&m, ret_err) / 2;
+	return e;
+}
+
+static int limit(struct stage *st, struct pack *p)
+{
+	uint64_t left;
+	int err, r = stage_room(st->r, &left, &err);
+
+	if (r == 0)
+		pack_limit(p, left ? left : 1, err);
+	return r;
 }
 
 /* other: where the objects are read from, NULL: the store. lot: those of it, LOTS: all. */
@@ -518,18 +525,30 @@ void stage_close(struct stage *st)
 
 /* ---- letting go of what is behind ---- */
 
-static uint64_t pack_bytes(const char *git_dir)
+static void add_files(const char *folder, uint64_t *sum)
 {
-	autofree char *folder = xasprintf("%s/objects/pack", git_dir);
 	autoclosedir DIR *d = opendir(folder);
 	struct dirent *e;
-	uint64_t sum = 0;
 
 	while (d && (e = readdir(d))) {
 		struct stat st;
 
 		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-			sum += (uint64_t)st.st_size;
+			*sum += (uint64_t)st.st_size;
+	}
+}
+
+/* In packs, and each by itself: so git may have left them that fetched a few. */
+static uint64_t object_bytes(const char *git_dir)
+{
+	uint64_t sum = 0;
+	autofree char *packs = xasprintf("%s/objects/pack", git_dir);
+
+	add_files(packs, &sum);
+	for (unsigned i = 0; i < 256; i++) {
+		autofree char *folder = xasprintf("%s/objects/%02x", git_dir, i);
+
+		add_files(folder, &sum);
 	}
 	return sum;
 }
@@ -596,7 +615,7 @@ int stage_shrink(struct stage *st, const char *dir)
 	autofree char *small = xasprintf("%s.new", dir), *old = xasprintf("%s.old", dir), *note = xasprintf("%s/small", dir);
 	autofree char *size = NULL;
 	autoput(buf_release) struct buf b = BUF_INIT;
-	uint64_t had = 0, now = pack_bytes(dir);
+	uint64_t had = 0, now = object_bytes(dir);
 	int r;
 
 	if (io_read_file(AT_FDCWD, note, 32, &b) == 0 && b.data)
@@ -611,7 +630,7 @@ int stage_shrink(struct stage *st, const char *dir)
 		autofree char *at = xasprintf("%s/small", small);
 		int fd = open(at, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-		size = xasprintf("%llu\n", (unsigned long long)pack_bytes(small));
+		size = xasprintf("%llu\n", (unsigned long long)object_bytes(small));
 		if (fd >= 0) {
 			(void)!write(fd, size, strlen(size));
 			(void)close(fd);

@@ -29,6 +29,8 @@ const git_oid *stage_tip(const struct stage *st);
 uint64_t stage_left_out(const struct stage *st);
 /* All was pushed: what is not needed any more goes, if it is worth the work. st is closed. */
 int stage_shrink(struct stage *st, const char *dir);
+/* So many bytes may be staged; *ret_err: what there is no more room of, -EDQUOT or -ENOSPC. */
+int stage_room(struct recover *r, uint64_t *ret, int *ret_err);
 /* dir and all in it. */
 void stage_remove(const char *dir);
 

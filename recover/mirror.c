@@ -60,6 +60,12 @@ static int fail_errno(struct mirror *m, const char *what, int r)
 	return r == -EINTR ? r : fail(m, text);
 }
 
+static int no_room(struct mirror *m, int r)
+{
+	return fail(m, r == -EDQUOT ? "there is no room to stage what is to be pushed: raise store.quota" :
+		"there is no room to stage what is to be pushed: the disk is full, or below store.freeFloor");
+}
+
 /* ---- names ---- */
 
 /* What git takes in a ref: letters, digits, and these. */
@@ -143,14 +149,21 @@ static int find_seq(struct mirror *m, git_repository *repo, const git_oid *id, b
 	return r == -ENOENT ? 0 : r;	/* all we have is later */
 }
 
+/* How much comes is not known before; in one pack, however few objects it has, there is a limit to it. */
 static int fetch_tip(struct mirror *m)
 {
 	autofree char *spec = xasprintf("+%s:refs/heads/main", m->ref);
 	autoput(buf_release) struct buf why = BUF_INIT;
-	int r = git_run(m->git, (const char *[]){ "fetch", "--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head",
-		"--update-head-ok", "--", m->url, spec, NULL }, NULL, &why);
+	uint64_t most;
+	int err = -ENOSPC, r = stage_room(m->r, &most, &err);
 
-	return r < 0 ? fail_errno(m, "git", r) : r ? fail(m, why.data) : 0;
+	if (r < 0)
+		return fail_errno(m, m->git, r);
+	r = !most ? -EFBIG : git_run_within(m->git, (const char *[]){ "-c", "fetch.unpackLimit=1", "fetch", "--quiet", "--no-tags",
+		"--depth=1", "--no-write-fetch-head", "--update-head-ok", "--", m->url, spec, NULL }, most, NULL, &why);
+	if (r)
+		stage_remove(m->git);	/* with the half of a pack; the next one makes it new */
+	return r == -EFBIG ? no_room(m, err) : r < 0 ? fail_errno(m, "git", r) : r ? fail(m, why.data) : 0;
 }
 
 /* We do not know how far the remote is, or it is elsewhere: begin from what it has. */
@@ -239,12 +252,6 @@ static int flush(struct mirror *m, uint64_t seq)
 	(void)git_oid_tostr(m->now.commit, sizeof(m->now.commit), stage_tip(m->stage));
 	m->now.left_out = stage_left_out(m->stage);
 	return mirrored_write(m->r->store, &m->now);
-}
-
-static int no_room(struct mirror *m, int r)
-{
-	return fail(m, r == -EDQUOT ? "there is no room to stage what is to be pushed: raise store.quota" :
-		"there is no room to stage what is to be pushed: the disk is full, or below store.freeFloor");
 }
 
 /* The next of them; *ret_more: there are others behind. */

@@ -11,6 +11,8 @@
 
 #define RESERVE_NAME "reserve"
 #define STOPPED_NAME "stopped"
+#define MIRROR "mirror"		/* what is pushed elsewhere, and all that git has beside it (recover/mirror-stage.h) */
+#define MIRROR_DEPTH 8
 #define RESERVE_MAX (32u << 20)
 #define QUOTA_MAX (UINT64_C(5) << 30)
 #define MARGIN (1u << 20)
@@ -38,16 +40,27 @@ static int add_folder(int at, const char *name, uint64_t *sum, uint64_t *largest
 	return -errno;
 }
 
-/* What is pushed elsewhere (recover/mirror-stage.h) lies in packs; with what git itself needs beside them. */
-static int add_mirror(struct store *s, uint64_t *sum)
+/* All files below a folder. While we look, whoever pushes may take parts of it away. */
+static int add_below(int at, const char *name, unsigned depth, uint64_t *sum)
 {
-	static const char *const in[] = { "mirror", "mirror/git", "mirror/git/objects/pack" };
-	uint64_t largest = 0;
-	int r = 0;
+	autoclosedir DIR *d = NULL;
+	struct dirent *e;
+	int r = io_opendir(at, name, &d);
 
-	for (size_t i = 0; r == 0 && i < sizeof(in) / sizeof(*in); i++)
-		r = add_folder(s->dirfd, in[i], sum, &largest);
-	return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+	if (r < 0)
+		return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
+	while ((errno = 0, e = readdir(d))) {
+		struct stat st;
+
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISREG(st.st_mode))
+			*sum += (uint64_t)st.st_blocks * 512;
+		else if (S_ISDIR(st.st_mode) && depth > 1 && (r = add_below(dirfd(d), e->d_name, depth - 1, sum)) < 0)
+			return r;
+	}
+	return -errno;
 }
 
 static uint64_t reserve_size(const struct store_room *m)
@@ -90,7 +103,7 @@ int store_room(struct store *s, const struct config *cfg, struct store_room *ret
 	}
 	m.avail = (uint64_t)v.f_bavail * v.f_frsize;
 	if ((r = add_folder(s->dirfd, ".", &m.size, &own)) < 0 || (r = add_folder(s->logfd, ".", &m.size, &segment)) < 0 ||
-	    (r = add_mirror(s, &m.size)) < 0)
+	    (r = add_below(s->dirfd, MIRROR, MIRROR_DEPTH, &m.size)) < 0)
 		return r;
 	size_segments(s, &m);
 	m.margin = margin(&m, segment);

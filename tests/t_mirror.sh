@@ -155,7 +155,7 @@ says '... says so' "$d/err" 'no room to stage.*store.quota'
 check '... and leaves nothing' test "$(du -sk "$s/mirror" | cut -f1)" -lt 1000
 config
 gives 0 'push much' recover mirror
-rm "$w/r1" "$w/r2" "$w/r3"; echo a >"$w/src/a.py"; snap small interval 1700005600 >/dev/null
+mv "$w/r1" "$w/r2" "$w/r3" "$d"; echo a >"$w/src/a.py"; snap small interval 1700005600 >/dev/null
 gives 0 'push what is left' recover mirror
 check 'the staging has the last commit alone' test -s "$s/mirror/git/shallow"
 echo b >"$w/src/a.py"; snap smaller interval 1700006200 >/dev/null
@@ -163,6 +163,29 @@ gives 0 'push from it' recover mirror
 check '... all is there' test "$(git -C "$remote" log --format=%s "$ref" | head -3 | tr '\n' ,)" = "interval: smaller,interval: small,interval: large,"
 check '... whole' git -C "$remote" fsck --full --strict
 check '... and here is little' test "$(du -sk "$s/mirror" | cut -f1)" -lt 45000
+# What is there already has to be fetched, where we forgot it.
+mv "$d/r1" "$d/r2" "$d/r3" "$w"; snap again interval 1700006250 >/dev/null
+gives 0 'push what was pushed once' recover mirror
+rm -rf "$s/mirror"
+printf '[store]\n\tquota = 60M\n[mirror]\n\turl = %s\n' "$remote" >"$HOLDFAST_CONFIG"
+gives 4 'a fetch that is too large for the quota' recover mirror
+says '... says so' "$d/err" 'no room to stage.*store.quota'
+check '... and leaves nothing' test "$(du -sk "$s/mirror" | cut -f1)" -lt 1000
+printf '[store]\n\tfreeFloor = 1000T\n[mirror]\n\turl = %s\n' "$remote" >"$HOLDFAST_CONFIG"
+gives 4 'a fetch to a disk below its floor' recover mirror
+says '... says so' "$d/err" 'no room to stage.*store.freeFloor'
+check '... and leaves nothing' test "$(du -sk "$s/mirror" | cut -f1)" -lt 1000
+config
+gives 0 'a fetch with the room for it' recover mirror
+check '... of few objects comes in a pack' test -z "$(find "$s/mirror/git/objects" -path '*/objects/??/*')" -a \
+	"$(du -sk "$s/mirror/git/objects/pack" | cut -f1)" -gt 30000
+# As it lay there when a fetch left single objects.
+mv "$s/mirror/git/objects/pack" "$d/pack" && mkdir "$s/mirror/git/objects/pack"
+for p in "$d"/pack/*.pack; do git -C "$s/mirror/git" unpack-objects -q <"$p"; done
+rm "$s/mirror/git/small"
+rm "$w/r1" "$w/r2" "$w/r3"; snap without interval 1700006260 >/dev/null
+gives 0 'push from single objects' recover mirror
+check '... they go when they are not needed' test "$(du -sk "$s/mirror" | cut -f1)" -lt 10000
 
 # Many versions of a file are not many times the file there.
 remote=$d/delta.git; git init -q --bare "$remote"; git -C "$remote" config receive.unpackLimit 1; config; rm -rf "$w/src"

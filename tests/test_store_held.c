@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "lib/auto.h"
+#include "lib/io.h"
 #include "store/internal.h"
 
 static char dir[512];
@@ -204,5 +205,30 @@ START_TEST(store_held__who_waited_writes_to_what_has_the_name)
 }
 END_TEST
 
+/* ... also what git keeps by itself, and what was killed there. */
+START_TEST(store_held__all_of_its_mirror_counts)
+{
+	static const char *const in[] = { "mirror", "mirror/git", "mirror/git/objects", "mirror/git/objects/ab", "mirror/git.old" };
+	static const char large[1 << 20] = { 1 };
+	const struct config cfg = { .quota = 16 << 20 };
+	struct store_room before, m;
+	struct store *w;
+
+	(void)snprintf(dir, sizeof(dir), "%s/mirrored", check_dir(NULL));
+	w = open_store(STORE_WRITE);
+	ck_assert_int_eq(store_room(w, &cfg, &before), 0);
+	for (size_t i = 0; i < sizeof(in) / sizeof(*in); i++) {
+		autoclose int sub = -1;
+
+		ck_assert_int_eq(mkdirat(store_dirfd(w), in[i], 0700), 0);
+		sub = openat(store_dirfd(w), in[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ck_assert_int_eq(io_replace_file(sub, "x", large, sizeof(large), 0600), 0);
+	}
+	ck_assert_int_eq(store_room(w, &cfg, &m), 0);
+	ck_assert_uint_ge(m.size, before.size + 5 * sizeof(large));
+	store_close(w);
+}
+END_TEST
+
 CHECK_MAIN("store_held", store_held__who_waited_writes_to_what_has_the_name, store_held__the_catalogue_does_not_grow_under_a_reader,
-	store_held__less_where_the_quota_is_small)
+	store_held__less_where_the_quota_is_small, store_held__all_of_its_mirror_counts)
