@@ -544,8 +544,10 @@ static int lock(struct from *f)
 
 static int open_git(struct from *f)
 {
-	int e = err_from_git(git_repository_open_bare(&f->repo, f->git));
+	int e;
 
+	stage_unlock(f->git);
+	e = err_from_git(git_repository_open_bare(&f->repo, f->git));
 	if (e < 0) {
 		stage_remove(f->git);
 		e = err_from_git(git_repository_init(&f->repo, f->git, 1));

@@ -14,6 +14,7 @@
 #include "../lib/io.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
+#include "mirror-marks.h"
 #include "pack.h"
 #include "secret.h"
 #include "xalloc.h"
@@ -437,6 +438,17 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 void stage_remove(const char *dir)
 {
 	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+void stage_unlock(const char *dir)
+{
+	static const char *const of[] = { "HEAD", "config", "shallow", "packed-refs", "refs/heads/main", MARKS_REF };
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+		autofree char *path = xasprintf("%s/%s.lock", dir, of[i]);
+
+		(void)unlink(path);
+	}
 }
 
 static int make(const char *dir, git_repository **ret)
