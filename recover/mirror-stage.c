@@ -648,9 +648,20 @@ int stage_shrink(struct stage *st, const char *dir)
 			(void)close(fd);
 		}
 		stage_remove(old);
-		/* Killed between these two, the next one begins from the remote again. */
+		/* Killed between these two: stage_mend. */
 		r = rename(dir, old) < 0 || rename(small, dir) < 0 ? -errno : 0;
 	}
 	stage_remove(r == 0 ? old : small);
 	return r;
+}
+
+void stage_mend(const char *dir)
+{
+	autofree char *small = xasprintf("%s.new", dir), *old = xasprintf("%s.old", dir);
+
+	/* The old one: it has all that the new one has, and was synced long ago. */
+	if (access(dir, F_OK) < 0)
+		(void)rename(old, dir);
+	stage_remove(old);
+	stage_remove(small);
 }

@@ -31,6 +31,8 @@ uint64_t stage_left_out(const struct stage *st);
 int stage_shrink(struct stage *st, const char *dir);
 /* So many bytes may be staged; *ret_err: what there is no more room of, -EDQUOT or -ENOSPC. */
 int stage_room(struct recover *r, uint64_t *ret, int *ret_err);
+/* What a shrink left beside dir that was killed goes. Where dir has no name, killed between two, it gets it back. */
+void stage_mend(const char *dir);
 /* dir, a repository nobody else is at work in: the locks of whoever was killed there go. */
 void stage_unlock(const char *dir);
 /* dir and all in it. */

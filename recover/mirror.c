@@ -434,6 +434,7 @@ int mirror_push(struct recover *r, uint64_t *ret_n)
 		return e;
 	if ((e = mirrored_read(r->store, &m.now)) < 0 && e != -ENOENT)
 		return e;
+	stage_mend(m.git);
 	stage_unlock(m.git);
 	(void)fail(&m, "");
 	e = bring_there(&m);

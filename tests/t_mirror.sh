@@ -5,6 +5,7 @@
 git --version >/dev/null 2>&1 || { echo 'skip no git'; exit 77; }
 export HOLDFAST_CONFIG="$d/config" HOLDFAST_STATE="$d/state" XDG_CACHE_HOME="$d/cache" TZ=UTC GIT_CONFIG_GLOBAL=/dev/null
 remote=$d/remote.git
+fault=${FAULT_PRELOAD-$bin/tests/preload_fault.so}
 host=$(uname -n | sed 's/[^A-Za-z0-9._-]/_/g')
 config() { printf '[prune]\n\tgrace = 0\n[mirror]\n\turl = %s\n\tevery = 1s\n%s' "$remote" "${1-}" >"$HOLDFAST_CONFIG"; }
 git init -q --bare "$remote"
@@ -186,9 +187,28 @@ check '... of few objects comes in a pack' test -z "$(find "$s/mirror/git/object
 mv "$s/mirror/git/objects/pack" "$d/pack" && mkdir "$s/mirror/git/objects/pack"
 for p in "$d"/pack/*.pack; do git -C "$s/mirror/git" unpack-objects -q <"$p"; done
 rm "$s/mirror/git/small"
-rm "$w/r1" "$w/r2" "$w/r3"; snap without interval 1700006260 >/dev/null
+mv "$w/r1" "$w/r2" "$w/r3" "$d"; snap without interval 1700006260 >/dev/null
 gives 0 'push from single objects' recover mirror
 check '... they go when they are not needed' test "$(du -sk "$s/mirror" | cut -f1)" -lt 10000
+
+# Killed while it was made small: what lies beside it goes, and where it has no name it gets it back.
+cp -a "$s/mirror/git" "$s/mirror/git.old"; mkdir "$s/mirror/git.new"
+gives 0 'push where a killed one left the old' recover mirror
+check '... which goes' test "$(ls "$s/mirror" | tr '\n' ' ')" = 'git state '
+if [ -n "$fault" ]; then
+	mv "$d/r1" "$d/r2" "$d/r3" "$w"; snap more interval 1700006270 >/dev/null; gives 0 'push much again' recover mirror
+	rm "$w/r1" "$w/r2" "$w/r3" "$s/mirror/git/small"; snap less interval 1700006280 >/dev/null
+	i=0
+	while [ -e "$s/mirror/git" ] && [ $((i += 1)) -lt 20 ]; do
+		LD_PRELOAD=$fault FAULT_CALLS=rename FAULT_PATH=/mirror/git FAULT_ERR=kill FAULT_AT=$i "$bin/recover" --workspace "$w" mirror >/dev/null 2>&1
+	done
+	check 'killed between two names' test ! -e "$s/mirror/git" -a -e "$s/mirror/git.old" -a -e "$s/mirror/git.new"
+	echo c >"$w/src/a.py"; snap behind interval 1700006290 >/dev/null
+	gives 0 'push after it' recover mirror
+	check '... all is there' test "$(git -C "$remote" log --format=%s "$ref" | head -3 | tr '\n' ,)" = 'interval: behind,interval: less,interval: more,'
+	check '... whole' git -C "$remote" fsck --full --strict
+	check '... and small again' test "$(du -sk "$s/mirror" | cut -f1)" -lt 10000 -a "$(ls "$s/mirror" | tr '\n' ' ')" = 'git state '
+fi
 
 # Many versions of a file are not many times the file there.
 remote=$d/delta.git; git init -q --bare "$remote"; git -C "$remote" config receive.unpackLimit 1; config; rm -rf "$w/src"
@@ -202,7 +222,6 @@ check 'what follows each other is deltas' test "$(grep -vc ' 0000000000' "$d/out
 mkdir -p "$w/src"
 
 # What --from keeps of a mirror is taken anew where it is not what was noted of it: killed, or the power was cut.
-fault=${FAULT_PRELOAD-$bin/tests/preload_fault.so}
 remote=$d/cut.git; git init -q --bare "$remote"; config; mkdir "$d/cut"
 of_cut() { HOLDFAST_STORE=$d/cutstore "$@"; }
 put() { echo "$1" >"$d/cut/a" && of_cut "$bin/tests/tool_snap" "$d/cut" "$1" manual "$2" >/dev/null; }
