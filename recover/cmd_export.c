@@ -59,9 +59,7 @@ static void exporting_release(struct exporting *x)
 	chain_release(&x->chain);
 	pack_drop(x->pack);
 	free(x->object);
-	git_repository_free(x->to.repo);
-	if (x->to.lock >= 0)
-		(void)close(x->to.lock);
+	exported_close(&x->to);
 	progress_done(x->progress);
 }
 
@@ -319,29 +317,29 @@ static int pack_all(struct exporting *x, const char *dir)
 	return e < 0 ? pack_failed(dir, NULL, e) : EXIT_DONE;
 }
 
-static int create_ref(git_repository *to, const char *name, const git_oid *id)
+static int create_ref(struct exported *to, const char *name, const git_oid *id)
 {
 	git_reference *ref = NULL;
-	int e = git_reference_create(&ref, to, name, id, 1, NULL);
+	int e = git_reference_create(&ref, to->repo, name, id, 1, NULL);
 
 	if (e == GIT_ELOCKED && exported_unlock(to, name))
-		e = git_reference_create(&ref, to, name, id, 1, NULL);
+		e = git_reference_create(&ref, to->repo, name, id, 1, NULL);
 	git_reference_free(ref);
 	return e;
 }
 
-static int note(git_repository *to, const git_oid *newest)
+static int note(struct exported *to, const git_oid *newest)
 {
-	int e = exported_note(to, newest);
+	int e = exported_note(to->repo, newest);
 
-	return e == GIT_ELOCKED && exported_unlock(to, "config") ? exported_note(to, newest) : e;
+	return e == GIT_ELOCKED && exported_unlock(to, "config") ? exported_note(to->repo, newest) : e;
 }
 
-static int set_head(git_repository *to)
+static int set_head(struct exported *to)
 {
-	int e = git_repository_set_head(to, "refs/heads/main");
+	int e = git_repository_set_head(to->repo, "refs/heads/main");
 
-	return e == GIT_ELOCKED && exported_unlock(to, "HEAD") ? git_repository_set_head(to, "refs/heads/main") : e;
+	return e == GIT_ELOCKED && exported_unlock(to, "HEAD") ? git_repository_set_head(to->repo, "refs/heads/main") : e;
 }
 
 /* Characters git has no place for in a name of a tag become '-'. */
@@ -374,7 +372,7 @@ static int add_tag(const char *mark, uint64_t seq, void *arg)
 	if (!l)
 		return 0;
 	id = l->id;
-	if (create_ref(t->x->to.repo, name, &id) < 0)
+	if (create_ref(&t->x->to, name, &id) < 0)
 		log_warn("mark %s: %s", mark, git_error_last()->message);
 	else if (strcmp(name + 10, mark))
 		log_info("mark %s: is the tag %s", mark, name + 10);
@@ -391,12 +389,14 @@ static int set_refs(struct recover *r, struct exporting *x)
 	if (git_repository_odb(&odb, x->to.repo) == 0)
 		(void)git_odb_refresh(odb);
 	git_odb_free(odb);
-	if ((e = note(x->to.repo, &x->newest)) < 0 ||
-		(e = create_ref(x->to.repo, "refs/heads/main", &x->newest)) < 0)
+	if ((e = note(&x->to, &x->newest)) < 0 ||
+		(e = create_ref(&x->to, "refs/heads/main", &x->newest)) < 0)
 		return e;
-	if (x->to.fresh && (e = set_head(x->to.repo)) < 0)
+	if (x->to.fresh && (e = set_head(&x->to)) < 0)
 		return e;
-	return store_marks(r->store, add_tag, &t);
+	if ((e = store_marks(r->store, add_tag, &t)) == 0)
+		x->to.done = true;
+	return e;
 }
 
 int cmd_export(struct recover *r, const struct args *a)

@@ -144,15 +144,57 @@ static int check(const char *dir, const char *workspace, git_repository *repo, g
 
 enum { PATIENCE_MS = 1000 };
 
-bool exported_unlock(git_repository *repo, const char *name)
-{
-	autofree char *path = xasprintf("%s%s.lock", git_repository_path(repo), name);
+/* In the folder from before the first lock until the export ends: where it is found, that one was killed, and its locks are there. */
+#define EXPORTING "holdfast-exporting"
 
-	(void)poll(NULL, 0, PATIENCE_MS);
-	return unlink(path) == 0 || errno == ENOENT;
+static int mark(struct exported *x)
+{
+	struct stat st;
+	int fd;
+
+	if (!x->alone)
+		return 0;	/* another one may be at work here, too */
+	(void)clock_gettime(CLOCK_REALTIME, &x->begun);
+	if (fstatat(x->lock, EXPORTING, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		x->killed = st.st_mtim;
+	fd = openat(x->lock, EXPORTING, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	(void)close(fd);
+	x->marked = true;
+	return io_sync_dir(x->lock);
 }
 
-static int note_workspace(git_repository *repo, git_config *c, const char *workspace)
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+/* Made between its begin and ours, and not touched between was and now. */
+static bool left_by_killed(const struct exported *x, const struct stat *was, const struct stat *now)
+{
+	return x->killed.tv_sec && !is_before(&was->st_mtim, &x->killed) && is_before(&was->st_mtim, &x->begun) &&
+	       was->st_ino == now->st_ino && was->st_size == now->st_size && !is_before(&was->st_mtim, &now->st_mtim);
+}
+
+bool exported_unlock(struct exported *x, const char *name)
+{
+	autofree char *path = xasprintf("%s%s.lock", git_repository_path(x->repo), name), *why = NULL;
+	struct stat was, now;
+	bool there = lstat(path, &was) == 0;
+
+	if (there)
+		(void)poll(NULL, 0, PATIENCE_MS);
+	if (!there || lstat(path, &now) < 0)
+		return true;
+	if (left_by_killed(x, &was, &now) && unlink(path) == 0)
+		return true;
+	why = xasprintf("%s is in the way: a git is at work there, or was killed; if none is, remove that file", path);
+	git_error_set_str(GIT_ERROR_REFERENCE, why);
+	return false;
+}
+
+static int note_workspace(struct exported *x, git_config *c, const char *workspace)
 {
 	autofree char *of = NULL;
 	int r;
@@ -160,30 +202,28 @@ static int note_workspace(git_repository *repo, git_config *c, const char *works
 	if (get(c, KEY_WORKSPACE, &of) == 0 && of && strcmp(of, workspace) == 0)
 		return 0;
 	r = git_config_set_string(c, KEY_WORKSPACE, workspace);
-	return r == GIT_ELOCKED && exported_unlock(repo, "config") ? git_config_set_string(c, KEY_WORKSPACE, workspace) : r;
+	return r == GIT_ELOCKED && exported_unlock(x, "config") ? git_config_set_string(c, KEY_WORKSPACE, workspace) : r;
 }
 
-static int open_existing(const char *dir, const char *workspace, git_odb *ours,
-	git_repository **ret, bool *ret_fresh)
+static int open_existing(const char *dir, const char *workspace, git_odb *ours, struct exported *x)
 {
-	git_repository *repo = NULL;
 	git_config *c = NULL;
-	int rc, r = git_repository_open_ext(&repo, dir,
+	int rc, r = git_repository_open_ext(&x->repo, dir,
 			GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL);
 
 	if (r < 0)
 		return refused(dir, "is not empty and no bare git repository");
-	if ((r = no_refs(repo)) < 0 || (*ret_fresh = r, r = open_config(repo, &c)) < 0)
+	if ((r = no_refs(x->repo)) < 0 || (x->fresh = r, r = open_config(x->repo, &c)) < 0)
 		rc = git_failed(dir, r);
 	else
-		rc = check(dir, workspace, repo, c, ours, *ret_fresh);
-	if (rc == EXIT_DONE && (r = note_workspace(repo, c, workspace)) < 0)
+		rc = check(dir, workspace, x->repo, c, ours, x->fresh);
+	if (rc == EXIT_DONE && (r = mark(x)) < 0) {
+		log_error_errno(r, "%s", dir);
+		rc = EXIT_ENV;
+	}
+	if (rc == EXIT_DONE && (r = note_workspace(x, c, workspace)) < 0)
 		rc = git_failed(dir, r);
 	git_config_free(c);
-	if (rc == EXIT_DONE)
-		*ret = repo;
-	else
-		git_repository_free(repo);
 	return rc;
 }
 
@@ -254,10 +294,20 @@ int exported_open(const char *dir, const char *workspace, git_odb *ours, struct 
 		return rc;
 	if ((e == 0 || faccessat(ret->lock, UNFINISHED, F_OK, 0) == 0) && (rc = make(dir, ret->lock, ret->alone)))
 		return rc;
-	rc = open_existing(dir, workspace, ours, &ret->repo, &ret->fresh);
+	rc = open_existing(dir, workspace, ours, ret);
 	if (rc == EXIT_DONE)
 		(void)unlinkat(ret->lock, UNFINISHED, 0);
 	return rc;
+}
+
+void exported_close(struct exported *x)
+{
+	git_repository_free(x->repo);
+	/* What we locked is not locked any more; what a killed one did may be, until one was done. */
+	if (x->marked && (x->done || !x->killed.tv_sec))
+		(void)unlinkat(x->lock, EXPORTING, 0);
+	if (x->lock >= 0)
+		(void)close(x->lock);
 }
 
 int exported_note(git_repository *repo, const git_oid *main)

@@ -9,6 +9,7 @@
 #define RECOVER_EXPORTED_H
 
 #include <stdbool.h>
+#include <time.h>
 #include <git2.h>
 
 struct exported {
@@ -16,15 +17,20 @@ struct exported {
 	bool fresh;		/* no ref is there yet */
 	int lock;		/* -1, or held against other exports until it is closed */
 	bool alone;		/* it is: not on a file system that knows no locks */
+	bool marked;		/* this export is noted in the folder */
+	bool done;		/* to be set: all that is to be locked was */
+	struct timespec killed;	/* when one was begun that never ended; else 0 */
+	struct timespec begun;	/* this one */
 };
 
-/* ours: the store's objects. EXIT_DONE, or EXIT_ENV having said why; then nothing was written. *ret is yours to
- * release either way; begin with lock = -1. */
+/* ours: the store's objects. EXIT_DONE, or EXIT_ENV having said why; then nothing was written. *ret is closed
+ * either way; begin with lock = -1. */
 int exported_open(const char *dir, const char *workspace, git_odb *ours, struct exported *ret);
+void exported_close(struct exported *x);
 
-/* git and libgit2 lock a file of a repository by another, which one that was killed leaves. No other export is at work
- * here, and git takes no time for it: one that stays for a second is nobody's, and goes. Can it be tried again? */
-bool exported_unlock(git_repository *repo, const char *name);
+/* git and libgit2 lock a file of a repository by another, which one that was killed leaves. Can it be tried again? Yes, if it goes
+ * within a second, or was left by an export that never ended; then it is removed. Else git's last error says what is in the way. */
+bool exported_unlock(struct exported *x, const char *name);
 
 /* Before main is set to this. 0 or libgit2's code. */
 int exported_note(git_repository *repo, const git_oid *main);

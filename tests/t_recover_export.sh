@@ -92,10 +92,41 @@ gives 0 'an export to what a killed one left' recover export -q "$d/half.git"
 check '... whole' git -C "$d/half.git" fsck --full --strict
 check '... no mark left' test ! -e "$d/half.git/holdfast-unfinished" -a ! -e "$d/half.git/HEAD.lock" -a ! -e "$d/half.git/config.lock"
 
-# Killed while it set a ref: its lock is nobody's.
-: >"$d/half.git/refs/heads/main.lock"; : >"$d/half.git/config.lock"
-gives 0 'an export where a killed one left its locks' recover export -q "$d/half.git"
-check '... whole' git -C "$d/half.git" fsck --full --strict
+# A lock that nobody knows the owner of is not ours to take away.
+for i in config refs/heads/main; do
+	echo "git's own" >"$d/half.git/$i.lock"
+	echo "$i" >changed
+	snap "$i" >/dev/null
+	refs "$d/half.git" >"$d/refs"
+	gives 4 "an export where somebody has $i.lock" recover export -q "$d/half.git"
+	says '... is told which' "$d/err" "/half.git/$i.lock is in the way.*remove that file"
+	check '... and it stays' test "$(cat "$d/half.git/$i.lock")" = "git's own"
+	refs "$d/half.git" >"$d/refs.now"
+	same '... and the refs' "$d/refs" "$d/refs.now"
+	rm "$d/half.git/$i.lock"
+	gives 0 '... without it' recover export -q "$d/half.git"
+done
+
+# Killed while it locked something: its lock goes, one that was there before it does not.
+fault=${FAULT_PRELOAD-$bin/tests/preload_fault.so}
+killed() { echo "$1" >killed; snap killed >/dev/null; gives 137 "an export that is killed at $1" env LD_PRELOAD="$fault" FAULT_CALLS=rename FAULT_PATH="$1" \
+	FAULT_ERR=kill FAULT_AT=1 "$bin/recover" --workspace "$w" export -q "$d/half.git"; }
+if [ -n "$fault" ]; then
+	for i in config refs/heads/main; do
+		killed "/half.git/$i"
+		check '... leaves its lock' test -e "$d/half.git/$i.lock"
+		gives 0 'the next one' recover export -q "$d/half.git"
+		check '... takes it away' test ! -e "$d/half.git/$i.lock" -a ! -e "$d/half.git/holdfast-exporting"
+		check '... whole' git -C "$d/half.git" fsck --full --strict
+	done
+	killed /half.git/refs/heads/main
+	touch -d '1 hour ago' "$d/half.git/refs/heads/main.lock"
+	gives 4 'a lock that is older than the killed one' recover export -q "$d/half.git"
+	touch -d '1 hour' "$d/half.git/refs/heads/main.lock"
+	gives 4 'a lock that is younger than this one' recover export -q "$d/half.git"
+	touch "$d/half.git/refs/heads/main.lock"
+	gives 0 'one of the time between' recover export -q "$d/half.git"
+fi
 # Killed while it wrote: what is left of it goes with the next one; what may be git's own stays.
 : >"$d/half.git/objects/pack/tmp_pack_0123456789abcdef"; : >"$d/half.git/objects/pack/tmp_pack_Ab3dEf"; : >"$d/half.git/objects/pack/.pack-1.idx.tmp-12345678"
 : >"$d/half.git/objects/pack/pack-1.pack"; touch -d '2 days ago' "$d/half.git/objects/pack/pack-1.pack"; : >"$d/half.git/objects/pack/pack-2.pack"
