@@ -14,6 +14,7 @@
  *	FAULT_WHEN	only while this file exists
  *	FAULT_RANDOM	chance is the same each time: getrandom gives bytes counted on from 1, and
  *			/dev/urandom is /dev/zero
+ *	FAULT_CLOCK	time(2) is so many seconds later each time it is asked
  *	FAULT_LOG	a file that gets one byte for each matching call (its size = their number)
  *
  * Counting is per process. mmap without a file never matches a FAULT_PATH. */
@@ -33,6 +34,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PASS, FAIL, SHORT, LIE };
@@ -241,6 +243,20 @@ EXPORT ssize_t getrandom(void *p, size_t n, unsigned flags)
 	for (size_t i = 0; i < n; i++)
 		((unsigned char *)p)[i] = ++given;
 	return (ssize_t)n;
+}
+
+EXPORT time_t time(time_t *ret)
+{
+	static atomic_long asked;
+	const char *step = getenv("FAULT_CLOCK");
+	struct timespec ts;
+	time_t t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	t = ts.tv_sec + (step ? atol(step) * atomic_fetch_add(&asked, 1) : 0);
+	if (ret)
+		*ret = t;
+	return t;
 }
 
 #define OPEN(name) \

@@ -70,7 +70,7 @@ gives 0 'list names it' from list --json
 says '... as a mark' "$d/out" '"marks":\["before it all"\]'
 check 'git finds nothing wrong with it' git -C "$remote" fsck --full --strict
 gives 0 'take it away' recover mark --remove 'before it all'
-gives 0 'push that' recover mirror
+gives 0 'push that, while the clock is set' env ${fault:+LD_PRELOAD="$fault"} FAULT_CLOCK=7200 "$bin/recover" --workspace "$w" mirror
 gives 1 'it is gone there' from show 'before it all'
 
 # Not a word of secrets when told to; bit for bit where nothing is left out.
