@@ -109,6 +109,19 @@ int mirror_name(const struct recover *r, struct buf *ret)
 
 /* ---- what the remote has ---- */
 
+/* The line of ls-remote that is the ref's: it lists all whose names end so. */
+static bool is_listed(const char *list, const char *ref, git_oid *ret)
+{
+	size_t n = strlen(ref);
+
+	for (const char *l = list, *end; *l; l = end + (*end == '\n')) {
+		end = l + strcspn(l, "\n");
+		if ((size_t)(end - l) == n + 41 && l[40] == '\t' && strncmp(l + 41, ref, n) == 0)
+			return git_oid_fromstrn(ret, l, 40) == 0;
+	}
+	return false;
+}
+
 /* 1: it has the ref, at *ret; 0: it has not; negative: said in m->now.error (as 1 of fail: -EREMOTEIO). */
 static int ask(struct mirror *m, git_oid *ret)
 {
@@ -119,7 +132,7 @@ static int ask(struct mirror *m, git_oid *ret)
 		(void)(r < 0 ? fail_errno(m, "git", r) : fail(m, why.data));
 		return r == -EINTR ? r : -EREMOTEIO;
 	}
-	return out.len >= 40 && git_oid_fromstrn(ret, out.data, 40) == 0;
+	return out.len && is_listed(out.data, m->ref, ret);
 }
 
 /* The snapshot that a commit at the remote is, or the last one before it, if that was thinned out since. moved: we know what we

@@ -116,6 +116,7 @@ check 'git finds nothing wrong' git -C "$remote" fsck --full --strict
 
 # We forget, the remote is lost, somebody else writes there.
 rm -rf "$s/mirror"; echo six >"$w/src/a.py"; snap sixth interval 1700003000 >/dev/null
+git -C "$remote" update-ref "refs/backup/$ref" "$ref~3"	# listed first, and its name ends the same
 gives 0 'push without a memory' recover mirror
 check '... goes on from what is there' test "$(git -C "$remote" log --format=%s "$ref" | wc -l)" = 8
 rm -rf "$remote"; echo seven >"$w/src/a.py"; snap seventh interval 1700003600 >/dev/null
