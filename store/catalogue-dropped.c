@@ -75,9 +75,12 @@ int cat_note_segments(struct catalogue *c, struct log_pos pos)
 		c->noted = (uint32_t)max;
 	if (r == -ENOENT)	/* a new catalogue: from the log's first on */
 		r = 0;
-	while (r == 0 && c->noted < pos.seg)
-		if ((r = cat_set_segment(c, c->noted + 1)) == 0)
-			c->noted++;
+	while (r == 0 && c->noted < pos.seg) {
+		uint32_t no = seg_next(c->s, c->noted, pos.seg);
+
+		if ((r = cat_set_segment(c, no)) == 0)
+			c->noted = no < pos.seg ? no : pos.seg;
+	}
 	return r;
 }
 

@@ -102,8 +102,7 @@ static int next_record(
 		} else if (r < 0 && r != -ENOENT) {
 			return r;
 		}
-		pos->seg++;
-		pos->off = SEG_HEADER;
+		*pos = (struct log_pos){ seg_next(s, pos->seg, last), SEG_HEADER };
 	}
 	return 0;
 }
@@ -445,7 +444,7 @@ static bool follows(struct store *s, struct log_pos before, struct log_pos rec)
 		return before.off == rec.off;
 	if (rec.off != SEG_HEADER || before.seg > rec.seg)
 		return false;
-	for (uint32_t no = before.seg + 1; before.seg && no < rec.seg; no++)
+	for (uint32_t no = before.seg; before.seg && (no = seg_next(s, no, rec.seg)) < rec.seg;)
 		if (!seg_is_lost(s, no))
 			return false;
 	return !before.seg || seg_is_lost(s, before.seg) ||
@@ -540,7 +539,7 @@ static void keep_unread(struct follow *f)
 {
 	uint64_t size;
 
-	for (uint32_t no = f->end.seg ? f->end.seg : 1; no <= f->last; no++)
+	for (uint32_t no = f->end.seg ? f->end.seg : 1; no <= f->last; no = seg_next(f->s, no, f->last))
 		if (seg_is_hurt(f->s, no, &size) &&
 			is_after((struct log_pos){ no, size }, f->acked))
 			f->acked = (struct log_pos){ no, size };

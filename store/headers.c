@@ -44,7 +44,7 @@ int headers_fill(struct store *s, bool again)
 	uint32_t first, last;
 	int r = seg_list(s, &first, &last);
 
-	for (uint32_t no = first; r == 0 && no && no <= last; no++) {
+	for (uint32_t no = first; r == 0 && no && no <= last; no = seg_next(s, no, last)) {
 		uint8_t h[SEG_HEADER];
 		struct segment *g;
 

@@ -55,6 +55,7 @@
 #define SEG_HEADER	64
 #define SEG_SIZE_DEFAULT (64u << 20)
 #define SEG_SIZE_MAX	(192u << 20)	/* offsets have 28 bits in a loc */
+#define SEG_NO_END	(1u << 19)	/* their numbers are below: SQLite takes a loc for signed */
 #define REWRITE_NAME	"rewrite"	/* log/: a segment in the making (rewrite.c) */
 #define TIDY_NAME	"tidy"		/* log/: how the names of tidy's begin (tidy.c) */
 #define RECORD_MARK	0xD7
@@ -136,6 +137,9 @@ struct log_pos {
 /* 0, 0 if there is none. That one is missing in between is for verify to say. */
 int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last);
 int seg_count(struct store *s, uint32_t *ret);
+/* The number to go on with after no, up to last: where seg_list found many more numbers than segments (a stray file),
+ * that of the next one that is there. */
+uint32_t seg_next(struct store *s, uint32_t no, uint32_t last);
 /* Opened, header checked. */
 int seg_get(struct store *s, uint32_t no, struct segment **ret);
 int seg_get_as(struct store *s, uint32_t no, const char *name, struct segment **ret);	/* if it is not open */
@@ -835,6 +839,7 @@ struct store {
 	bool log_known;			/* log/ as it was when it was right: */
 	int64_t log_ns;			/* its mtime */
 	uint32_t n_log;			/* segments in it */
+	bool sparse;			/* of their numbers most are missing (seg_next) */
 	int broken;			/* writer: look at the log's tail again before going on */
 	int limited; /* not 0: room bytes more may be appended, then this (store_limit) */
 	uint64_t room;

@@ -273,7 +273,7 @@ static int learn_id(struct store *s)
 	uint32_t first, last;
 	int r = seg_list(s, &first, &last), bad = 0;
 
-	for (uint32_t no = first; r == 0 && no && no <= last && !s->have_id; no++) {
+	for (uint32_t no = first; r == 0 && no && no <= last && !s->have_id; no = seg_next(s, no, last)) {
 		struct segment *g;
 		int e = seg_get(s, no, &g);
 
@@ -317,7 +317,7 @@ static int sync_tail(struct store *s)
 	if (r < 0 || !last ||
 		(last == acked.seg && seg_size(s, last, &size) == 0 && size == acked.off))
 		return r;
-	for (uint32_t no = acked.seg > first ? acked.seg : first; r == 0 && no <= last; no++) {
+	for (uint32_t no = acked.seg > first ? acked.seg : first; r == 0 && no <= last; no = seg_next(s, no, last)) {
 		r = seg_get(s, no, &g);
 		if (r == 0)
 			r = io_datasync(g->fd);

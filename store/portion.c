@@ -105,7 +105,7 @@ uint64_t store_check_size(struct store *s)
 	struct log_pos end = cat_pos(s->cat);
 	uint64_t sum = 0, size;
 
-	for (uint32_t no = 1; no <= end.seg; no++)
+	for (uint32_t no = 1; no <= end.seg; no = seg_next(s, no, end.seg))
 		if (end_of(s, no, &size) == 0)
 			sum += size;
 	return sum;
@@ -168,7 +168,8 @@ int store_check_portion(struct store *s, struct checked *c, uint64_t bytes, int6
 		if (c->off >= size) {
 			c->off = SEG_HEADER;
 			left -= left < SEG_HEADER ? left : SEG_HEADER;
-			if (++c->seg > end.seg) {
+			c->seg = size ? c->seg + 1 : seg_next(s, c->seg, end.seg);
+			if (c->seg > end.seg) {
 				c->seg = 1;
 				c->round_ns = now_ns;
 			}

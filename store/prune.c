@@ -476,7 +476,7 @@ static int plan_on(struct store_prune *p, uint64_t deadline)
 		r = p->phase == PLAN_CHUNKS ? live_mark_chunks(&p->live, p->s, no, &p->off, deadline) :
 					      weigh_one(p, no, deadline);
 		if (r == 0) {
-			p->next++;
+			p->next = seg_next(p->s, no, p->last);
 			p->off = 0;
 		}
 	}

@@ -73,7 +73,7 @@ int log_follow_prune(struct store *s, struct catalogue *c)
 		return r;
 	log_debug("%s: segment %u was written anew; its objects are looked up again", s->dir,
 		m.first);
-	for (uint32_t no = m.first; r == 0 && no <= cat_pos(c).seg; no++)
+	for (uint32_t no = m.first; r == 0 && no <= cat_pos(c).seg; no = seg_next(s, no, cat_pos(c).seg))
 		r = cat_set_segment(c, no);
 	if (r == 0)
 		cat_rewind(c, (struct log_pos){ m.first, SEG_HEADER });

@@ -343,7 +343,7 @@ int store_totals(struct store *s, struct store_totals *ret)
 
 	if (r < 0 || (r = total_paths(s, &t)) < 0 || (r = seg_list(s, &first, &last)) < 0)
 		return r;
-	for (uint32_t no = first; no && no <= last; no++)
+	for (uint32_t no = first; no && no <= last; no = seg_next(s, no, last))
 		if (seg_size(s, no, &size) == 0)
 			t.log_bytes += size;
 	if (fstatat(s->dirfd, "catalogue.db", &sb, 0) == 0)

@@ -179,7 +179,7 @@ uint64_t store_target(struct store *s, const struct store_room *m)
 
 	if (seg_list(s, &first, &last) < 0)
 		return 1;
-	for (uint32_t no = first; no && no <= last; no++) {
+	for (uint32_t no = first; no && no <= last; no = seg_next(s, no, last)) {
 		uint64_t size;
 
 		if (seg_size(s, no, &size) == 0)

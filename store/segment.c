@@ -14,6 +14,8 @@
 #include "../lib/text.h"
 #include "internal.h"
 
+#define SPARSE 1024	/* numbers that are missing: one by one they would cost milliseconds */
+
 static const uint8_t magic[8] = { 0x89, 'H', 'F', 'S', 'E', 'G', '\r', '\n' };
 
 static void seg_name(uint32_t no, char out[16])
@@ -38,7 +40,7 @@ static uint32_t get_u32(const uint8_t *p)
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* The number in a name of the form 00000001.seg, else 0. */
+/* The number in a name of the form 00000001.seg, else 0. None of ours has one that a loc cannot hold. */
 static uint32_t parse_name(const char *name)
 {
 	uint32_t no = 0;
@@ -50,7 +52,7 @@ static uint32_t parse_name(const char *name)
 			return 0;
 		no = no * 10 + (uint32_t)(name[i] - '0');
 	}
-	return no;
+	return no < SEG_NO_END ? no : 0;
 }
 
 static int list(struct store *s, uint32_t *ret_first, uint32_t *ret_last, uint32_t *ret_n)
@@ -75,6 +77,7 @@ static int list(struct store *s, uint32_t *ret_first, uint32_t *ret_last, uint32
 	}
 	if (errno)
 		return err_errno();
+	s->sparse = last > n + SPARSE;
 	*ret_first = first;
 	*ret_last = last;
 	*ret_n = n;
@@ -93,6 +96,24 @@ int seg_count(struct store *s, uint32_t *ret)
 	uint32_t first, last;
 
 	return list(s, &first, &last, ret);
+}
+
+uint32_t seg_next(struct store *s, uint32_t no, uint32_t last)
+{
+	autoclosedir DIR *d = NULL;
+	uint32_t next = last + 1;
+	struct dirent *de;
+	uint64_t size;
+
+	if (!s->sparse || no >= last || seg_size(s, no + 1, &size) != -ENOENT || io_opendir(s->logfd, ".", &d) < 0)
+		return no + 1;
+	while ((errno = 0, de = readdir(d))) {
+		uint32_t at = parse_name(de->d_name);
+
+		if (at > no && at < next)
+			next = at;
+	}
+	return errno ? no + 1 : next;
 }
 
 uint32_t seg_seed(const struct segment *g, uint64_t off)
@@ -156,7 +177,7 @@ static int seg_slot(struct store *s, uint32_t no, struct segment **ret)
 {
 	struct segment *p;
 
-	if (no >= 1u << 19)
+	if (no >= SEG_NO_END)
 		return -EBADMSG;
 	if (no >= s->n_segs) {
 		uint32_t n = no + 16;
@@ -540,15 +561,15 @@ static int seg_remove(struct store *s, uint32_t no)
 
 int seg_cut(struct store *s, struct log_pos to)
 {
-	uint32_t first, last;
+	uint32_t first, last, no;
 	struct segment *g;
 	char name[16];
 	int r = seg_list(s, &first, &last);
 
 	if (r < 0)
 		return r;
-	for (uint32_t no = last; no > to.seg; no--) {
-		if ((r = seg_remove(s, no)) < 0)
+	for (no = last; no > to.seg;) {		/* the last one first: what a kill leaves has no gap */
+		if ((r = seg_remove(s, no)) < 0 || (r = seg_list(s, &first, &no)) < 0)
 			return r;
 		s->n_log -= s->n_log > 0;
 	}

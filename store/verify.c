@@ -282,6 +282,18 @@ static int check_segment(struct check *c, uint32_t no, uint64_t end)
 	return 0;
 }
 
+/* Up to which one? */
+static uint32_t report_missing(struct check *c, uint32_t no, uint32_t last)
+{
+	uint32_t upto = seg_next(c->s, no, last) - 1;
+
+	if (upto > no)
+		report(c, NULL, 0, 0, "segments %u to %u: missing", no, upto);
+	else
+		report(c, NULL, 0, 0, "segment %u: missing", no);
+	return upto;
+}
+
 /* As far as the catalogue says that the log was acknowledged: a writer may be adding to it right
  * now. */
 static int check_log(struct check *c)
@@ -293,7 +305,7 @@ static int check_log(struct check *c)
 
 	if (r < 0)
 		return r;
-	for (uint32_t no = 1; no <= end.seg; no++)
+	for (uint32_t no = 1; no <= end.seg; no = seg_next(c->s, no, end.seg))
 		if (seg_size(c->s, no, &size) == 0)
 			c->total += size;
 	for (uint32_t no = 1; no <= end.seg; no++) {
@@ -302,9 +314,12 @@ static int check_log(struct check *c)
 		r = seg_size(c->s, no, &size);
 		if (r == 0)
 			r = seg_get(c->s, no, &g);
-		if (r == -ENOENT || r == -EBADMSG) {
-			report(c, NULL, 0, 0, "segment %u: %s", no,
-				r == -ENOENT ? "missing" : "header damaged");
+		if (r == -ENOENT) {
+			no = report_missing(c, no, end.seg);
+			continue;
+		}
+		if (r == -EBADMSG) {
+			report(c, NULL, 0, 0, "segment %u: header damaged", no);
 			continue;
 		}
 		if (r)
@@ -336,7 +351,7 @@ static int bytes_after(struct check *c, struct log_pos *ret_end, uint32_t *ret_l
 	if (r < 0 || (r = seg_list(c->s, &first, ret_last)) < 0)
 		return r;
 	*ret_end = end.seg ? end : (struct log_pos){ 1, SEG_HEADER };
-	for (uint32_t no = ret_end->seg; no <= *ret_last; no++) {
+	for (uint32_t no = ret_end->seg; no <= *ret_last; no = seg_next(c->s, no, *ret_last)) {
 		uint64_t from = no == end.seg ? end.off : SEG_HEADER;
 
 		r = seg_size(c->s, no, &size);
@@ -356,7 +371,7 @@ static int ends_in(struct check *c, struct log_pos pos, uint32_t last)
 		int r = head_resync(c->s, pos.seg, pos.off, &h);
 
 		if (r == -ENOENT || r == -EBADMSG) {
-			pos = (struct log_pos){ pos.seg + 1, SEG_HEADER };
+			pos = (struct log_pos){ seg_next(c->s, pos.seg, last), SEG_HEADER };
 			continue;
 		}
 		if (r < 0)

@@ -211,8 +211,45 @@ START_TEST(store__eight_thousand_folders_deep)
 }
 END_TEST
 
+/* A file with the name of a segment, far behind the last: nobody counts up to it. */
+START_TEST(store__a_stray_segment_costs_no_time)
+{
+	static const char *const names[] = { "log/99999999.seg", "log/00524288.seg", "log/00400000.seg" };
+	struct store *s = four_files("stray");
+	char text[200];
+	struct rusage u;
+	struct found f;
+
+	store_close(s);
+	for (int i = 0; i < 3; i++) {
+		write_text(names[i], "");
+		s = open_store(STORE_READ);
+		expect(s, 1, FOUR);
+		ck_assert_int_eq(verify(s).n, 0);
+		store_close(s);
+		s = open_store(STORE_WRITE);
+		snapshot(s, "a", names[i]);
+		store_close(s);
+	}
+	/* One with something in it is damage, and so is what is missing before it: that is one. */
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = 0;
+	write_text("log/00400000.seg", text);
+	s = open_store(STORE_READ);
+	f = verify(s);
+	ck_assert_int_ge(f.n, 2);
+	ck_assert_int_le(f.n, 4);
+	store_close(s);
+	s = open_store(STORE_WRITE);
+	expect(s, snapshot(s, "a", "after"), "a=after\nsub/\nsub/b=b\nsub/deep/\nsub/deep/c=c\nz/\nz/d=d\n");
+	store_close(s);
+	ck_assert_int_eq(getrusage(RUSAGE_SELF, &u), 0);
+	ck_assert_int_lt(u.ru_utime.tv_sec + u.ru_stime.tv_sec, 10);	/* 60 and more */
+}
+END_TEST
+
 CHECK_MAIN("store_odd", store__no_stale_writer_is_named, store__a_strangers_folder_is_refused,
 	store__a_large_file_is_no_larger_than_it_says, store__a_look_counts_from_when_it_was,
 	store__times_out_of_range_are_the_nearest_there_are,
 	store__a_name_that_git_refuses_is_named_in_the_manifest,
-	store__eight_thousand_folders_deep)
+	store__eight_thousand_folders_deep, store__a_stray_segment_costs_no_time)
