@@ -1,6 +1,6 @@
 /* log/headers: a second copy of every segment's header. Without the salt in it no record of a
  * segment can be found, so one lost sector would cost 64 MiB of history. A copy is on the disk
- * before the segment has any record; what a segment says itself counts first. */
+ * before a new segment has any record; what a segment says itself counts first. */
 #include <fcntl.h>
 #include <string.h>
 #include <zlib.h>
@@ -25,22 +25,32 @@ int headers_get(struct store *s, uint32_t no, uint8_t h[SEG_HEADER])
 	return n < 0 ? (int)n : n == SEG_HEADER && seg_header_is(h, no) ? 0 : -EBADMSG;
 }
 
-/* Best effort: a segment is whole without it. */
-void headers_put(struct store *s, uint32_t no, const uint8_t h[SEG_HEADER])
+static int put_one(struct store *s, uint32_t no, const uint8_t h[SEG_HEADER])
 {
 	autoclose int fd =
 		openat(s->logfd, NAME, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r = fd < 0 ? err_errno() : io_pwrite_all(fd, h, SEG_HEADER, place(no));
 
-	if (r == 0 && !s->opt.no_sync)
-		r = io_datasync(fd);
-	if (r < 0)
-		log_debug_errno(r, "%s/log/headers: not written", s->dir);
+	return r < 0 || s->opt.no_sync ? r : io_datasync(fd);
 }
 
-/* Stores of before, and those whose copies were damaged or removed. again: whatever is there. */
-int headers_fill(struct store *s, bool again)
+/* Best effort: a segment is whole without it. Once more, for disks that only stumble. */
+int headers_put(struct store *s, uint32_t no, const uint8_t h[SEG_HEADER])
 {
+	int r = put_one(s, no, h);
+
+	if (r < 0)
+		r = put_one(s, no, h);
+	if (r < 0)
+		log_debug_errno(r, "%s/log/headers: not written", s->dir);
+	return r;
+}
+
+/* Those that are missing or damaged, and those of files in whose place prune or tidy has put another and died before it
+ * could say so here: of all of them the segment itself is asked. */
+int headers_fill(struct store *s)
+{
+	autoclose int fd = openat(s->logfd, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	uint32_t first, last;
 	int r = seg_list(s, &first, &last);
 
@@ -48,14 +58,25 @@ int headers_fill(struct store *s, bool again)
 		uint8_t h[SEG_HEADER];
 		struct segment *g;
 
-		if (!again && headers_get(s, no, h) == 0)
+		if (seg_get(s, no, &g) < 0 || g->copied || g->mended)
 			continue;
-		if (seg_get(s, no, &g) == 0 && !g->copied && !g->mended &&
-			io_pread_full(g->fd, h, sizeof(h), 0) == (ssize_t)sizeof(h) &&
-			seg_header_is(h, no))
-			headers_put(s, no, h);
+		if (fd < 0 || io_pread_full(fd, h, SEG_HEADER, place(no)) != SEG_HEADER || memcmp(h, g->header, SEG_HEADER) != 0)
+			(void)headers_put(s, no, g->header);
 	}
 	return r;
+}
+
+/* By the file that has the segment's name now, whichever is open. */
+bool headers_differ(struct store *s, uint32_t no)
+{
+	uint8_t own[SEG_HEADER], copy[SEG_HEADER];
+	autoclose int fd = -1;
+	char name[16];
+
+	seg_name(no, name);
+	fd = openat(s->logfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && io_pread_full(fd, own, SEG_HEADER, 0) == SEG_HEADER && seg_header_is(own, no) &&
+	       headers_get(s, no, copy) == 0 && memcmp(own, copy, SEG_HEADER) != 0;
 }
 
 /* What was put right in memory is put right on the disk, if it is the one that the records were

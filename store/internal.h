@@ -134,6 +134,7 @@ struct log_pos {
 	uint64_t off;
 };
 
+void seg_name(uint32_t no, char out[16]);
 /* 0, 0 if there is none. That one is missing in between is for verify to say. */
 int seg_list(struct store *s, uint32_t *ret_first, uint32_t *ret_last);
 int seg_count(struct store *s, uint32_t *ret);
@@ -179,8 +180,9 @@ uint32_t seg_seed(const struct segment *g, uint64_t off);
 
 int headers_get(struct store *s, uint32_t no,
 	uint8_t h[SEG_HEADER]); /* -ENOENT, -EBADMSG: none that is right */
-void headers_put(struct store *s, uint32_t no, const uint8_t h[SEG_HEADER]);
-int headers_fill(struct store *s, bool again);
+int headers_put(struct store *s, uint32_t no, const uint8_t h[SEG_HEADER]);
+int headers_fill(struct store *s);
+bool headers_differ(struct store *s, uint32_t no);	/* both are right, and not the same */
 void headers_mend(struct store *s);
 
 /* ---- record.c ---- */

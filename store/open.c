@@ -384,6 +384,8 @@ static int reader_catalogue(struct store *s)
 			r = sync_tail(s);
 			if (r == 0)
 				r = writer_catalogue(s, &end);
+			if (r == 0)
+				(void)headers_fill(s);
 			s->write = false;
 			cat_close(take_ptr(s->cat));
 			seg_forget_all(s);
@@ -684,7 +686,6 @@ int store_can_write(struct store *s)
 int store_writer_ready(struct store *s)
 {
 	struct log_pos end;
-	bool died;
 	int r;
 
 	s->log_known = false;
@@ -694,7 +695,7 @@ int store_writer_ready(struct store *s)
 		goto not_ready;
 	if (s->cat_damaged || is_bad(s))
 		remove_catalogue(s);
-	died = unlinkat(s->logfd, REWRITE_NAME, 0) == 0;	/* a prune did */
+	(void)unlinkat(s->logfd, REWRITE_NAME, 0);	/* of a prune that died */
 	store_tidy_clean(s);
 	r = learn_id(s);
 	if (r == 0)
@@ -704,7 +705,7 @@ int store_writer_ready(struct store *s)
 	if (r < 0)
 		goto not_ready;
 	headers_mend(s);
-	(void)headers_fill(s, died);
+	(void)headers_fill(s);
 	log_seen(s);
 	s->broken = 0;
 	return 0;

@@ -18,7 +18,7 @@
 
 static const uint8_t magic[8] = { 0x89, 'H', 'F', 'S', 'E', 'G', '\r', '\n' };
 
-static void seg_name(uint32_t no, char out[16])
+void seg_name(uint32_t no, char out[16])
 {
 	(void)snprintf(out, 16, "%08u.seg", no);
 }
@@ -376,7 +376,7 @@ int seg_create(struct store *s, uint32_t no)
 
 	seg_name(no, name);
 	if ((r = seg_create_as(s, no, name)) == 0)
-		headers_put(s, no, s->segs[no].header);
+		(void)headers_put(s, no, s->segs[no].header);
 	return r;
 }
 
@@ -413,16 +413,19 @@ int seg_rename(struct store *s, const char *from, uint32_t no)
 	autoclose int fd = openat(s->logfd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	uint8_t h[SEG_HEADER];
 	char name[16];
+	int r;
 
 	if (fd < 0)
 		return err_errno();
-	/* Who dies in between leaves `from` behind: then all copies are made again. */
-	if (io_pread_full(fd, h, sizeof(h), 0) == (ssize_t)sizeof(h))
-		headers_put(s, no, h);
 	seg_name(no, name);
 	if (renameat(s->logfd, from, s->logfd, name) < 0)
 		return err_errno();
-	return s->opt.no_sync ? 0 : io_sync_dir(s->logfd);
+	if (!s->opt.no_sync && (r = io_sync_dir(s->logfd)) < 0)
+		return r;
+	/* Who dies before this leaves the copy of another file's header: for headers_fill, and so is what cannot be written. */
+	if (io_pread_full(fd, h, sizeof(h), 0) != (ssize_t)sizeof(h) || headers_put(s, no, h) < 0)
+		s->broken = 1;
+	return 0;
 }
 
 ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t off)

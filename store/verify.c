@@ -282,6 +282,17 @@ static int check_segment(struct check *c, uint32_t no, uint64_t end)
 	return 0;
 }
 
+/* A writer that is at work puts one in its place and then the other; it may just have ended. */
+static bool has_other_copy(struct check *c, uint32_t no)
+{
+	pid_t pid;
+
+	for (int i = 0; i < 2; i++)
+		if (!headers_differ(c->s, no) || (!c->s->write && store_writer(c->s->dir, &pid) == 1))
+			return false;
+	return true;
+}
+
 /* Up to which one? */
 static uint32_t report_missing(struct check *c, uint32_t no, uint32_t last)
 {
@@ -328,6 +339,8 @@ static int check_log(struct check *c)
 			report(c, NULL, 0, 0,
 				"segment %u: %s in its header; the next snapshot mends it", no,
 				g->mended ? "a flipped bit" : "damage");
+		else if (has_other_copy(c, no))
+			report(c, NULL, 0, 0, "segment %u: log/headers has another header than it; the next snapshot puts it right", no);
 		if (no == end.seg && size < end.off)
 			report(c, NULL, 0, 0, "segment %u: cut short, %llu of %llu bytes", no,
 				(unsigned long long)size, (unsigned long long)end.off);

@@ -89,6 +89,42 @@ check "verify beside it" rc verify --all
 stop
 check "the newest is exact" same
 
+# The copy of a segment's header is that of the file that has its name, whatever happens when that one takes its place.
+# (No other room looks at log/headers before the header itself is lost.)
+copied() { python3 -c '
+import glob, sys
+have = open(sys.argv[1] + "/headers", "rb").read()
+for p in glob.glob(sys.argv[1] + "/*.seg"):
+    at = 64 * (int(p[-12:-4]) - 1)
+    if open(p, "rb").read(64) != have[at:at + 64]:
+        sys.exit(p + ": another header than its copy")' "$s/log"; }
+# hurt CALL PATH ERROR COMMAND...: the first such call fails
+hurt() { call=$1 path=$2 err=$3; shift 3; LD_PRELOAD=$build/tests/preload_fault.so FAULT_CALLS=$call FAULT_PATH=$path FAULT_AT=1 FAULT_ERR=$err FAULT_LOG=$d/faults "$@"; }
+config 0 50
+i=0
+for how in 'renameat .seg kill' 'renameat .seg EIO' 'pwrite log/headers kill' 'pwrite log/headers EIO'; do
+	i=$((i + 1)); words 90$i 20000 >"$w/src/place"; edit 3; : >"$d/faults"
+	hurt $how "$recover" --workspace "$w" --store "$s" tidy >/dev/null 2>&1
+	check "$how: so it was" [ -s "$d/faults" ]
+	rc list >/dev/null
+	check "$how: whole for a reader" rc verify --all
+	once >/dev/null
+	check "$how: the copy is right" copied
+	check "$how: whole" rc verify --all
+done
+cp "$s/log/headers" "$d/headers"
+words 910 20000 >"$w/src/place"; edit 3; rc tidy >/dev/null
+cp "$d/headers" "$s/log/headers"
+rc verify >"$d/said" 2>&1; code=$?
+check "a copy of another header: exit 1" [ $code -eq 1 ]
+check "it is named" grep -q 'segment 1: .*log/headers' "$d/said"
+echo more >>"$w/src/f1"; once >/dev/null
+check "the next snapshot puts it right" copied
+check "whole" rc verify --all
+dd if=/dev/zero of="$s/log/00000001.seg" bs=64 count=1 conv=notrunc 2>/dev/null
+once >/dev/null
+check "the header's sector is lost: nothing is" rc verify --all
+
 # A damaged segment stays as it is.
 words 500 40000 >"$w/src/h"; once >/dev/null
 python3 -c '
