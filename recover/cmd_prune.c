@@ -46,7 +46,9 @@ static int options(const struct recover *r, struct store *s, struct store_prune_
 	store_keep_from(&r->cfg, &o->keep);
 	if ((e = store_room(s, &r->cfg, &m)) < 0)
 		return log_error_errno(e, "%s", r->store_path);
-	if (m.size > m.quota || m.avail < m.floor)
+	if (r->store != s)
+		store_torn_trim(s, &r->cfg, &m, false);
+	if (m.size > m.quota + m.torn || m.avail < m.floor)
 		o->target = store_target(s, &m);
 	return 0;
 }

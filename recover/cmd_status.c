@@ -158,6 +158,7 @@ static void print_json(const struct recover *r, const struct state *s)
 	cJSON_AddNumberToObject(
 		o, "size_bytes", (double)(s->totals.log_bytes + s->totals.catalogue_bytes));
 	cJSON_AddNumberToObject(o, "quota_bytes", (double)s->quota);
+	cJSON_AddNumberToObject(o, "torn_bytes", (double)s->totals.torn_bytes);
 	add_losses(o, &s->losses);
 	add_stopped(r, o);
 	sub = cJSON_AddObjectToObject(o, "daemon");
@@ -219,6 +220,9 @@ static void print_text(const struct recover *r, const struct state *s)
 	printf("\nsnapshots  %llu, %s of %s\n", (unsigned long long)s->totals.snapshots,
 		text_size(s->totals.log_bytes + s->totals.catalogue_bytes, a),
 		text_size(s->quota, b));
+	if (s->totals.torn_bytes)
+		printf("unfinished %s in log/torn*: what was cut off the log's end after a crash; it goes when room is short\n",
+			text_size(s->totals.torn_bytes, a));
 	if (s->last.seq)
 		printf("last       %s  %s (%s ago)  %s\n", rev_short(&s->last, hex),
 			row_time(s->last.time_ns, when),

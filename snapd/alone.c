@@ -81,9 +81,9 @@ static int snapshot_with_room(
 		store_limit(w->store, UINT64_MAX, 0);
 		if (wanted || (r != -EDQUOT && r != -ENOSPC))
 			break;
-		wanted = true;
 		scan_close(take_ptr(w->scan));
 		r = room_make(&w->cfg, w->store, true, 0, &room);
+		wanted = r != 1;
 	}
 	if (r == -EDQUOT || r == -ENOSPC)
 		store_set_stopped(w->store, err_str(r));

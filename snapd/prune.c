@@ -74,6 +74,7 @@ int room_look(const struct config *cfg, struct store *s, struct room *ret)
 
 	if (r < 0)
 		return r;
+	store_torn_trim(s, cfg, &m, false);
 	if (!m.reserve) {
 		store_reserve_make(s, cfg);
 		if ((r = store_room(s, cfg, &m)) < 0)
@@ -86,10 +87,16 @@ int room_make(const struct config *cfg, struct store *s, bool more, int64_t now_
 {
 	struct store_pruned d = { 0 };
 	struct store_room m;
-	uint64_t target;
+	uint64_t target, torn;
 	int r;
 
 	/* No snapshot is to go for what comes back without. */
+	if ((r = store_room(s, cfg, &m)) < 0)
+		return r;
+	torn = m.torn;
+	store_torn_trim(s, cfg, &m, more);
+	if (more && m.torn < torn && left_of(&m, ret) == 0)
+		return 1;
 	if (store_compact(s) >= 0 && !more && store_room(s, cfg, &m) == 0 && left_of(&m, ret) == 0 &&
 	    ret->left >= m.quota / ENOUGH)
 		return 0;
@@ -150,6 +157,7 @@ int prune_start(struct workspace *w, bool asked)
 	w->pruned = (struct store_pruned){ 0 };
 	if ((r = options(&w->cfg, &o, &times)) < 0 || (r = store_room(w->store, &w->cfg, &m)) < 0)
 		return r;
+	store_torn_trim(w->store, &w->cfg, &m, false);
 	/* Beyond the quota, or on a full disk, harder than the ages say. */
 	if (left_of(&m, &left) < 0) {
 		(void)store_reserve_release(w->store);

@@ -19,7 +19,8 @@ struct room {
 int room_look(const struct config *cfg, struct store *s, struct room *ret);
 /* The same, when what may go has gone first: at once, harder than the ages say where it takes
  * that. No other prune may be under way. more: what there was did not do, so half of the quota
- * is aimed at. now_ns: for the ages; 0, what the clock says. */
+ * is aimed at; or what unfinished snapshots left has gone first, and 1 comes back: if that does not do, more may go.
+ * now_ns: for the ages; 0, what the clock says. */
 int room_make(const struct config *cfg, struct store *s, bool more, int64_t now_ns, struct room *ret);
 /* What to do about it, for people: " (...)". */
 const char *prune_way_out(int r);

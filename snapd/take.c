@@ -120,12 +120,11 @@ static int write_snapshot(struct workspace *w, struct dirty *d, const struct sto
 	if (r == 0)
 		r = write_once(w, d, how, &room, ret);
 	/* It was larger than what was left. */
-	if (r == -EDQUOT || r == -ENOSPC) {
-		int e = make_sure_of_room(w, true, &room);
-
-		if (e == 0)
+	for (int e = 1; e == 1 && (r == -EDQUOT || r == -ENOSPC);) {
+		e = make_sure_of_room(w, true, &room);
+		if (e >= 0)
 			r = write_once(w, d, how, &room, ret);
-		if (r == -EDQUOT || r == -ENOSPC)
+		if (e != 1 && (r == -EDQUOT || r == -ENOSPC))
 			w->futile_ms = loop_now_ms(w->loop) + FUTILE_MS;
 	}
 	if (r < 0 || !workspace_lost_store(w))

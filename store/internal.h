@@ -167,6 +167,9 @@ int seg_pread(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);
 ssize_t seg_pread_some(struct store *s, uint32_t no, void *p, size_t n, uint64_t off);
 int seg_append(struct store *s, const void *p, size_t n);	/* at s->end */
 int seg_cut(struct store *s, struct log_pos to);	/* truncate, remove later segments, sync */
+/* What was cut off and is kept in log/torn*: bytes on the disk; the oldest of them goes (-ENOENT: there is none). */
+uint64_t seg_torn(struct store *s);
+int seg_torn_drop(struct store *s);
 void seg_forget_all(struct store *s);
 /* How far the log was acknowledged, as log/acked says; 0 if it does not. Written after the
  * fdatasync, not synced itself: it may be older than the log, never newer. */

@@ -346,6 +346,7 @@ int store_totals(struct store *s, struct store_totals *ret)
 	for (uint32_t no = first; no && no <= last; no = seg_next(s, no, last))
 		if (seg_size(s, no, &size) == 0)
 			t.log_bytes += size;
+	t.torn_bytes = seg_torn(s);
 	if (fstatat(s->dirfd, "catalogue.db", &sb, 0) == 0)
 		t.catalogue_bytes = (uint64_t)sb.st_size;
 	if (fstatat(s->dirfd, "catalogue.db-wal", &sb, 0) == 0)

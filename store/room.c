@@ -15,6 +15,8 @@
 #define MIRROR_DEPTH 8
 #define RESERVE_MAX (32u << 20)
 #define QUOTA_MAX (UINT64_C(5) << 30)
+#define TORN_SHARE 32	/* of the quota: log/torn* may have so much, */
+#define TORN_FREE 20	/* as long as so much of it is free */
 #define MARGIN (1u << 20)
 #define SEGMENT_MIN (256u << 10)
 #define INDEX_MAX (256u << 10)	/* bytes that the catalogue grows by with a snapshot, about */
@@ -105,6 +107,7 @@ int store_room(struct store *s, const struct config *cfg, struct store_room *ret
 	if ((r = add_folder(s->dirfd, ".", &m.size, &own)) < 0 || (r = add_folder(s->logfd, ".", &m.size, &segment)) < 0 ||
 	    (r = add_below(s->dirfd, MIRROR, MIRROR_DEPTH, &m.size)) < 0)
 		return r;
+	m.torn = seg_torn(s);
 	size_segments(s, &m);
 	m.margin = margin(&m, segment);
 	if (fstatat(s->dirfd, RESERVE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
@@ -122,6 +125,19 @@ uint64_t store_room_left(const struct store_room *m, int *ret_err)
 
 	*ret_err = quota < disk ? -EDQUOT : -ENOSPC;
 	return quota < disk ? quota : disk;
+}
+
+void store_torn_trim(struct store *s, const struct config *cfg, struct store_room *m, bool all)
+{
+	uint64_t before = m->torn;
+	char size[16];
+	int err;
+
+	while (m->torn && (all || m->torn > m->quota / TORN_SHARE || store_room_left(m, &err) < m->quota / TORN_FREE))
+		if (seg_torn_drop(s) < 0 || store_room(s, cfg, m) < 0)
+			break;
+	if (m->torn < before)
+		log_info("%s: %s of unfinished snapshots went (log/torn)", s->dir, text_size(before - m->torn, size));
 }
 
 void store_limit(struct store *s, uint64_t bytes, int err)
@@ -186,7 +202,7 @@ uint64_t store_target(struct store *s, const struct store_room *m)
 			log += size;
 	}
 	/* A tenth below the quota, an eighth above the floor, or a little: not at once again. */
-	other = m->size > log + m->reserve ? m->size - log - m->reserve : 0;
+	other = m->size > log + m->reserve + m->torn ? m->size - log - m->reserve - m->torn : 0;
 	want = m->quota - m->quota / 10 - m->margin;
 	want = want > other ? want - other : 1;
 	keep = m->floor + m->due + (m->floor / 8 > MARGIN ? m->floor / 8 : MARGIN);

@@ -495,30 +495,58 @@ static void torn_format(long n, char out[32])
 	(void)snprintf(out, 32, n ? "torn.%ld" : "torn", n);
 }
 
-/* The name for what is cut off next: those before it stay, the oldest of too many do not. */
-static void torn_name(struct store *s, char out[32])
+struct torn {
+	long first, last, n;	/* their numbers; n 0: there is none */
+	uint64_t bytes;		/* as the disk counts them */
+};
+
+static struct torn torn_find(struct store *s)
 {
+	struct torn t = { LONG_MAX, -1, 0, 0 };
 	autoclosedir DIR *d = NULL;
-	long first = LONG_MAX, last = -1, n = 0;
 	struct dirent *de;
 
 	(void)io_opendir(s->logfd, ".", &d);
 	while (d && (de = readdir(d))) {
 		long no = torn_number(de->d_name);
+		struct stat st;
 
 		if (no < 0)
 			continue;
-		n++;
-		if (no < first)
-			first = no;
-		if (no > last)
-			last = no;
+		t.n++;
+		t.first = no < t.first ? no : t.first;
+		t.last = no > t.last ? no : t.last;
+		if (fstatat(s->logfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			t.bytes += (uint64_t)st.st_blocks * 512;
 	}
-	if (n >= TORN_MAX) {
-		torn_format(first, out);
-		(void)unlinkat(s->logfd, out, 0);
-	}
-	torn_format(last + 1, out);
+	return t;
+}
+
+uint64_t seg_torn(struct store *s)
+{
+	return torn_find(s).bytes;
+}
+
+int seg_torn_drop(struct store *s)
+{
+	struct torn t = torn_find(s);
+	char name[32];
+
+	if (!t.n)
+		return -ENOENT;
+	torn_format(t.first, name);
+	return unlinkat(s->logfd, name, 0) < 0 ? err_errno() : 0;
+}
+
+/* The name for what is cut off next: those before it stay, the oldest of too many do not. How many bytes may stay
+ * only those know who know the quota (store_torn_trim). */
+static void torn_name(struct store *s, char out[32])
+{
+	struct torn t = torn_find(s);
+
+	if (t.n >= TORN_MAX)
+		(void)seg_torn_drop(s);
+	torn_format(t.last + 1, out);
 }
 
 /* What is cut may be wanted by somebody after all (a flipped bit in the last transaction looks

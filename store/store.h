@@ -218,6 +218,7 @@ struct store_totals {
 	uint64_t snapshots;
 	uint64_t log_bytes;		/* segments */
 	uint64_t catalogue_bytes;
+	uint64_t torn_bytes;		/* what unfinished snapshots left */
 	uint64_t files, dirs;		/* in the newest */
 	uint64_t skipped, skipped_bytes;
 	uint64_t kept;			/* entries with ENTRY_KEPT */
@@ -374,6 +375,7 @@ struct store_room {		/* bytes */
 	uint64_t size;		/* all files of the store, as the disk counts them */
 	uint64_t quota, floor;	/* as set, or by default */
 	uint64_t avail;		/* free on its file system */
+	uint64_t torn;		/* in size: what unfinished snapshots left (log/torn*); it goes before any snapshot does */
 	uint64_t reserve;	/* in size: a file of nothing, to be given up */
 	uint64_t due;		/* one that was given up: so much is not for snapshots */
 	uint64_t margin;	/* of the quota: for the catalogue, and for a segment while prune writes it anew */
@@ -381,6 +383,9 @@ struct store_room {		/* bytes */
 int store_room(struct store *s, const struct config *cfg, struct store_room *ret);
 /* Bytes that may be written; *ret_err: what there is none of then, -EDQUOT or -ENOSPC. */
 uint64_t store_room_left(const struct store_room *m, int *ret_err);
+/* A writer: of what unfinished snapshots left goes, oldest first, what is more than a 32nd of the quota, or in the way where
+ * little of it is free; or all. m is brought up to date. */
+void store_torn_trim(struct store *s, const struct config *cfg, struct store_room *m, bool all);
 /* To what the log should come down to have some room again. */
 uint64_t store_target(struct store *s, const struct store_room *m);
 /* A writer: no more than so many bytes go into the log from now on, then this error, and nothing

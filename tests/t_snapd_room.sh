@@ -70,6 +70,36 @@ stop
 check "whole at the end" rc verify --all
 check "no temporary is left" [ ! -e "$s/log/rewrite" ]
 
+# What unfinished snapshots left (log/torn*) takes no room from what was taken.
+s=$d/s2
+rm -rf "$w"; mkdir "$w"; echo 0 >"$w/small"; config 24M 0 0; once >/dev/null
+unfinished() { head -c "$1" /dev/urandom >>"$(ls "$s"/log/*.seg | tail -1)"; }	# as a kill leaves it
+torn() { cat "$s"/log/torn* 2>/dev/null | wc -c; }
+snapshots() { rc list --json 2>/dev/null | wc -l; }
+for i in 1 2 3 4 5; do unfinished 3400000; echo $i >"$w/small"; once >/dev/null 2>&1; done
+check "17 MB of unfinished ones: a 32nd of the quota stays at most" [ "$(torn)" -le 786432 ]
+head -c 7000000 /dev/urandom >"$w/large"
+check "a large file fits" once
+check "no snapshot went for it" [ "$(snapshots)" -eq 7 ]
+unfinished 300000; echo 6 >"$w/small"; once >/dev/null 2>&1
+unfinished 300001; echo 7 >"$w/small"; once >/dev/null 2>&1
+check "what is less than that stays" [ "$(torn)" -eq 600001 ]
+check "recover status says so" sh -c '"$@" status | grep -q "unfinished.*log/torn"' - "$recover" --workspace "$w" --store "$s"
+check "as a field too" sh -c '"$@" status --json | grep -q "\"torn_bytes\":6[0-9]*"' - "$recover" --workspace "$w" --store "$s"
+goes_first()	# in steps of much less than it is
+{
+	n=$(snapshots) i=0
+	while [ "$(torn)" -gt 0 ]; do
+		i=$((i + 1))
+		head -c 400000 /dev/urandom >"$w/f$i"; once >/dev/null && [ "$(snapshots)" -eq $((n + i)) ] || return 1
+	done
+	[ $i -gt 20 ]
+}
+check "it goes before any snapshot does" goes_first
+check "whole after that" rc verify --all
+rm -f "$w"/f* "$w/large"
+s=$d/s
+
 # A disk that fails is told, too, when it does not pass; and when it is over.
 config 3M 0 0
 printf '' >"$d/told"

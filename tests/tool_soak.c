@@ -204,10 +204,9 @@ static int take(struct writer *w, uint64_t i)
 	if (r >= 0)
 		r = commit(w, i, &room);
 	today()->take_s += cpu() - at;
-	if (r == -EDQUOT || r == -ENOSPC) {
-		r = make_room(w, true, &room);
-		if (r >= 0)
-			r = commit(w, i, &room);
+	for (int more = 1; more == 1 && (r == -EDQUOT || r == -ENOSPC);) {
+		more = make_room(w, true, &room);
+		r = more < 0 ? more : commit(w, i, &room);
 	}
 	if (r != 1)
 		return wrong(r < 0 ? err_str(r) : "not written", i);
