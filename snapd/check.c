@@ -31,7 +31,7 @@ struct checking {
 
 static void arm(struct workspace *w, uint64_t ms);
 
-/* When the next portion is due, by the clock of the last one. */
+/* When the next portion is due, by the clock of the last one that was done: one that was cut short is due as before. */
 static uint64_t wait_ms(const struct workspace *w)
 {
 	struct checked c = { 0 };

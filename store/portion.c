@@ -23,8 +23,9 @@ int checked_read(const struct store *s, struct checked *ret)
 		return r == -ENOENT ? 0 : r;
 	if (buf_addch(&b, '\0') < 0)
 		return -ENOMEM;
-	if (sscanf(b.data, "1 %" SCNu32 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %" SCNu32 " %" SCNu64 " %" SCNd64 " %" SCNu64,
-		&c.seg, &c.off, &c.time_ns, &c.round_ns, &c.bad_seg, &c.bad_off, &c.bad_ns, &c.n_bad) == 8)
+	/* The last is missing where none was cut short. */
+	if (sscanf(b.data, "1 %" SCNu32 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %" SCNu32 " %" SCNu64 " %" SCNd64 " %" SCNu64 " %" SCNu64,
+		&c.seg, &c.off, &c.time_ns, &c.round_ns, &c.bad_seg, &c.bad_off, &c.bad_ns, &c.n_bad, &c.part) >= 8)
 		*ret = c;
 	return 0;
 }
@@ -32,9 +33,13 @@ int checked_read(const struct store *s, struct checked *ret)
 int checked_write(const struct store *s, const struct checked *c)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
-	int r = buf_printf(&b, "1 %" PRIu32 " %" PRIu64 " %" PRId64 " %" PRId64 " %" PRIu32 " %" PRIu64 " %" PRId64 " %" PRIu64 "\n",
+	int r = buf_printf(&b, "1 %" PRIu32 " %" PRIu64 " %" PRId64 " %" PRId64 " %" PRIu32 " %" PRIu64 " %" PRId64 " %" PRIu64,
 		c->seg, c->off, c->time_ns, c->round_ns, c->bad_seg, c->bad_off, c->bad_ns, c->n_bad);
 
+	if (r == 0 && c->part)
+		r = buf_printf(&b, " %" PRIu64, c->part);
+	if (r == 0)
+		r = buf_addch(&b, '\n');
 	return r < 0 ? r : io_replace_file(s->dirfd, NAME, b.data, b.len, 0600);
 }
 
@@ -143,14 +148,14 @@ static void found(struct checked *c, uint32_t seg, uint64_t off, int64_t now_ns)
 int store_check_portion(struct store *s, struct checked *c, uint64_t bytes, int64_t now_ns, int (*pause)(void *arg), void *arg)
 {
 	struct log_pos end = cat_pos(s->cat);
-	uint64_t left = store_check_size(s), rest = 0;
+	uint64_t left = store_check_size(s), rest = 0, todo = bytes > c->part ? bytes - c->part : 0;
 	int r;
 
 	obj_cache_clear(s);	/* something in it may have been put right */
 	s->strict = true;
 	r = look_again(s, c);
 
-	left = bytes < left ? bytes : left;
+	todo = left = todo < left ? todo : left;
 	while (r >= 0 && left && end.seg) {
 		uint64_t size = 0, next = UINT64_MAX;
 
@@ -192,7 +197,11 @@ int store_check_portion(struct store *s, struct checked *c, uint64_t bytes, int6
 		}
 	}
 	s->strict = false;
-	if (r == 0 || r == -EINTR)
+	if (r == -EINTR) {
+		c->part += todo - left;
+	} else if (r >= 0) {
 		c->time_ns = now_ns;
+		c->part = 0;
+	}
 	return r < 0 ? r : c->bad_seg != 0;
 }

@@ -2,6 +2,8 @@
  * sector, which takes contents, and never a name, and never gives a wrong byte. */
 #include "rot.h"
 
+#include "store/portion.h"
+
 #include <git2.h>
 #include <stdlib.h>
 
@@ -362,6 +364,55 @@ START_TEST(store_mend__a_hole_in_a_large_file_leaves_the_small_ones)
 }
 END_TEST
 
+static int cut_short(void *arg)
+{
+	return --*(int *)arg < 0 ? -EINTR : 0;
+}
+
+/* Each snapshot that is taken ends a look for rot: what is left of the portion is still to be done, and no more than that. */
+START_TEST(store_check__a_portion_that_is_cut_short_goes_on)
+{
+	struct store *s = new_store("portion");
+	struct checked whole = { .time_ns = 5 }, c = whole;
+	struct store_txn *t = begin(s);
+	uint64_t share;
+	int n = 0, r, left;
+
+	for (int i = 0; i < 12; i++) {
+		char path[8], text[200001] = "";
+
+		snprintf(path, sizeof(path), "f%d", i);
+		for (int k = 0; k < 200000; k++)
+			text[k] = (char)(1 + check_below(255));
+		put(t, path, text);
+	}
+	commit(t);
+	share = store_check_size(s) / 2;
+	ck_assert_int_eq(store_check_portion(s, &whole, share, 9, NULL, NULL), 0);
+	ck_assert_int_eq(whole.time_ns, 9);
+	while (left = 0, (r = store_check_portion(s, &c, share, 8 + ++n, cut_short, &left)) == -EINTR) {
+		ck_assert_int_eq(c.time_ns, 5);
+		ck_assert_int_lt(n, 100);
+		ck_assert_int_eq(checked_write(s, &c), 0);
+		ck_assert_int_eq(checked_read(s, &c), 0);
+	}
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_ge(n, 3);
+	ck_assert_int_eq(c.time_ns, 8 + n);
+	ck_assert(c.seg == whole.seg && c.off == whole.off);
+	/* The next is a whole one again. */
+	ck_assert_int_eq(store_check_portion(s, &c, share / 2, 99, NULL, NULL), 0);
+	ck_assert_int_eq(store_check_portion(s, &whole, share / 2, 99, NULL, NULL), 0);
+	ck_assert(c.seg == whole.seg && c.off == whole.off);
+	/* One of before, which did not know of this. */
+	write_text("checked", "1 1 64 7 0 0 0 0 0\n");
+	ck_assert_int_eq(checked_read(s, &c), 0);
+	ck_assert(c.time_ns == 7 && c.off == 64);
+	store_close(s);
+}
+END_TEST
+
 CHECK_MAIN("store_mend", store_mend__a_hole_in_a_large_file_leaves_the_small_ones, store_mend__one_flipped_bit_costs_nothing,
 	store_mend__the_next_snapshot_stands_on_no_flipped_bit, store_mend__a_lost_tree_costs_nothing,
-	store_mend__a_lost_sector_gives_no_wrong_name_and_no_wrong_byte)
+	store_mend__a_lost_sector_gives_no_wrong_name_and_no_wrong_byte,
+	store_check__a_portion_that_is_cut_short_goes_on)
