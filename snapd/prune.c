@@ -146,7 +146,7 @@ static void finished(struct workspace *w)
 
 int prune_start(struct workspace *w, bool asked)
 {
-	struct store_prune_options o = { .lazy = !asked, .min_dead = asked ? 10 : 0 };
+	struct store_prune_options o = { .lazy = !asked, .min_dead = asked ? 10 : 0, .now_ns = prune_now_ns(w) };
 	autofree int64_t *times = NULL;
 	struct store_room m;
 	struct room left;
