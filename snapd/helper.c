@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -85,12 +86,23 @@ int helper_ended(struct loop *l, struct helper *h, int *ret_status)
 	return 0;
 }
 
+static void on_left(struct loop *l, int fd, uint32_t events, void *arg)
+{
+	(void)events;
+	if (waitpid((pid_t)(intptr_t)arg, NULL, WNOHANG) == 0)
+		return;
+	loop_del_fd(l, fd);
+	(void)close(fd);
+}
+
+/* The loop may go on, for other workspaces: then what is left of it is taken away when it ends. */
 void helper_leave(struct loop *l, struct helper *h)
 {
 	if (!h->pid)
 		return;
 	loop_del_fd(l, h->fd);
 	(void)kill(h->pid, SIGTERM);
-	(void)close(h->fd);
+	if (loop_add_fd(l, h->fd, EPOLLIN, on_left, (void *)(intptr_t)h->pid) < 0)
+		(void)close(h->fd);
 	*h = (struct helper){ 0 };
 }

@@ -17,7 +17,7 @@ struct helper {
 int helper_start(struct loop *l, struct helper *h, char *const argv[], loop_fd_fn fn, void *arg);
 /* Its exit status as waitpid gives it, and h is empty; -EAGAIN: it has not ended. */
 int helper_ended(struct loop *l, struct helper *h, int *ret_status);
-/* Told to end; nobody waits for it. */
+/* Told to end; nobody waits for it, but the loop sees to it that nothing is left of it. */
 void helper_leave(struct loop *l, struct helper *h);
 
 #endif

@@ -244,6 +244,22 @@ user_file()
 }
 check "core.excludesFile and its default are honoured, after .gitignore" user_file
 
+# A helper at work for a workspace that goes ends with it, and nothing is left of it in a daemon that stays for another.
+mkdir "$d/l1" "$d/l2"; head -c 20000000 /dev/urandom >"$d/l1/large"; echo one >"$d/l2/one"
+printf '[verify]\n\tevery = 1s\n\tshare = 100\n[detect]\n\tnotify = false\n' >"$d/lconfig"
+two() { HOLDFAST_CONFIG=$d/lconfig XDG_DATA_HOME=$d/ldata "$snapd" "$@"; }
+hold_helper() { h=$(pgrep -P "$pid" -f recover-check) && kill -STOP "$h" 2>/dev/null; }
+left_behind()
+{
+	HOLDFAST_CONFIG=$d/lconfig XDG_DATA_HOME=$d/ldata "$snapd" -w "$d/l1" -w "$d/l2" -q & pid=$!
+	pids="$pids $pid"
+	until_true hold_helper || return 1
+	two -w "$d/l1" --stop >/dev/null
+	kill -CONT "$h" && until_true [ ! -e "/proc/$h" ] || { grep State "/proc/$h/status"; return 1; }
+	two -w "$d/l2" --stop >/dev/null && wait "$pid"
+}
+check "a helper of a workspace that goes leaves nothing behind" left_behind
+
 # One store, two workspaces: the history of one would become the other's.
 mkdir "$d/sh1" "$d/sh2"; echo one >"$d/sh1/one"; echo two >"$d/sh2/two"
 first() { "$snapd" -w "$d/sh1" --store "$d/shst" --once >/dev/null; }
