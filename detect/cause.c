@@ -39,10 +39,19 @@ static bool maybe_sigkill(const struct fact *f)
 	return f->status == FACT_UNKNOWN || (f->status == FACT_SIGNALED && f->signal == SIGKILL);
 }
 
+/* The guard's line before a command's: where both acted, memory had run out. */
+static const struct evidence *in_ledger(const struct evidence_list *ev, pid_t pid)
+{
+	for (unsigned i = 0; i < ev->n; i++)
+		if (ev->e[i].what == EV_LEDGER && ev->e[i].pid == pid && !ev->e[i].orderly)
+			return &ev->e[i];
+	return find(ev, EV_LEDGER, pid);
+}
+
 /* A record that names the pid: nothing is surer. */
 static bool by_record(const struct fact *f, const struct evidence_list *ev, struct verdict *v)
 {
-	const struct evidence *e = find(ev, EV_LEDGER, f->proc.pid);
+	const struct evidence *e = in_ledger(ev, f->proc.pid);
 	const struct evidence *want = find(ev, EV_WANT, f->proc.pid);
 
 	if (!e && want) {

@@ -2,7 +2,7 @@
  * nothing.
  *
  * Rules, in this order (DESIGN.md section 7; MEASURED.md part 3, section 7): our own ledger (the
- * guard ended it), the run's own output told of an allocation that was refused, the OOM killer named this pid in the kernel log, a user-space guard named it in
+ * guard ended it, or somebody with a command of ours; the guard where both did), the run's own output told of an allocation that was refused, the OOM killer named this pid in the kernel log, a user-space guard named it in
  * its own, its cgroup's oom_kill moved, the machine's oom_kill moved while it died of SIGKILL, an
  * editor's own log named it, then signal and code as they are. What could not be read is part of
  * the answer ("the kernel log is closed to this user"). "certain" needs a record that names the pid

@@ -68,6 +68,11 @@ bool run_ending(const struct ending *e, const char **cause, char *how, size_t n)
 		(void)snprintf(how, n, "ended by the guard, to keep the editor alive");
 		return true;
 	}
+	if (failed && *e->by_hand) {
+		*cause = "terminated";
+		(void)snprintf(how, n, "ended by hand: %s", e->by_hand);
+		return false;
+	}
 	if (failed && e->cgroup_oom) {
 		*cause = "out-of-memory (cgroup)";
 		(void)snprintf(how, n, "the kernel killed it, or a worker of it, at its limit%s%s",

@@ -64,7 +64,7 @@ static int add_number(struct buf *b, const char *name, uint64_t v)
 	return v == MACHINE_NONE ? 0 : buf_printf(b, "%s\t%" PRIu64 "\n", name, v);
 }
 
-#define TEXTS(X) X(command) X(cwd) X(tier) X(mode) X(scope) X(workspace) X(snapshot) X(cause) X(how)
+#define TEXTS(X) X(command) X(cwd) X(tier) X(mode) X(scope) X(workspace) X(snapshot) X(cause) X(how) X(by)
 #define NUMBERS(X)                                                                   \
 	X(began_ms)                                                                  \
 	X(ended_ms) X(limit) X(in_force) X(need) X(peak.ram) X(peak.shm) X(peak.gpu) \

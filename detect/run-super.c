@@ -396,7 +396,16 @@ static int begin(struct super *u)
 
 /* ---- its end ---- */
 
-static bool in_ledger(struct super *u)
+static bool is_of_it(const struct super *u, pid_t pid)
+{
+	for (unsigned i = 0; i < u->peak.n; i++)
+		if (u->peak.pid[i] == pid)
+			return true;
+	return pid == u->s->run.pid.pid;
+}
+
+/* The guard, or somebody with a command of ours: both write it down before they act. */
+static void ask_ledger(struct super *u, struct ending *e)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
 	char *rest, *line;
@@ -404,18 +413,17 @@ static bool in_ledger(struct super *u)
 	uint64_t start;
 
 	if (io_read_file(u->s->state, DETECT_LEDGER, 1 << 20, &b) < 0)
-		return false;
+		return;
 	rest = b.data;
-	while (rest && (line = ctl_next_line(&rest)))
-		if (evidence_ledger_line(line, &start, &ev) && ev.what == EV_LEDGER &&
-			ev.real_ms >= u->s->run.began_ms) {
-			if (ev.pid == u->s->run.pid.pid)
-				return true;
-			for (unsigned i = 0; i < u->peak.n; i++)
-				if (u->peak.pid[i] == ev.pid)
-					return true;
-		}
-	return false;
+	while (rest && (line = ctl_next_line(&rest))) {
+		if (!evidence_ledger_line(line, &start, &ev) || ev.what != EV_LEDGER ||
+			ev.real_ms < u->s->run.began_ms || !is_of_it(u, ev.pid))
+			continue;
+		if (ev.orderly)
+			(void)snprintf(e->by_hand, sizeof(e->by_hand), "%s", ev.who);
+		else
+			e->guarded = true;
+	}
 }
 
 static bool moved(uint64_t before, uint64_t after)
@@ -517,20 +525,21 @@ static void finish(struct super *u)
 	struct ending e = { .status = u->status,
 		.want = u->io.want,
 		.over_limit = u->over_limit,
-		.guarded = in_ledger(u),
 		.limit = r->in_force != MACHINE_NONE ? r->in_force : u->s->plan.limit };
 	const char *cause;
 	char how[400], end[600];
-	bool want;
+	bool want, by_hand;
 
 	loop_del_timer(u->loop, u->timer);
 	u->timer = NULL;
 	ledger_want(u);
+	ask_ledger(u, &e);
 	e.cgroup_oom =
 		moved(u->cg_before == MACHINE_NONE ? 0 : u->cg_before, scope_oom_kills(&u->scope));
 	e.machine_oom = moved(u->oom_before, machine_oom(u));
 	(void)snprintf(e.line, sizeof(e.line), "%s", u->io.want_line);
 	want = run_ending(&e, &cause, how, sizeof(how));
+	by_hand = *e.by_hand && strcmp(cause, "terminated") == 0;
 	if (WIFSIGNALED(u->status) || want)
 		sweep(u);
 	run_io_close_streams(&u->io);
@@ -540,12 +549,14 @@ static void finish(struct super *u)
 	r->code = WIFSIGNALED(u->status) ? -1 : WEXITSTATUS(u->status);
 	free(r->cause);
 	free(r->how);
+	free(r->by);
 	r->cause = strdup(cause);
 	r->how = strdup(how);
+	r->by = by_hand ? strdup(e.by_hand) : NULL;
 	learn(u, want, cause);
 	scope_close(&u->scope);
-	run_note_end(u->s, r, want || r->code != 0);
-	if (want && strncmp(how, "exit", 4) != 0)
+	run_note_end(u->s, r, cause_unwanted(cause_from_name(cause)));
+	if (by_hand || (want && strncmp(how, "exit", 4) != 0))
 		run_io_say(&u->io, how);
 	if (want && step_down(u) && begin(u) == 0)
 		return;

@@ -46,6 +46,7 @@ struct run { /* the record */
 	struct learned peak;      /* ram, shm, gpu of this attempt */
 	int code, signal;         /* -1 */
 	char *cause, *how;        /* a name as in cause.h; a sentence */
+	char *by;                 /* the command by which somebody ended it; NULL none */
 	bool lost;                /* not of the file: its supervisor is gone without a word */
 };
 
@@ -106,6 +107,7 @@ struct ending {
 	char line[200];               /* which */
 	bool over_limit;              /* we ended it for its size */
 	bool guarded;                 /* our guard did: the ledger */
+	char by_hand[32];             /* or somebody with this command: the ledger, too; "" none */
 	bool cgroup_oom, machine_oom; /* counters that moved */
 	uint64_t limit;
 };

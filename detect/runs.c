@@ -79,6 +79,7 @@ static int row_json(const struct run *r, struct buf *b)
 		b, "signal", r->running || r->signal < 0 ? MACHINE_NONE : (uint64_t)r->signal));
 	OR_FAIL(json_field_string(b, "cause", r->running ? NULL : r->cause));
 	OR_FAIL(json_field_string(b, "how", r->running ? NULL : r->how));
+	OR_FAIL(json_field_string(b, "ended_by", r->running ? NULL : r->by));
 	OR_FAIL(json_field_string(b, "workspace", r->workspace));
 	OR_FAIL(json_field_string(b, "snapshot", r->snapshot));
 	return buf_addstr(b, "}\n");
@@ -107,6 +108,8 @@ static int row_text(const struct run *r, struct buf *b)
 		OR_FAIL(buf_printf(b, "%-15s  ", "running"));
 	else if (r->cause && strncmp(r->cause, "out-of-memory", 13) == 0)
 		OR_FAIL(buf_printf(b, "%-15s  ", "out of memory"));
+	else if (r->by)
+		OR_FAIL(buf_printf(b, "%-15s  ", "ended by hand"));
 	else if (r->signal > 0)
 		OR_FAIL(buf_printf(b, "signal %-8d  ", r->signal));
 	else

@@ -377,7 +377,9 @@ static void put_end(struct page *p, const struct run *r)
 	char code[40];
 
 	item(p, "<td class=\"n ", ends[e].class, "\">");
-	if (e == END_FAILED && r->signal > 0)
+	if (e == END_FAILED && r->by)
+		(void)snprintf(code, sizeof(code), "ended by hand");
+	else if (e == END_FAILED && r->signal > 0)
 		(void)snprintf(code, sizeof(code), "signal %d", r->signal);
 	else if (e == END_FAILED)
 		(void)snprintf(code, sizeof(code), "exit code %d", r->code);

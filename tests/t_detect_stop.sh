@@ -56,8 +56,33 @@ check "its worker too" [ "$(grep -c killed "$d/out")" = 2 ]
 wait $viewer
 check "who ran it is told" [ $? = 137 ]
 says "in the ledger" "$HOLDFAST_STATE/ledger" '	kill	detect stop'
-"$detect" runs --json >"$d/out"
-says "as the cause" "$d/out" '"cause":"out-of-memory (guard)"\|"cause":"killed"\|"cause":"terminated"'
+"$detect" runs --json -n 1 >"$d/out"
+says "as the cause" "$d/out" '"cause":"terminated","how":"ended by hand: detect stop","ended_by":"detect stop"'
+says "where it ran" "$d/run.out" '^detect: ended by hand: detect stop$'
+"$detect" runs -n 1 >"$d/out"
+says "in the list" "$d/out" ' ended by hand    python3 stubborn$'
+"$detect" runs --html "$d/runs.html"
+says "on the page" "$d/runs.html" 'class="n fail">ended by hand</td>'
+silent "and as nothing that ran out of memory" "$d/runs.html" 'out of memory</span>'
+"$detect" gate -- python3 stubborn >"$d/out"
+silent "the next needs no more than it took" "$d/out" 'wanted more than it got'
+until_true sh -c '"$1" events | grep -q "by hand"' - "$detect"
+"$detect" events >"$d/out"
+says "in the events, as no crash" "$d/out" '   run [0-9a-f]*: ended by hand: detect stop, at most'
+gives 1 "no crash is recorded" "$detect" events --crashes
+# The guard's own line beside it: memory ran out, and that is told.
+cat >guarded <<'X'
+import os, time
+with open(os.environ["HOLDFAST_STATE"] + "/ledger", "a") as f:
+    f.write("%d\t%d\t0\tterm\tmemory at 97 %%\n" % (time.time() * 1000, os.getpid()))
+os.kill(os.getpid(), 15)
+X
+gives 143 "ended by the guard" "$detect" run --need 1M --no-snapshot -- python3 guarded
+says "is told apart" "$d/err" '^detect: ended by the guard, to keep the editor alive$'
+"$detect" runs --json -n 1 >"$d/out"
+says "in the record too" "$d/out" '"cause":"out-of-memory (guard)".*"ended_by":null'
+until_true sh -c '"$1" events --crashes | grep -q "by the guard"' - "$detect"
+check "and is the crash" [ "$("$detect" events --crashes | wc -l)" = 1 ]
 # With settings that are broken the names that are no training are not known.
 printf '[detect\n' >"$d/broken"
 start "$d/bin/python3" train.py ready hear

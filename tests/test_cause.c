@@ -197,7 +197,8 @@ END_TEST
 START_TEST(judge__tells_a_command_from_the_guard)
 {
 	const struct evidence e[] = { { .what = EV_LEDGER, .pid = 100, .orderly = true,
-		.who = "detect stop" } };
+					      .who = "detect stop" },
+		{ .what = EV_LEDGER, .pid = 100, .who = "holdfast" } };
 	struct fact f = base(FACT_SIGNALED, SIGTERM);
 	struct verdict v = judge(&f, 1, e);
 
@@ -207,6 +208,9 @@ START_TEST(judge__tells_a_command_from_the_guard)
 	f = base(FACT_SIGNALED, SIGKILL);
 	v = judge(&f, 1, e);
 	expect(&v, CAUSE_TERMINATED, SURE_CERTAIN);
+	/* Both: memory ran out, whoever was the first. */
+	v = judge(&f, 2, e);
+	expect(&v, CAUSE_OOM_GUARD, SURE_CERTAIN);
 }
 END_TEST
 

@@ -68,6 +68,28 @@ START_TEST(run_ending__want_of_memory_only_where_it_failed)
 }
 END_TEST
 
+START_TEST(run_ending__by_hand_is_no_want_of_memory)
+{
+	struct ending e = { .status = SIGTERM, .by_hand = "detect stop", .want = WANT_RAM,
+		.cgroup_oom = true, .machine_oom = true };
+
+	ck_assert(!want(e));
+	ck_assert_str_eq(cause, "terminated");
+	ck_assert_str_eq(how, "ended by hand: detect stop");
+	e.status = SIGKILL;
+	ck_assert(!want(e));
+	ck_assert_str_eq(cause, "terminated");
+	e.status = EXITED(0); /* it was done all the same */
+	ck_assert(!want(e));
+	ck_assert_str_eq(cause, "exited");
+	/* What the guard began a hand may have helped to end. */
+	e.status = SIGTERM;
+	e.guarded = true;
+	ck_assert(want(e));
+	ck_assert_str_eq(cause, "out-of-memory (guard)");
+}
+END_TEST
+
 START_TEST(run_want__what_is_said)
 {
 	static const struct {
@@ -202,5 +224,6 @@ START_TEST(run_record__any_bytes_are_survived)
 END_TEST
 
 CHECK_MAIN("run", run_ending__its_own_status, run_ending__want_of_memory_only_where_it_failed,
+	run_ending__by_hand_is_no_want_of_memory,
 	run_want__what_is_said, plan_split__like_a_shell, run_record__comes_back_as_it_was,
 	run_record__any_bytes_are_survived)
