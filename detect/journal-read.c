@@ -209,13 +209,31 @@ int journal_each(struct journal *j, const struct journal_filter *f,
 
 /* ---- the latest crash ---- */
 
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	while (n && dir[n - 1] == '/')
+		n--;
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+bool journal_concerns(const struct journal_event *ev, const char *workspace)
+{
+	if (ev->kind != J_EXIT || ev->family || !ev->place || !*workspace)
+		return true;
+	if (ev->cause && strcmp(ev->cause, "out-of-memory (kernel)") == 0)
+		return true;
+	return is_below(ev->place, workspace) || is_below(workspace, ev->place);
+}
+
 enum { TOGETHER_MS = 15000 }; /* what ends within this time of each other is one crash */
 
 struct choice {
 	int64_t row, rank;
 	uint64_t time;
 	unsigned n;
-	const char *prefix;
+	const char *prefix, *workspace;
 	int (*fn)(const struct journal_event *ev, void *arg);
 	void *arg;
 };
@@ -237,6 +255,8 @@ static int choose(const struct journal_event *ev, void *arg)
 {
 	struct choice *c = arg;
 
+	if (c->workspace && !journal_concerns(ev, c->workspace))
+		return 0;
 	if (c->n++ == 0 || rank(ev) > c->rank) {
 		c->row = ev->row;
 		c->rank = rank(ev);
@@ -248,6 +268,8 @@ static int newest(const struct journal_event *ev, void *arg)
 {
 	struct choice *c = arg;
 
+	if (c->workspace && !journal_concerns(ev, c->workspace))
+		return 0;
 	c->time = ev->real_ms;
 	return 1;
 }
@@ -269,11 +291,11 @@ static int call(const struct journal_event *ev, void *arg)
 	return r ? r : 1;
 }
 
-int journal_crash(struct journal *j, const char *id,
+int journal_crash(struct journal *j, const char *id, const char *workspace,
 	int (*fn)(const struct journal_event *ev, void *arg), void *arg)
 {
-	struct journal_filter f = { .crashes_only = true, .limit = 1 };
-	struct choice c = { .prefix = id, .fn = fn, .arg = arg };
+	struct journal_filter f = { .crashes_only = true };
+	struct choice c = { .prefix = id, .workspace = workspace, .fn = fn, .arg = arg };
 	int r;
 
 	if (id) {
@@ -288,7 +310,6 @@ int journal_crash(struct journal *j, const char *id,
 		if (r <= 0)
 			return r;
 		f.from_ms = c.time > TOGETHER_MS ? c.time - TOGETHER_MS : 0;
-		f.limit = 0;
 		r = journal_each(j, &f, choose, &c);
 	}
 	if (r < 0 || c.n == 0)

@@ -38,7 +38,7 @@ struct journal_event {
 		*confidence; /* names as in roles.h, cause.h; name is comm; NULL none */
 	const char *family;  /* of an editor */
 	const char *command; /* the front of its command line */
-	const char *place;   /* an editor's user data folder */
+	const char *place;   /* an editor's user data folder; where a training was started */
 	const char *run;     /* the run a training belongs to */
 	const char *text;    /* one sentence for people */
 	bool unwanted;       /* somebody's work may be lost: for `@crash` and reports */
@@ -98,11 +98,14 @@ struct journal_filter {
  * returned. */
 int journal_each(struct journal *j, const struct journal_filter *f,
 	int (*fn)(const struct journal_event *ev, void *arg), void *arg);
-/* The latest crash, or with an id that event (a unique prefix of at least 4 letters): of ends
- * within seconds of each other the one that took the others along (the machine before an editor's
- * main process, that before its parts, a run before its workers). 1: fn was called (with samples
- * and links), 0: none; fn's own answer otherwise. -ENOTUNIQ. */
-int journal_crash(struct journal *j, const char *id,
+/* Whose it was: a run's end is that of its folder, and of those above and below. An editor's, the machine's,
+ * one for want of the machine's memory, and one whose folder is not known are everybody's. */
+bool journal_concerns(const struct journal_event *ev, const char *workspace);
+/* The latest crash (of what concerns the workspace; NULL: of all), or with an id that event (a unique
+ * prefix of at least 4 letters): of ends within seconds of each other the one that took the others along
+ * (the machine before an editor's main process, that before its parts, a run before its workers). 1: fn
+ * was called (with samples and links), 0: none; fn's own answer otherwise. -ENOTUNIQ. */
+int journal_crash(struct journal *j, const char *id, const char *workspace,
 	int (*fn)(const struct journal_event *ev, void *arg), void *arg);
 /* What outlives the call: everything is the copy's own. -ENOMEM: nothing to release. */
 int journal_event_copy(const struct journal_event *ev, struct journal_event *ret);

@@ -179,6 +179,14 @@ static void words(const struct fact *f, const struct evidence_list *ev, const st
 	}
 }
 
+/* Cut off it would be another folder. */
+static const char *place_of(const struct fact *f)
+{
+	if (f->role.kind == KIND_TRAINING && *f->cwd && strlen(f->cwd) < sizeof(f->cwd) - 1)
+		return f->cwd;
+	return *f->user_data ? f->user_data : NULL;
+}
+
 void judge_event(const struct fact *f, const struct evidence_list *ev, const struct verdict *v,
 	struct event_text *t, struct journal_event *ret)
 {
@@ -209,7 +217,7 @@ void judge_event(const struct fact *f, const struct evidence_list *ev, const str
 		ret->family = f->role.kind == KIND_EDITOR ? family_name(f->role.family) : NULL;
 		ret->name = f->comm;
 		ret->command = *f->argv ? f->argv : NULL;
-		ret->place = *f->user_data ? f->user_data : NULL;
+		ret->place = place_of(f);
 		ret->run = *f->run ? f->run : NULL;
 	}
 	if (f->kind == FACT_EXIT && f->status == FACT_EXITED)

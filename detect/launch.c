@@ -140,6 +140,7 @@ void run_note_end(const struct run_start *s, const struct run *r, bool unwanted)
 	add(&w, "confidence", "certain");
 	add(&w, "run", r->id);
 	add(&w, "command", r->command);
+	add(&w, "folder", r->cwd);
 	add(&w, "name", "run");
 	add(&w, "unwanted", unwanted ? "1" : NULL);
 	(void)snprintf(text, sizeof(text), "run %s: %.300s%s%s", r->id, r->how ? r->how : "?",

@@ -58,6 +58,7 @@ static int add(int argc, char **argv, struct journal *j, uint64_t quota)
 		.name = value(argc, argv, "name"),
 		.run = value(argc, argv, "run"),
 		.command = value(argc, argv, "command"),
+		.place = value(argc, argv, "folder"),
 		.text = value(argc, argv, "text"),
 		.evidence = value(argc, argv, "evidence"),
 		.unwanted = value(argc, argv, "unwanted") != NULL,

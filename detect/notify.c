@@ -236,7 +236,7 @@ static int copy(const struct journal_event *ev, void *arg)
 /* The row as it is now, with its snapshots. */
 static int load(struct judge *g, const struct journal_event *ev, struct journal_event *ret)
 {
-	int r = journal_crash(g->j, ev->id, copy, ret);
+	int r = journal_crash(g->j, ev->id, NULL, copy, ret);
 
 	return r == 1 || (r == 0 && ret->text) ? 0 : journal_event_copy(ev, ret);
 }

@@ -690,14 +690,24 @@ static int nothing(const struct report *x, const char *id, bool json, int e)
 	if (id)
 		log_error("%s: no such event; " DETECT " events --json shows their ids", id);
 	else if (crash_newest_event(&last) == 0)
-		log_info("no crash is recorded; the last event: %s, %s%s%s%s",
+		log_info("no crash %sis recorded; the last event: %s, %s%s%s%s",
+			x->r->store ? "of this workspace " : "",
 			text_local_time((int64_t)last.real_ms * 1000000, when),
 			last.text ? last.text : "", last.n_link ? " (workspace " : "",
 			last.n_link ? last.link[0].workspace : "", last.n_link ? ")" : "");
 	else
 		log_info("nothing is recorded yet: " SNAPD " starts the monitor, " DETECT " watch too");
-	(void)x;
 	return EXIT_NO;
+}
+
+/* Of a workspace that is named or stood in its own: the latest of all may be a run's of another folder. */
+static int narrow(struct report *x)
+{
+	if (!x->r->store || x->elsewhere)
+		return 0;
+	journal_event_release(&x->ev);
+	x->ev = (struct journal_event){ 0 };
+	return crash_of(x->r->workspace, &x->ev);
 }
 
 int cmd_report(struct recover *r, const struct args *a)
@@ -708,7 +718,11 @@ int cmd_report(struct recover *r, const struct args *a)
 
 	if (e < 0)
 		return nothing(&x, id, a->on[R_JSON], e);
-	if ((rc = find_place(&x)) || (r->store && (rc = load(&x))))
+	if ((rc = find_place(&x)))
+		return rc;
+	if (!id && (e = narrow(&x)) < 0)
+		return nothing(&x, id, a->on[R_JSON], e);
+	if (r->store && (rc = load(&x)))
 		return rc;
 	if (a->on[R_HTML] && !r->store) {
 		log_error("--html: no workspace was protected then; name one with --workspace DIR");

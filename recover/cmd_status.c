@@ -279,7 +279,7 @@ static void print_crash(const struct recover *r)
 	char text[24], when[32], hex[41];
 	int64_t age;
 
-	if (crash_find(NULL, &ev) < 0)
+	if (crash_of(r->workspace, &ev) < 0)
 		return;
 	age = (r->now_ns - (int64_t)ev.real_ms * 1000000) / 1000000000;
 	if (age < 0 || age > DAY_S)

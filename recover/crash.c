@@ -20,15 +20,25 @@ static int open_journal(struct journal **ret)
 	return dirfd < 0 ? dirfd : journal_open(dirfd, false, ret);
 }
 
-int crash_find(const char *id, struct journal_event *ret)
+static int find(const char *id, const char *workspace, struct journal_event *ret)
 {
 	struct journal *j = NULL;
 	int r = open_journal(&j);
 
 	if (r == 0)
-		r = journal_crash(j, id, copy, ret);
+		r = journal_crash(j, id, workspace, copy, ret);
 	journal_close(j);
 	return r == 0 ? -ENOENT : r < 0 ? r : 0;
+}
+
+int crash_find(const char *id, struct journal_event *ret)
+{
+	return find(id, NULL, ret);
+}
+
+int crash_of(const char *workspace, struct journal_event *ret)
+{
+	return find(NULL, workspace, ret);
 }
 
 int crash_newest_event(struct journal_event *ret)

@@ -5,10 +5,12 @@
 #include "../detect/journal.h"
 #include "../store/store.h"
 
-/* The latest crash (detect/journal.h says which of several ends), or the event with that id. A
+/* The latest crash of all (detect/journal.h says which of several ends), or the event with that id. A
  * copy: release it with journal_event_release. -ENOENT: none is recorded. -ENOTUNIQ: the id's start
  * is several events'. */
 int crash_find(const char *id, struct journal_event *ret);
+/* The latest that concerns this workspace: not of a run that was started elsewhere. */
+int crash_of(const char *workspace, struct journal_event *ret);
 /* The newest event of any kind. -ENOENT */
 int crash_newest_event(struct journal_event *ret);
 

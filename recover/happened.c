@@ -26,7 +26,7 @@ static bool is_of_interest(const struct journal_event *ev, const char *workspace
 {
 	if (ev->kind == J_RESTORE || (ev->kind == J_EXIT && !ev->unwanted) || !ev->text)
 		return false;
-	return !ev->n_link || crash_link(ev, workspace);
+	return journal_concerns(ev, workspace) && (!ev->n_link || crash_link(ev, workspace));
 }
 
 static int add(const struct journal_event *ev, void *arg)

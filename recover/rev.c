@@ -197,7 +197,7 @@ static int by_crash(struct store *s, const char *spec, struct store_snapshot *re
 {
 	autoput(journal_event_release) struct journal_event ev = { 0 };
 	char when[32];
-	int r = crash_find(NULL, &ev);
+	int r = crash_of(store_workspace(s), &ev);
 
 	if (r == -ENOENT) {
 		log_error("%s: no crash is recorded", spec);

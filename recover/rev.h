@@ -4,7 +4,7 @@
  *	3f2a91c		the start (at least 4 digits) of an id
  *	@ or @{0}	the newest
  *	@{TIME}		the newest not after TIME (when.h)
- *	@crash		the last before the latest crash
+ *	@crash		the last before the latest crash that concerns the workspace
  *	REV~, REV~N	N snapshots before it */
 #ifndef RECOVER_REV_H
 #define RECOVER_REV_H

@@ -93,6 +93,45 @@ judge
 equal "a lost machine" "$(get cause)" "machine-lost"
 equal "its last snapshot is the last before this boot" "$(get last_snapshot id)" "$second"
 
+# A run of another folder is no crash of this workspace; what the whole machine has is.
+mkdir "$d/elsewhere" "$w/sub"
+fact id=elsewhere01 real=$((boot + 60000)) pid=5001 status=signaled signal=11 cwd="$d/elsewhere"
+fact id=elsewhere02 real=$((boot + 60001)) pid=5002 status=signaled signal=11 cwd="${w}2"
+judge
+equal "a crash in another folder is not this one's" "$(get cause)" "machine-lost"
+equal "nor @crash" "$(recover show --json @crash | python3 -c 'import json,sys; print(json.load(sys.stdin)["id"])')" "$second"
+recover >"$d/summary"
+silent "nor in the summary" "$d/summary" "^crash .*SIGSEGV"
+recover list --events >"$d/events"
+silent "nor between its snapshots" "$d/events" "SIGSEGV"
+gives 0 "it is told when it is asked for" recover report --event elsewhere01
+says "as what it was" "$d/out" "crashed (SIGSEGV)"
+gives 0 "where no workspace is meant it is the latest" outside recover report
+says "and told" "$d/out" "crashed (SIGSEGV)"
+(cd "$d/elsewhere" && "$bin/detect" run --need 1M --no-snapshot -- sh -c 'kill -SEGV $$') >"$d/run" 2>&1
+tries=0
+until "$bin/detect" events | grep -q 'run [0-9a-f]*: signal 11' || [ $((tries += 1)) -gt 400 ]; do sleep 0.05; done
+check "without a monitor it is recorded" [ $tries -le 400 ]
+equal "and its folder with it" "$(get cause)" "machine-lost"
+mkdir "$d/later" && echo one >"$d/later/a"
+HOLDFAST_STORE="$d/store3" "$bin/snapd" --workspace "$d/later" --once >"$d/third"
+at_later() { HOLDFAST_STORE="$d/store3" "$bin/recover" --workspace "$d/later" --no-pager "$@"; }
+fact id=within00001 real=$((boot + 120000)) pid=5003 status=signaled signal=11 cwd="$w/sub"
+judge
+equal "a crash in a folder of it is" "$(get pid)" 5003
+gives 0 "for another workspace" at_later report --json
+silent "it is none" "$d/out" '"pid":5003'
+fact id=above000001 real=$((boot + 180000)) pid=5004 status=signaled signal=11 cwd="$d"
+judge
+equal "one in a folder above it too" "$(get pid)" 5004
+fact id=kernel00001 real=$((boot + 240000)) pid=5005 status=signaled signal=9 cwd="$d/elsewhere" oom0=1 oom1=2 cgoom0=0 cgoom1=1 \
+	m.real=$((boot + 240000)) m.total=16000000000 m.available=1000000000 m.mem_total=16000000000 m.mem_available=1000000000 beforeavail=200000000
+judge
+equal "the machine was out of memory: everybody's" "$(get pid)" 5005
+fact id=editor00001 real=$((boot + 300000)) pid=5006 status=signaled signal=11 cwd="$d/elsewhere" of_kind=editor family=VSCode role=main
+judge
+equal "an editor's death too" "$(get pid)" 5006
+
 # A restore is an event, and never fails for want of a journal.
 gives 0 "restore" recover restore "$first" --yes
 check "is recorded" sh -c '"$1/detect-core" events --json | grep -q "\"kind\":\"restore\".*\"what\":\"restore"' - "$bin"

@@ -284,19 +284,53 @@ START_TEST(crash__is_the_one_that_took_the_others_along)
 	int dirfd;
 	struct journal *j = open_new(&dirfd);
 
-	ck_assert_int_eq(journal_crash(j, NULL, same_id, main_id), 0);
+	ck_assert_int_eq(journal_crash(j, NULL, NULL, same_id, main_id), 0);
 	add_as(j, "old-1", 1000, "run", J_EXIT);
-	ck_assert_int_eq(journal_crash(j, NULL, same_id, old), 1);
+	ck_assert_int_eq(journal_crash(j, NULL, NULL, same_id, old), 1);
 	add_as(j, "worker-1", 99000, "worker", J_EXIT);
 	add_as(j, "main-1", 100000, "main", J_EXIT);
 	add_as(j, "renderer-1", 100001, "renderer", J_EXIT);
 	add_as(j, "renderer-2", 100002, "renderer", J_EXIT);
-	ck_assert_int_eq(journal_crash(j, NULL, same_id, main_id), 1);
-	ck_assert_int_eq(journal_crash(j, "old-", same_id, old), 1);
-	ck_assert_int_eq(journal_crash(j, "renderer-", same_id, old), -ENOTUNIQ);
-	ck_assert_int_eq(journal_crash(j, "nobody", same_id, old), 0);
+	ck_assert_int_eq(journal_crash(j, NULL, NULL, same_id, main_id), 1);
+	ck_assert_int_eq(journal_crash(j, "old-", NULL, same_id, old), 1);
+	ck_assert_int_eq(journal_crash(j, "renderer-", NULL, same_id, old), -ENOTUNIQ);
+	ck_assert_int_eq(journal_crash(j, "nobody", NULL, same_id, old), 0);
 	add_as(j, "lost-1", 101000, NULL, J_MACHINE);
-	ck_assert_int_eq(journal_crash(j, NULL, same_id, lost), 1);
+	ck_assert_int_eq(journal_crash(j, NULL, NULL, same_id, lost), 1);
+	journal_close(j);
+}
+END_TEST
+
+static void add_run(struct journal *j, const char *id, uint64_t ms, const char *place, const char *cause)
+{
+	struct journal_event ev = { .kind = J_EXIT, .real_ms = ms, .pid = 7, .ppid = -1, .role = "run",
+		.unwanted = true, .code = -1, .signal = 11, .place = place, .cause = cause };
+
+	(void)snprintf(ev.id, sizeof(ev.id), "%s", id);
+	ck_assert_int_eq(journal_add(j, &ev), 0);
+}
+
+START_TEST(crash__of_a_run_is_that_of_its_folder)
+{
+	char unknown[] = "unknown-1", within[] = "within-1", above[] = "above-1", beside[] = "beside-2",
+	     kernel[] = "kernel-1";
+	int dirfd;
+	struct journal *j = open_new(&dirfd);
+
+	add_run(j, "beside-1", 100000, "/home/w2", "crashed");
+	ck_assert_int_eq(journal_crash(j, NULL, "/home/w", same_id, within), 0);
+	add_run(j, "unknown-1", 200000, NULL, "crashed");
+	add_run(j, "beside-2", 201000, "/home/w2", "crashed");
+	ck_assert_int_eq(journal_crash(j, NULL, "/home/w", same_id, unknown), 1);
+	add_run(j, "within-1", 300000, "/home/w/src", "crashed");
+	ck_assert_int_eq(journal_crash(j, NULL, "/home/w", same_id, within), 1);
+	ck_assert_int_eq(journal_crash(j, NULL, "/home/w2", same_id, beside), 1);
+	add_run(j, "above-1", 400000, "/", "crashed");
+	ck_assert_int_eq(journal_crash(j, NULL, "/home/w", same_id, above), 1);
+	add_run(j, "kernel-1", 500000, "/home/w2", "out-of-memory (kernel)");
+	ck_assert_int_eq(journal_crash(j, NULL, "/home/w", same_id, kernel), 1);
+	/* By its id it is whatever it is. */
+	ck_assert_int_eq(journal_crash(j, "beside-2", "/home/w", same_id, beside), 1);
 	journal_close(j);
 }
 END_TEST
@@ -356,7 +390,7 @@ START_TEST(told__once)
 }
 END_TEST
 
-CHECK_MAIN("journal", crash__is_the_one_that_took_the_others_along,
+CHECK_MAIN("journal", crash__is_the_one_that_took_the_others_along, crash__of_a_run_is_that_of_its_folder,
 	verdict__is_completed_until_it_is_final, told__once, add__once_for_one_id,
 	link__may_come_before_its_event_and_be_filled_in, samples__come_back_as_they_went,
 	reader__finds_nothing_where_nothing_was_written, writer__begins_anew_beside_a_damaged_one,
