@@ -184,6 +184,11 @@ static void add(struct launch *l, const char *word)
 	l->words[l->n] = NULL;
 }
 
+static void explain(const char *these)
+{
+	printf("{epochs} and {val_batches} in the command stand for %s.\n", these);
+}
+
 static bool add_numbers(struct launch *l)
 {
 	unsigned epochs, batches;
@@ -196,7 +201,7 @@ static bool add_numbers(struct launch *l)
 	add(l, l->epochs);
 	add(l, "--val-batches");
 	add(l, l->batches);
-	printf("{epochs} and {val_batches} in the command stand for these.\n");
+	explain("these");
 	return true;
 }
 
@@ -213,6 +218,8 @@ static void train(const char *mode, const struct detect_settings *set)
 	add(&l, mode);
 	if (strcmp(mode, "safe") == 0 && !add_numbers(&l))
 		return;
+	if (strcmp(mode, "light") == 0)
+		explain("1 and 1;\nwithout them it trains as long as ever");
 	if (usual)
 		printf("Enter alone: %s\n", usual);
 	do {

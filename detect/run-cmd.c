@@ -296,6 +296,21 @@ static int take_tier_of_mode(struct options *o, const struct room *room)
 	return 0;
 }
 
+/* A mode that promises a short training is to say where the command does not know of it. */
+static void warn_whole(const struct options *o)
+{
+	static const char *const all[] = { "{epochs}", "{val_batches}", "{config}", "{tier}" };
+	const char *mode = o->plan.mode;
+
+	if (!mode || (strcmp(mode, "light") != 0 && strcmp(mode, "safe") != 0))
+		return;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (plan_has(&o->plan, all[i]))
+			return;
+	log_warn("run: the command has no {epochs}: it runs as it is, for as long as it does without --mode; "
+		 "only its priority and limit are of %s", mode);
+}
+
 static int settle(struct options *o, const struct detect_settings *set)
 {
 	struct gate_limits lim;
@@ -322,6 +337,7 @@ static int settle(struct options *o, const struct detect_settings *set)
 	r = o->plan.mode ? take_tier_of_mode(o, &room) : 0;
 	if (r < 0)
 		return r;
+	warn_whole(o);
 	o->plan.tier = o->gate.need.tier ? tier_find(o->gate.need.tier) : NULL;
 	if (!o->plan.tier && (plan_has(&o->plan, "{config}") || plan_has(&o->plan, "{tier}")) &&
 		!o->gate.need.tier) {

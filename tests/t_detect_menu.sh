@@ -27,6 +27,13 @@ q
 '
 says 'ultra-light runs what is typed' "$d/out" "detect run --mode light -- sh -c "
 says 'as words, not through a shell' "$d/out" '^epochs=1$'
+says 'and says what stands for the epoch' "$d/out" '{epochs} and {val_batches} in the command stand for 1 and 1;'
+menu '3
+echo whole
+q
+'
+says 'a command without them is warned of' "$d/out" 'run: the command has no {epochs}'
+says 'and runs as it is' "$d/out" '^whole$'
 menu '4
 7
 3

@@ -172,6 +172,16 @@ check "its figures" [ "$(cat "$d/out")" = 'cpu 2 1' ]
 gives 0 "light mode" run -q --mode=light -- sh -c 'nice; echo {epochs}'
 check "is the nicest" [ "$(tr '\n' ' ' <"$d/out")" = '19 1 ' ]
 newest_is "and limited" 'r["limit"]' $((8 << 30))
+for m in light safe; do
+	gives 0 "$m mode of a command that takes no epochs" run -q --mode $m -- echo whole
+	says "$m mode says that it runs as it is" "$d/err" "^detect: run: the command has no {epochs}: it runs as it is"
+done
+for c in '{config}' '{tier}' '{epochs}' '{val_batches}'; do
+	gives 0 "with $c" run -q --mode light -- echo "$c"
+	silent "nothing is said" "$d/err" 'has no {epochs}'
+done
+gives 0 "normal mode" run -q --mode normal -- echo whole
+silent "promises no fewer" "$d/err" 'has no {epochs}'
 printf "[training]\n\tcommand = printf '%%s ' {tier} 'two  words'\n" >"$HOME/.config/holdfast/config"
 gives 0 "training.command" "$detect" run -q --need 1M --no-snapshot --mode normal
 check "cut up like a shell would" [ "$(cat "$d/out")" = 'cpu two  words ' ]
