@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,12 +185,14 @@ struct showing {
 	struct buf out;
 };
 
-/* Of the terminal, where it is one. */
+/* Of the terminal; a pipe or a file has no end of the line, and who searches it wants all. */
 static unsigned columns(void)
 {
 	struct winsize w;
 
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col >= COLUMNS ? w.ws_col : COLUMNS;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0)
+		return UINT_MAX;
+	return w.ws_col >= COLUMNS ? w.ws_col : COLUMNS;
 }
 
 static int show(const struct journal_event *ev, void *arg)

@@ -115,7 +115,10 @@ is "a hang" hang what "python3 run (4711) is stopped (state T): Ctrl-Z, a signal
 
 # Output.
 events >"$d/rows"
-check "a row fits 80 columns" [ "$(wc -L <"$d/rows")" -le 80 ]
+says "into a file or a pipe nothing is cut" "$d/rows" ' is stopped (state T): Ctrl-Z, a signal or a debugger holds it$'
+python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$bin/detect-core" events </dev/null | tr -d '\r' >"$d/rows"
+check "in a terminal a row fits 80 columns" [ "$(wc -L <"$d/rows")" = 80 ]
+says "and shows that there is more" "$d/rows" ' is stopped (state T): .*~$'
 check "--crashes leaves out the rest" [ "$(events --json --crashes | grep -c '"crash":false')" = 0 ]
 check "-n" [ "$(events -n 2 | wc -l)" = 2 ]
 check "--since" [ "$(events --json --since 5s | wc -l)" -lt "$(events --json | wc -l)" ]
