@@ -346,6 +346,13 @@ static int describe(struct super *u)
 	return 0;
 }
 
+static const char *base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
 /* One attempt. -errno: it could not be started, said. */
 static int begin(struct super *u)
 {
@@ -366,9 +373,12 @@ static int begin(struct super *u)
 	u->step_ms = SOON_MS;
 	u->oom_before = machine_oom(u);
 	u->cg_before = scope_oom_kills(&u->scope);
+	/* It is born with the command's name: one that cannot be started never gets its own. */
+	(void)prctl(PR_SET_NAME, base(u->argv[0]));
 	u->child = fork();
 	if (u->child == 0)
 		be_child(u, slave, &e);
+	(void)prctl(PR_SET_NAME, "detect-run");
 	if (u->child < 0)
 		return -errno;
 	auto_close_(&slave);

@@ -356,6 +356,16 @@ def _():
     assert f["of"] == "abc" and f["workspace"] == "/w\tx", f
 
 
+@check("a command that is not found is told by its name, not by that of who started it")
+def _():
+    m = monitor("nosuch")
+    r = subprocess.run([os.path.join(BUILD, "detect"), "run", "--need", "1M", "--no-snapshot", "--", "./no-such-one"],
+                       env=dict(m.env, HOLDFAST_AUTOSTART="0"), stdin=subprocess.DEVNULL, capture_output=True)
+    assert r.returncode == 127, r
+    f = m.wait_for(lambda f: f["kind"] == "exit" and f.get("code") == "127")
+    assert f and f["role"] == "run" and f["comm"] == "no-such-one", f
+
+
 @check("a registered process is a run whatever it is called")
 def _():
     m = monitor("register")
