@@ -24,10 +24,10 @@ struct checked {
 int checked_read(const struct store *s, struct checked *ret);
 int checked_write(const struct store *s, const struct checked *c);
 
-/* Goes on from c for about so many bytes, at most once round; a reader. What was found before is looked at again first, and forgotten if it is good now: made good by a
- * snapshot, or written anew. An object of which a sound copy stands elsewhere is no damage. 0, 1: there is damage (c says where),
- * negative. pause, after each 256 KiB, may rest; negative stops with that. After -EINTR c says where, and how much of the
- * portion was done: it goes on there the next time. */
+/* Goes on from c for about so many bytes, at most once round; a reader. What was found before is looked at again first,
+ * and forgotten if it is good now: made good by a snapshot, or written anew. An object of which a sound copy stands elsewhere
+ * is no damage. 0, 1: there is damage (c says where), negative. pause, after each 256 KiB, may rest; negative stops with
+ * that. After -EINTR c says where, and how much of the portion was done: it goes on there the next time. */
 int store_check_portion(struct store *s, struct checked *c, uint64_t bytes, int64_t now_ns, int (*pause)(void *arg), void *arg);
 
 /* The log's bytes. */

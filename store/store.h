@@ -69,7 +69,7 @@ struct store_options {
 	uint64_t segment_size;		/* roll after so many bytes; 0 = 64 MiB, or an eighth of the quota that store_room
 					 * was told (tests shrink it) */
 	const char *workspace;		/* STORE_WRITE on a new folder: what it keeps; or NULL */
-	bool no_sync;			/* tests only: skip fdatasync */
+	bool no_sync;			/* skip fdatasync: for a store that is synced as a whole, or can be had again */
 };
 
 /* STORE_WRITE creates the folder (0700) and its parents if missing, cuts a torn tail, brings the

@@ -65,7 +65,7 @@ int store_tidy_due(struct store *s, uint64_t least, uint32_t after, uint32_t *re
 	uint64_t most = 0;
 	int r = seg_list(s, &first, &last);
 
-	for (uint32_t no = first > after ? first : after + 1; r == 0 && first && no <= last; no++) {
+	for (uint32_t no = first > after ? first : after + 1; r == 0 && first && no <= last; no = seg_next(s, no, last)) {
 		uint64_t end, n = untidy(s, no, least, &end);
 
 		if (n <= most)
@@ -83,7 +83,7 @@ int store_tidy_left(struct store *s, uint64_t least, struct tidied *ret)
 	int r = seg_list(s, &first, &last);
 
 	*ret = (struct tidied){ 0 };
-	for (uint32_t no = first; r == 0 && first && no <= last; no++) {
+	for (uint32_t no = first; r == 0 && first && no <= last; no = seg_next(s, no, last)) {
 		uint64_t end;
 
 		if (!untidy(s, no, least, &end))
