@@ -281,7 +281,8 @@ static int pack_failed(const char *dir, const struct object *o, int e)
 	if (e == -EINTR)
 		return stopped();
 	log_error_errno(e, "%s: %s%s%s", dir, o ? "object " : "the pack", hex,
-		e == -EBADMSG ? " (" RECOVER " verify --all names what it hits)" : "");
+		e == -EBADMSG ? " (" RECOVER " verify --all names what it hits; " RECOVER " repair makes a new store of the rest, "
+				"to export that)" : "");
 	return EXIT_ENV;
 }
 

@@ -14,6 +14,7 @@
 #include "../lib/err.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "mirror-stage.h"
 #include "recover.h"
 #include "xalloc.h"
 
@@ -278,6 +279,8 @@ static int lock(const char *dir, int *ret_fd, bool *ret_alone)
 
 int exported_open(const char *dir, const char *workspace, git_odb *ours, struct exported *ret)
 {
+	struct stat st;
+	bool new = lstat(dir, &st) < 0 && errno == ENOENT;
 	int e, rc;
 
 	if (in_git(dir))
@@ -292,6 +295,8 @@ int exported_open(const char *dir, const char *workspace, git_odb *ours, struct 
 	}
 	if ((rc = lock(dir, &ret->lock, &ret->alone)))
 		return rc;
+	if (new && ret->alone)
+		ret->made = xstrdup(dir);
 	if ((e == 0 || faccessat(ret->lock, UNFINISHED, F_OK, 0) == 0) && (rc = make(dir, ret->lock, ret->alone)))
 		return rc;
 	rc = open_existing(dir, workspace, ours, ret);
@@ -302,6 +307,10 @@ int exported_open(const char *dir, const char *workspace, git_odb *ours, struct 
 
 void exported_close(struct exported *x)
 {
+	/* Nothing was exported to it: it is as if there had been no export. */
+	if (x->made && !x->done && (!x->repo || no_refs(x->repo) == 1))
+		stage_remove(x->made);
+	free(x->made);
 	git_repository_free(x->repo);
 	/* What we locked is not locked any more; what a killed one did may be, until one was done. */
 	if (x->marked && (x->done || !x->killed.tv_sec))

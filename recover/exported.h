@@ -17,6 +17,7 @@ struct exported {
 	bool fresh;		/* no ref is there yet */
 	int lock;		/* -1, or held against other exports until it is closed */
 	bool alone;		/* it is: not on a file system that knows no locks */
+	char *made;		/* the folder, if it was not there before */
 	bool marked;		/* this export is noted in the folder */
 	bool done;		/* to be set: all that is to be locked was */
 	struct timespec killed;	/* when one was begun that never ended; else 0 */
@@ -24,7 +25,7 @@ struct exported {
 };
 
 /* ours: the store's objects. EXIT_DONE, or EXIT_ENV having said why; then nothing was written. *ret is closed
- * either way; begin with lock = -1. */
+ * either way, and a folder that was made and got nothing is taken away then; begin with lock = -1. */
 int exported_open(const char *dir, const char *workspace, git_odb *ours, struct exported *ret);
 void exported_close(struct exported *x);
 

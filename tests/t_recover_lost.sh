@@ -67,8 +67,13 @@ says '... names what is missing' "$d/err" '^recover: notes: damaged'
 says '... and where else to look' "$d/err" 'recover history PATH shows other versions'
 gives 1 'verify --all' recover verify --all
 says '... ends with what is lost' "$d/err" 'versions\{0,1\} of files .* lost, in the snapshots named above; recover repair'
+gives 4 'an export of it' recover export "$d/exported"
+says '... says the way out' "$d/err" 'recover repair makes a new store of the rest'
+check '... and leaves nothing' test ! -e "$d/exported"
 gives 1 'repair keeps the rest' recover repair "$d/rest"
 check '... all snapshots' test "$(recover --store "$d/rest" list 2>/dev/null | wc -l)" = 6
 good=0; for i in 1 2 3 4 5 6; do recover --store "$d/rest" cat "@~$((6 - i)):notes" 2>/dev/null | grep -qx "version $i of the notes" && good=$((good + 1)); done
 check '... and all versions that could be read, and what the workspace has' test $good -gt $before
 gives 0 '... whole' recover --store "$d/rest" verify --all
+gives 0 '... and can be exported' recover --store "$d/rest" export "$d/exported"
+check '... which git finds nothing wrong with' git -C "$d/exported" fsck --full --strict
