@@ -350,6 +350,8 @@ static void previous(struct screen *s)
 /* ---- what writes: recover itself, with its plan and its question ------------- */
 
 static const char restored[] = "restored; u takes it back";
+/* Also where it was there already. u would take back an older restore, which is not what is meant. */
+static const char beside[] = "the text is in a file of its own; nothing was replaced";
 
 void keys_title(struct screen *s)
 {
@@ -484,7 +486,7 @@ static void restore(struct screen *s)
 	if (here(s) && here(s)->buffer) {
 		ran(s, feed_run(s, true,
 			       (const char *[]){ "unsaved", "restore", here(s)->buffer, NULL }),
-			restored);
+			beside);
 		return;
 	}
 	id = id_or_say(s);

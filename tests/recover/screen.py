@@ -1,4 +1,5 @@
 """The screen of recover in tmux."""
+import hashlib
 import os
 import re
 import shutil
@@ -655,6 +656,30 @@ def _():
     keys("n", "Enter")
     left(1)
     assert read("src/train.py") == "typed\n"
+
+
+@check("a text that was never saved comes back beside its file, and no undo is offered for that")
+def _():
+    backups = "%s/home/.config/Code/Backups/%s/file" % (d, hashlib.md5(w.encode()).hexdigest())
+    os.makedirs(backups)
+    with open(backups + "/-1", "w") as f:
+        f.write('file://%s/src/train.py {"mtime":1,"size":6,"orphaned":false,"typeId":""}\nnever saved\n' % w)
+    start()
+    shows("step 8")
+    keys("U")
+    shows("src/train.py", "1/1")
+    for said in "written to", "holds it":
+        keys("r")
+        shows(said, "Enter: back")
+        keys("Enter")
+        text = shows("only an editor has them", "nothing was replaced")
+        assert "u takes" not in text, text
+    keys("Q")
+    left(0)
+    shutil.rmtree(d + "/home/.config/Code")
+    for name in os.listdir(w + "/src"):
+        if ".unsaved-" in name:
+            os.unlink(os.path.join(w, "src", name))
 
 
 @check("after the folder was deleted it opens from elsewhere, and r brings all back")
