@@ -12,9 +12,11 @@
 #include "../lib/become.h"
 #include "../lib/ctl.h"
 #include "../lib/err.h"
+#include "../lib/hint.h"
 #include "../lib/names.h"
 #include "../lib/text.h"
 #include "crash.h"
+#include "daemon.h"
 #include "live.h"
 #include "losses.h"
 #include "out.h"
@@ -23,7 +25,7 @@
 #include "unsaved.h"
 
 enum { ST_JSON = 1 };
-enum { DAY_S = 24 * 60 * 60 };
+enum { DAY_S = 24 * 60 * 60, ANSWER_MS = 2000 };
 
 const struct opt status_opts[] = {
 	{ ST_JSON, 0, "json", OPT_FLAG, NULL, "one object" },
@@ -35,7 +37,7 @@ struct state {
 	struct store_snapshot last; /* seq 0: none */
 	struct live live;
 	struct losses losses;
-	bool running;
+	bool running, silent, stopped;	/* silent: it does not answer; stopped: and that is why */
 	pid_t pid;
 	uint64_t quota;
 	struct buf daemon; /* its own words, JSON, or empty */
@@ -61,6 +63,14 @@ static uint64_t quota(const struct recover *r)
 	return most;
 }
 
+/* What it cannot watch only the daemon knows. One that hangs protects nothing. */
+static void ask_daemon(const struct recover *r, struct state *s)
+{
+	s->stopped = daemon_is_stopped(s->pid);
+	s->silent = s->stopped || ctl_call(store_dirfd(r->store), "control", "status\tjson", ANSWER_MS,
+					&s->daemon) == -ETIMEDOUT;
+}
+
 static int load(struct recover *r, struct state *s)
 {
 	int e = store_totals(r->store, &s->totals);
@@ -70,9 +80,8 @@ static int load(struct recover *r, struct state *s)
 	if ((e = store_newest(r->store, &s->last)) < 0 && e != -ENOENT)
 		return context_failed(r, e, "cannot read the newest snapshot");
 	s->running = store_writer(r->store_path, &s->pid) == 1;
-	/* what it cannot watch only the daemon knows */
 	if (s->running)
-		(void)ctl_call(store_dirfd(r->store), "control", "status\tjson", 2000, &s->daemon);
+		ask_daemon(r, s);
 	s->quota = quota(r);
 	live_count(r, s->last.seq, &s->live);
 	losses_find(r->store, &s->losses);
@@ -167,6 +176,10 @@ static void print_json(const struct recover *r, const struct state *s)
 		cJSON_AddNumberToObject(sub, "pid", s->pid);
 	else
 		cJSON_AddNullToObject(sub, "pid");
+	if (s->running)
+		cJSON_AddBoolToObject(sub, "answers", !s->silent);
+	else
+		cJSON_AddNullToObject(sub, "answers");
 	json_line(o);
 }
 
@@ -201,6 +214,35 @@ static void print_live(const struct live *l)
 		print_counts(l);
 }
 
+/* A pid of 0 is one that cannot be told from here. */
+static void print_silent(const struct state *s)
+{
+	if (s->pid <= 0)
+		printf("does not answer");
+	else if (s->stopped)
+		printf("does not answer: kill -CONT %d lets it go on, pid %d was stopped", (int)s->pid, (int)s->pid);
+	else
+		printf("does not answer, pid %d: a slow disk or a large file holds it up; if that lasts, kill %d",
+			(int)s->pid, (int)s->pid);
+}
+
+static void print_daemon(const struct recover *r, const struct state *s)
+{
+	autoput(buf_release) struct buf dir = BUF_INIT, store = BUF_INIT, usual = BUF_INIT;
+	bool elsewhere = config_store_place(r->workspace, r->cfg.store_dir, &usual) < 0 ||
+			 strcmp(usual.data, r->store_path) != 0;
+
+	if (!s->running)
+		printf("not running: " SNAPD " --workspace %s%s%s starts it", hint_word(r->workspace, &dir),
+			elsewhere ? " --store " : "", elsewhere ? hint_word(r->store_path, &store) : "");
+	else if (s->silent)
+		print_silent(s);
+	else if (s->pid > 0)
+		printf("running, pid %d", (int)s->pid);
+	else
+		printf("running");
+}
+
 static void print_text(const struct recover *r, const struct state *s)
 {
 	char a[16], b[16], age[24], when[32], hex[41];
@@ -211,12 +253,7 @@ static void print_text(const struct recover *r, const struct state *s)
 	printf("\nstore      ");
 	out_name(r->store_path);
 	printf("\ndaemon     ");
-	if (!s->running)
-		printf("not running: " SNAPD " --workspace DIR starts it");
-	else
-		printf("running%s", s->pid > 0 ? ", pid " : "");
-	if (s->running && s->pid > 0)
-		printf("%d", (int)s->pid);
+	print_daemon(r, s);
 	printf("\nsnapshots  %llu, %s of %s\n", (unsigned long long)s->totals.snapshots,
 		text_size(s->totals.log_bytes + s->totals.catalogue_bytes, a),
 		text_size(s->quota, b));
@@ -331,10 +368,13 @@ int cmd_summary(struct recover *r, const struct args *a)
 		printf(": no snapshot yet\n");
 		return EXIT_DONE;
 	}
-	printf(": %llu snapshot%s, the last %s ago%s\n", (unsigned long long)s.totals.snapshots,
+	printf(": %llu snapshot%s, the last %s ago%s", (unsigned long long)s.totals.snapshots,
 		s.totals.snapshots == 1 ? "" : "s",
 		text_duration((uint64_t)(age_s(r, &s) > 0 ? age_s(r, &s) : 0), age),
-		s.running ? "" : "; " SNAPD " is not running");
+		s.silent ? "; " SNAPD " " : s.running ? "" : "; " SNAPD " is not running");
+	if (s.silent)
+		print_silent(&s);
+	fputc('\n', stdout);
 	printf("last       %s  %s  %s", rev_short(&s.last, hex), row_time(s.last.time_ns, when),
 		store_reason_name(s.last.reason));
 	if (*s.last.message) {

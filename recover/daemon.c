@@ -16,7 +16,7 @@ enum { PATIENT_MS = 2000, GIVE_UP_MS = 8000, DISK_MS = 50000 };
 
 /* Stopped by a signal or a debugger (proc_pid_status(5), State): it will not go on by itself. What only waits
  * for a slow disk does. */
-static bool is_stopped(pid_t pid)
+bool daemon_is_stopped(pid_t pid)
 {
 	autoput(buf_release) struct buf text = BUF_INIT;
 	char path[64];
@@ -42,7 +42,7 @@ static int awake(const struct recover *r)
 		log_info("waiting for " SNAPD " (pid %d), which does not answer", (int)pid);
 		e = ctl_call(store_dirfd(r->store), "control", "status", GIVE_UP_MS, &answer);
 	}
-	if (e == -ETIMEDOUT && !is_stopped(pid))
+	if (e == -ETIMEDOUT && !daemon_is_stopped(pid))
 		e = ctl_call(store_dirfd(r->store), "control", "status", DISK_MS, &answer);
 	if (e == -ETIMEDOUT)
 		log_error(SNAPD " (pid %d) does not answer: kill -CONT %d if it was stopped, kill "

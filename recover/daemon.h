@@ -2,6 +2,8 @@
 #ifndef RECOVER_DAEMON_H
 #define RECOVER_DAEMON_H
 
+#include <sys/types.h>
+
 #include "recover.h"
 
 /* Sends the fields (NULL-terminated) to the store's control socket. 1: it said ok, its second
@@ -11,5 +13,6 @@
  * stopped, a minute where a disk holds it up; then -ETIMEDOUT. timeout_ms is for the answer of one
  * that does. */
 int daemon_ask(const struct recover *r, const char *const *fields, int timeout_ms, struct buf *ret);
+bool daemon_is_stopped(pid_t pid);	/* by a signal or a debugger: it answers nobody until it goes on */
 
 #endif

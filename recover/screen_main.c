@@ -54,7 +54,7 @@ static void head_line(char *line, void *arg)
 	if (s->n_head == sizeof(s->head) / sizeof(*s->head) || !*line || strncmp(line, "  ", 2) == 0)
 		return;
 	s->head[s->n_head] = (struct row){ .text = xstrdup(line) };
-	if (strstr(line, "not running") || strncmp(line, "crash", 5) == 0 || strncmp(line, "lost", 4) == 0 ||
+	if (strstr(line, "not running") || strstr(line, "does not answer") || strncmp(line, "crash", 5) == 0 || strncmp(line, "lost", 4) == 0 ||
 		strstr(line, "emptied") || strstr(line, "dropped"))
 		s->head[s->n_head].style = STYLE_WARN;
 	s->n_head++;

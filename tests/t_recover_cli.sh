@@ -95,7 +95,7 @@ gives 0 'status --json' recover status --json
 check '... one object' python3 -c '
 import json, sys
 o = json.load(open(sys.argv[1]))
-assert o["snapshots"] == 3 and o["dirty"] == 0 and o["daemon"] == {"running": False, "pid": None} and o["last"]["id"] == sys.argv[2], o
+assert o["snapshots"] == 3 and o["dirty"] == 0 and o["daemon"] == {"running": False, "pid": None, "answers": None} and o["last"]["id"] == sys.argv[2], o
 ' "$d/out" "$third"
 gives 0 'the summary' recover
 gives 0 'verify --all' recover verify --all

@@ -77,6 +77,12 @@ n=0
 while ! grep -q "watching" "$d/snapd.err" && [ $n -lt 200 ]; do sleep 0.05; n=$((n + 1)); done
 echo broken >a
 kill -STOP $daemon
+gives 0 'status with a stopped daemon' recover status
+says '... it does not answer' "$d/out" "^daemon     does not answer: kill -CONT $daemon "
+gives 0 'the summary with one' recover
+says '... likewise' "$d/out" "; snapd does not answer: kill -CONT $daemon "
+gives 0 'status --json with one' recover status --json
+says '... likewise' "$d/out" '"answers":false'
 gives 4 'a stopped daemon holds no restore up for ever' timeout 60 "$bin/recover" --workspace "$w" restore "$first" --yes
 kill -CONT $daemon
 says '... who is waited for is said' "$d/err" "waiting for snapd (pid $daemon)"
@@ -84,7 +90,11 @@ says '... and the way out' "$d/err" "kill -CONT $daemon"
 check '... nothing was changed' grep -q broken a
 gives 0 'when it goes on, so does the restore' recover restore "$first" --yes
 check '... and does it' grep -q one a
+gives 0 'status with one that is at work' recover status
+says '... it runs' "$d/out" "^daemon     running, pid $daemon\$"
 kill $daemon && wait $daemon
+gives 0 'status without one' recover status
+says '... how to start it' "$d/out" "^daemon     not running: snapd --workspace $w --store $HOLDFAST_STORE starts it"
 # One that a slow disk holds up: nobody answers the first two, the third waits for longer.
 fresh
 python3 -c '
