@@ -124,6 +124,14 @@ static int list_paths(struct recover *r, const struct strs *paths, struct listin
 	return e;
 }
 
+static void say_above(const struct recover *r)
+{
+	autoput(buf_release) struct buf above = BUF_INIT, command = BUF_INIT;
+
+	if (!r->quiet && !r->from_arg && context_above(r, &above, &command))
+		log_info("%s above has a store too: %s", above.data, command.data);
+}
+
 int cmd_list(struct recover *r, const struct args *a)
 {
 	autoput(listing_release) struct listing l = { .left = UINT64_MAX, .json = a->on[L_JSON] };
@@ -155,5 +163,7 @@ int cmd_list(struct recover *r, const struct args *a)
 	if (!l.any && !l.json && !r->quiet)
 		log_info("no snapshot %s",
 			store_count(r->store) ? "to show" : "yet: " SNAPD " takes them");
+	if (!l.json)
+		say_above(r);
 	return EXIT_DONE;
 }

@@ -243,6 +243,19 @@ static void print_daemon(const struct recover *r, const struct state *s)
 		printf("running");
 }
 
+static void print_above(const struct recover *r)
+{
+	autoput(buf_release) struct buf above = BUF_INIT, command = BUF_INIT;
+
+	if (!context_above(r, &above, &command))
+		return;
+	printf("above      ");
+	out_name(above.data);
+	printf(" has a store too (");
+	out_name(command.data);
+	printf(")\n");
+}
+
 static void print_text(const struct recover *r, const struct state *s)
 {
 	char a[16], b[16], age[24], when[32], hex[41];
@@ -254,7 +267,9 @@ static void print_text(const struct recover *r, const struct state *s)
 	out_name(r->store_path);
 	printf("\ndaemon     ");
 	print_daemon(r, s);
-	printf("\nsnapshots  %llu, %s of %s\n", (unsigned long long)s->totals.snapshots,
+	fputc('\n', stdout);
+	print_above(r);
+	printf("snapshots  %llu, %s of %s\n", (unsigned long long)s->totals.snapshots,
 		text_size(s->totals.log_bytes + s->totals.catalogue_bytes, a),
 		text_size(s->quota, b));
 	if (s->totals.torn_bytes)
@@ -382,6 +397,7 @@ int cmd_summary(struct recover *r, const struct args *a)
 		out_name(s.last.message);
 	}
 	fputc('\n', stdout);
+	print_above(r);
 	print_live(&s.live);
 	losses_print(&s.losses);
 	print_crash(r);

@@ -15,8 +15,9 @@
 #include "../lib/log.h"
 #include "../lib/names.h"
 #include "../lib/text.h"
-#include "from.h"
+#include "../store/around.h"
 #include "../store/portion.h"
+#include "from.h"
 #include "paths.h"
 #include "rows.h"
 #include "strays.h"
@@ -52,28 +53,66 @@ static char *current_folder(void)
 	return NULL;
 }
 
-static bool is_store(const char *dir)
-{
-	autofree char *log = xasprintf("%s/log", dir);
-
-	/* one that may not be looked at is there all the same: opening it says why not */
-	return access(log, F_OK) == 0 || errno == EACCES;
-}
-
 /* The store of a workspace as the settings place it. NULL: none there. */
 static char *store_of(const char *workspace, const struct config *cfg)
 {
 	autoput(buf_release) struct buf b = BUF_INIT;
 
-	if (store_place(workspace, NULL, cfg->store_dir, &b) < 0 || !is_store(b.data))
+	/* one that may not be looked at is there all the same: opening it says why not */
+	if (store_place(workspace, NULL, cfg->store_dir, &b) < 0 || !around_is_store(b.data))
 		return NULL;
 	return buf_detach(&b, NULL);
+}
+
+/* "": no workspace is gone, so this one was not moved. Else "moved? recover adopt OLD NEW; ". */
+static void if_moved(const struct recover *r, const char *new, struct buf *ret)
+{
+	autoput(buf_release) struct buf old = BUF_INIT, a = BUF_INIT, b = BUF_INIT;
+
+	if (around_moved(new, r->cfg.store_dir, &old) <= 0)
+		(void)buf_addstr(ret, "");
+	else if (buf_printf(ret, "moved? " RECOVER " adopt %s %s; ", hint_word(old.data, &a), hint_word(new, &b)) < 0)
+		xalloc_failed();
+}
+
+bool context_above(const struct recover *r, struct buf *ret_dir, struct buf *ret_command)
+{
+	autoput(buf_release) struct buf usual = BUF_INIT, a = BUF_INIT, b = BUF_INIT;
+	const char *below = r->workspace;
+
+	if (r->store_path && (config_store_place(r->workspace, r->cfg.store_dir, &usual) < 0 ||
+				     strcmp(usual.data, r->store_path) != 0))
+		return false;
+	if (around_above(r->workspace, r->cfg.store_dir, ret_dir) < 0)
+		return false;
+	below += ret_dir->data[1] ? strlen(ret_dir->data) + 1 : 1;
+	if (buf_printf(ret_command, RECOVER " --workspace %s list %s", hint_word(ret_dir->data, &a),
+		    hint_word(below, &b)) < 0)
+		xalloc_failed();
+	return true;
+}
+
+static int no_store(struct recover *r)
+{
+	autoput(buf_release) struct buf word = BUF_INIT, above = BUF_INIT, moved = BUF_INIT, command = BUF_INIT;
+
+	if (context_above(r, &above, &command)) {
+		log_error("%s: has no store of its own, %s above it has one: %s", r->workspace, above.data,
+			command.data);
+		return EXIT_ENV;
+	}
+	if_moved(r, r->workspace, &moved);
+	log_error("%s: has no store yet: %s" SNAPD " --workspace %s makes one; "
+		  "--store DIR names one that is elsewhere",
+		r->workspace, moved.data, hint_word(r->workspace, &word));
+	strays_name(&r->cfg);
+	return EXIT_ENV;
 }
 
 /* The nearest folder at or above `from` that has a store. */
 static int find_above(struct recover *r, const char *from)
 {
-	autoput(buf_release) struct buf word = BUF_INIT;
+	autoput(buf_release) struct buf word = BUF_INIT, moved = BUF_INIT;
 	autofree char *dir = xstrdup(from);
 	const char *home = getenv("HOME");
 
@@ -90,16 +129,18 @@ static int find_above(struct recover *r, const char *from)
 			break;
 		slash[slash == dir] = 0;
 	}
-	if (!strcmp(from, "/") || (home && !strcmp(from, home)))
+	if (!strcmp(from, "/") || (home && !strcmp(from, home))) {
 		log_error("%s: no workspace here or above: " RECOVER
 			  " --workspace DIR names one; " SNAPD
 			  " --workspace ~/project keeps that folder from now on",
 			from);
-	else
-		log_error("%s: no workspace here or above: " RECOVER
+	} else {
+		if_moved(r, from, &moved);
+		log_error("%s: no workspace here or above: %s" RECOVER
 			  " --workspace DIR names one; " SNAPD
 			  " --workspace %s keeps this one from now on",
-			from, hint_word(from, &word));
+			from, moved.data, hint_word(from, &word));
+	}
 	strays_name(&r->cfg);
 	return EXIT_ENV;
 }
@@ -122,7 +163,7 @@ static int place(struct recover *r, const char *cwd)
 {
 	const char *env = getenv("HOLDFAST_STORE");
 	const char *override = r->store_arg ? r->store_arg : env && *env ? env : NULL;
-	autoput(buf_release) struct buf b = BUF_INIT, word = BUF_INIT;
+	autoput(buf_release) struct buf b = BUF_INIT;
 	char whose[256];
 	int e;
 
@@ -145,13 +186,8 @@ static int place(struct recover *r, const char *cwd)
 	if (override) {
 		r->store_path = xstrdup(override);
 	} else if (r->workspace) {
-		if (!(r->store_path = store_of(r->workspace, &r->cfg))) {
-			log_error("%s: has no store yet: " SNAPD " --workspace %s makes one; "
-				  "--store DIR names one that is elsewhere",
-				r->workspace, hint_word(r->workspace, &word));
-			strays_name(&r->cfg);
-			return EXIT_ENV;
-		}
+		if (!(r->store_path = store_of(r->workspace, &r->cfg)))
+			return no_store(r);
 	} else if (cwd) {
 		return find_above(r, cwd);
 	} else {

@@ -145,6 +145,8 @@ void context_close(struct recover *r);
 /* Before the workspace is written to: is the store its own, and the workspace the one that is
  * meant? Else said; EXIT_ENV. */
 int context_may_write(const struct recover *r);
+/* Has a folder above the workspace a store as well, where it may have older snapshots? The command lists them. */
+bool context_above(const struct recover *r, struct buf *ret_dir, struct buf *ret_command);
 /* A failure of the store, said once: "STORE: what: why". Returns EXIT_ENV. */
 int context_failed(const struct recover *r, int err, const char *what);
 /* What is to be done about it, to stand behind what was said; "" where nobody knows. */

@@ -1,60 +1,37 @@
 #include "strays.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "../lib/auto.h"
-#include "../lib/buf.h"
-#include "../lib/io.h"
+#include "../lib/err.h"
 #include "../lib/log.h"
 #include "../lib/names.h"
-#include "../store/store.h"
+#include "../store/around.h"
 
 enum { NAMED = 5 };
 
-/* One store: is the folder it keeps gone? */
-static bool stray(int dirfd, const char *name, struct buf *ret)
+static int name_one(const char *workspace, void *arg)
 {
-	autoclose int at = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	unsigned *n = arg;
 
-	buf_reset(ret);
-	if (at < 0 || io_read_file(at, "workspace", 1 << 16, ret) < 0 || !ret->len)
-		return false;
-	ret->data[strcspn(ret->data, "\n")] = 0;
-	return *ret->data == '/' && access(ret->data, F_OK) < 0 && errno == ENOENT;
+	if ((*n)++ == NAMED) {
+		log_error("and more: " RECOVER " stores lists all");
+		return 1;
+	}
+	log_error("%s is gone (moved or deleted?) and has snapshots: " RECOVER
+		  " --workspace %s list; "
+		  "restore @ --to DIR makes a copy of them",
+		workspace, workspace);
+	return 0;
 }
 
 void strays_name(const struct config *cfg)
 {
-	autoput(buf_release) struct buf parent = BUF_INIT, workspace = BUF_INIT;
-	autoclosedir DIR *d = NULL;
-	struct dirent *e;
 	unsigned n = 0;
+	int r = around_gone(cfg->store_dir, name_one, &n);
 
-	if (store_place("/x", NULL, cfg->store_dir, &parent) < 0) {
+	if (r == -ENOENT)
 		log_error("HOME is not set, so it is not known where stores lie: set it, or name "
 			  "one with --store DIR");
-		return;
-	}
-	*strrchr(parent.data, '/') = 0;
-	if (!(d = opendir(parent.data))) {
-		if (errno != ENOENT)
-			(void)log_error_errno(-errno, "%s, where stores lie", parent.data);
-		return;
-	}
-	while ((e = readdir(d)) && n <= NAMED) {
-		if (*e->d_name == '.' || !stray(dirfd(d), e->d_name, &workspace))
-			continue;
-		if (n++ < NAMED)
-			log_error("%s is gone (moved or deleted?) and has snapshots: " RECOVER
-				  " --workspace %s list; "
-				  "restore @ --to DIR makes a copy of them",
-				workspace.data, workspace.data);
-		else
-			log_error("and more in %s", parent.data);
-	}
+	else if (r < 0)
+		(void)log_error_errno(r, "the folder where stores lie");
 }

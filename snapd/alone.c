@@ -132,7 +132,7 @@ static int once(const struct options *opt, struct workspace *w, const char *dir)
 	struct scan_counts counts;
 	int exit_code = EXIT_ENV, r;
 
-	if (permit_workspace(w->path, dir, opt->force) < 0)
+	if (permit_workspace(w->path, dir, opt->force) < 0 || permit_begin(w->path, dir, w->cfg.store_dir) < 0)
 		return EXIT_ENV;
 	r = open_store(opt, w, dir, &exit_code);
 	if (r != 0)

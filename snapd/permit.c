@@ -1,6 +1,8 @@
 #include "permit.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -9,7 +11,9 @@
 #include "../lib/hint.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../scan/scan.h"
+#include "../store/around.h"
 #include "keeper.h"
 #include "workspace.h"
 
@@ -60,6 +64,62 @@ int permit_workspace(const char *path, const char *dir, bool force)
 		return 0;
 	log_error("%s: refused, %s; --force if you mean it", path, why);
 	return -EPERM;
+}
+
+static int check_folder(const char *path)
+{
+	autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoput(buf_release) struct buf word = BUF_INIT;
+	autofree char *up = strdup(path);
+	int r = fd < 0 ? -errno : 0;
+	char whose[256], *slash = up ? strrchr(up, '/') : NULL;
+
+	if (r == -ENOTDIR && slash) {
+		slash[slash == up] = '\0';
+		log_error("%s: is no folder; the one it is in: --workspace %s", path, hint_word(up, &word));
+	} else if (r < 0) {
+		log_error("%s: %s%s", path, err_str(r),
+			r == -EACCES || r == -EPERM ? hint_denied(path, whose, sizeof(whose)) : "");
+	}
+	return r;
+}
+
+/* A store begins. Who moved the folder, or forgot that one above it is protected, would look in it for
+ * snapshots that are elsewhere. */
+static void say_around(const char *path, const char *dir, const char *parent)
+{
+	autoput(buf_release) struct buf usual = BUF_INIT, other = BUF_INIT, a = BUF_INIT, b = BUF_INIT;
+	const char *word, *new;
+	int n;
+
+	if (config_store_place(path, parent, &usual) < 0 || strcmp(usual.data, dir) != 0)
+		return;
+	if (around_above(path, parent, &other) == 0) {
+		word = hint_word(other.data, &a);
+		log_warn("%s: is inside %s, which has a store: its snapshots up to now stay there (" RECOVER
+			 " --workspace %s list %s), those from now on are its own", path, other.data, word,
+			hint_word(path + (other.data[1] ? strlen(other.data) + 1 : 1), &b));
+		return;
+	}
+	n = around_moved(path, parent, &other);
+	if (n <= 0)
+		return;
+	word = hint_word(other.data, &a);
+	new = hint_word(path, &b);
+	log_warn("%s: begins a new store; %s is gone%s: if it was moved here, " RECOVER " drop %s and then " RECOVER
+		 " adopt %s %s", path, other.data, n > 1 ? " (and others: " RECOVER " stores)" : "", new, word, new);
+}
+
+int permit_begin(const char *path, const char *dir, const char *parent)
+{
+	int r;
+
+	if (around_is_store(dir))
+		return 0;
+	r = check_folder(path);
+	if (r == 0)
+		say_around(path, dir, parent);
+	return r;
 }
 
 /* What is in it is as secret as the workspace's most secret file. */

@@ -16,6 +16,9 @@ int permit_no_store(const char *dir, int r);
 /* May path be a workspace whose store is in dir? 0; -EPERM or what scan_refuse meets, said on
  * stderr. */
 int permit_workspace(const char *path, const char *dir, bool force);
+/* Before a store is made in dir, where none is: is path a folder that can be read? 0 or why not, said. What other
+ * stores (below parent) may have of it is said, too. */
+int permit_begin(const char *path, const char *dir, const char *parent);
 /* Is s the store of the workspace path, and ours alone (made so)? 0; -EPERM, said: it keeps
  * another. force: from now on it is path's. */
 int permit_store(const char *path, struct store *s, bool force);

@@ -97,6 +97,8 @@ static int open_parts(struct workspace *w, const char *given, int *ret_exit)
 	if (r < 0)
 		return r;
 	r = permit_workspace(w->path, dir.data, w->opt->force);
+	if (r == 0)
+		r = permit_begin(w->path, dir.data, w->cfg.store_dir);
 	if (r < 0)
 		return r;
 	if (w->cfg.quota && w->cfg.quota < QUOTA_LEAST)

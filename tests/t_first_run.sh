@@ -53,6 +53,9 @@ row 2 '~/st: a ~ in quotes' snapd -w . --store='~/st' --once
 row 2 '~/it: a ~ in quotes' recover -w '~/it' list
 row 2 '~/st: a ~ in quotes' recover --store '~/st' list
 row 4 'snapd --workspace DIR makes one' snapd -w . --status
+echo x >'a file'
+row 4 "is no folder; the one it is in: --workspace '$d/it'\\''s new'" snapd -w 'a file' --once
+rm 'a file'
 row 1 'no snapd runs for it' snapd -w . --stop
 row 2 'frob: no such reason; launch, ' snapd -w . --once --reason frob
 row 4 "it is the root of the file system; --force if you mean it" snapd -w / --once
@@ -95,6 +98,21 @@ printf '[store]\n\tdir = %s\n' "$d/else" >"$d/config"
 row 2 'which folder? This one: snapd --workspace . --once;' env HOLDFAST_CONFIG="$d/config" "$bin/snapd" --once
 HOLDFAST_CONFIG=$d/config "$bin/snapd" -w "$d/kept" --once >"$d/id2"
 row 1 "with the store $d/else/" env HOLDFAST_CONFIG="$d/config" "$bin/snapd" --stop
+# What other stores know of a folder that has none yet.
+row 4 "$d/kept above it has one: recover --workspace $d/kept list in/it" recover -w "$d/kept/in/it" list
+row 0 "is inside $d/kept, which has a store: its snapshots up to now stay there (recover --workspace $d/kept list in/it)" \
+	snapd -w "$d/kept/in/it" --once
+row 0 "$d/kept above has a store too: recover --workspace $d/kept list in/it" recover -w "$d/kept/in/it" list
+row 4 'refused' snapd -w "$d/kept/in/it" --once --store "$d/kept/in/it"
+mkdir "$d/old" && echo a >"$d/old/a" && "$bin/snapd" -w "$d/old" --once -q >"$d/id" && mv "$d/old" "$d/new" && cd "$d/new" || exit 1
+row 4 "no workspace here or above: moved? recover adopt $d/old $d/new; " recover
+row 4 "has no store yet: moved? recover adopt $d/old $d/new; " recover -w . list
+row 0 "begins a new store; $d/old is gone: if it was moved here, recover drop $d/new and then recover adopt $d/old $d/new" snapd -w . --once
+row 0 "dropped" recover drop -y "$d/new"
+row 0 "$d/new: has the snapshots of $d/old now" recover adopt "$d/old" "$d/new"
+"$bin/recover" show >"$d/out" && grep -q "$(cat "$d/id")" "$d/out" && echo "ok $who: and has them" || { echo "not ok $who: and has them"; bad=1; }
+no_store() { ls "$d/data/holdfast" | grep -q -e 'a_file' -e "^a file" -e '^closed'; }
+no_store && { echo "not ok $who: a store was made in vain"; bad=1; } || echo "ok $who: no store was made in vain"
 cd "$d/kept" || exit 1
 row 1 'nothing to restore: everything is as it was' recover restore @
 row 1 'no such snapshot or mark; recover list shows them' recover show zzz
