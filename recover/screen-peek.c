@@ -19,6 +19,14 @@ uint64_t peek_now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* Of a list with a peek beside it. A snapshot's flags and marks begin at column 56: they are to be seen. */
+static int list_columns(enum view_kind kind)
+{
+	int share = COLS >= 160 ? COLS * 2 / 5 : COLS / 2, least = COLS >= 160 ? 80 : 76;
+
+	return kind == VIEW_SNAPSHOTS && share < least ? least : share;
+}
+
 static bool is_list(enum view_kind kind)
 {
 	return kind != VIEW_TEXT && kind != VIEW_DIFF && kind != VIEW_HELP;
@@ -32,8 +40,7 @@ struct split peek_split(const struct screen *s)
 	if (s->no_peek || !is_list(s->view->kind))
 		return all;
 	if (COLS >= SCREEN_WIDE)
-		return (struct split){ all.rows, COLS >= 160 ? COLS * 2 / 5 : COLS / 2, true,
-			false };
+		return (struct split){ all.rows, list_columns(s->view->kind), true, false };
 	if (LINES >= SCREEN_TALL)
 		return (struct split){ rows / 2, COLS, false, true };
 	return all;

@@ -114,10 +114,11 @@ static void snapshot(struct view *v, const cJSON *o)
 	if (buf_printf(&b, "%s  %-8s %6.0f changed %9s", when, reason, number(o, "changed"),
 		    text_size((uint64_t)number(o, "added_bytes"), size)) < 0)
 		xalloc_failed();
+	/* What the row is looked for by first: a message may be cut. */
+	add_flags(o, &b);
 	put_words(o, "marks", "  @", &b);
 	if (*word(o, "message") && buf_printf(&b, "  %s", word(o, "message")) < 0)
 		xalloc_failed();
-	add_flags(o, &b);
 	row = add(v, &b);
 	row->id = xstrdup(word(o, "id"));
 	row->style = style_of(o);

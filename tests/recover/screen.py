@@ -658,6 +658,23 @@ def _():
     assert read("src/train.py") == "typed\n"
 
 
+@check("flags and marks are seen whatever the message, with a side pane too")
+def _():
+    write("docs/model.md", "much\n")
+    snap("filled")
+    write("docs/model.md", "")
+    snap("before the big refactoring of all that there is")
+    subprocess.run([build + "/recover", "-w", w, "mark", "@", "big-one"], env=env, check=True)
+    start()
+    shows("step 8")
+    for x, y in ((80, 24), (120, 40), (200, 60)):
+        resize(x, y)
+        fits(x, y, "Holdfast")
+        until(lambda: re.search("[0-9] changed .*  !emptied  @big-one", screen()))
+    keys("Q")
+    left(0)
+
+
 @check("a text that was never saved comes back beside its file, and no undo is offered for that")
 def _():
     backups = "%s/home/.config/Code/Backups/%s/file" % (d, hashlib.md5(w.encode()).hexdigest())
