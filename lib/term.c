@@ -248,39 +248,95 @@ void term_style(enum term_style style, bool bold, bool reverse)
 	(void)attrset(a);
 }
 
-void term_put(int y, int x, int width, const char *text)
+/* One character, w columns wide, of which those from `skip` on are in sight. */
+static void put_char(wchar_t wc, int w, int col, int skip)
+{
+	bool whole = wc != L'\t' && wcwidth(wc) >= 0;
+
+	if (whole && (col >= skip && (w || col > skip || !skip))) {
+		(void)addnwstr(&wc, 1);
+		return;
+	}
+	/* A wide one that the left edge cuts leaves a blank. */
+	for (int i = 0; i < w; i++)
+		if (col + i >= skip)
+			(void)addch(whole || wc == L'\t' ? ' ' : '?');
+}
+
+static int columns_of(wchar_t wc, int col)
+{
+	int w = wc == L'\t' ? 8 - col % 8 : wcwidth(wc);
+
+	return w < 0 ? 1 : w;
+}
+
+static size_t next_char(const char *text, size_t left, mbstate_t *st, wchar_t *ret)
+{
+	size_t n = mbrtowc(ret, text, left, st);
+
+	if (n != (size_t)-1 && n != (size_t)-2 && n != 0)
+		return n;
+	memset(st, 0, sizeof(*st));
+	*ret = L'?';
+	return 1;
+}
+
+/* true: there is more of it than fits, and not blanks alone. */
+static bool put(int y, int x, int width, int skip, const char *text)
 {
 	mbstate_t st = { 0 };
 	size_t left = strlen(text);
-	int col = 0;
+	int col = 0, end = skip + width;
 
 	(void)move(y, x);
-	while (left && col < width) {
+	while (left && col < end) {
 		wchar_t wc;
-		size_t n = mbrtowc(&wc, text, left, &st);
-		int w;
+		size_t n = next_char(text, left, &st, &wc);
+		int w = columns_of(wc, col);
 
-		if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
-			memset(&st, 0, sizeof(st));
-			n = 1;
-			wc = L'?';
-		}
-		w = wc == L'\t' ? 8 - col % 8 : wcwidth(wc);
-		if (wc == L'\t' || w < 0) {
-			w = w < 0 ? 1 : w;
-			for (int i = 0; i < w && col < width; i++, col++)
-				(void)addch(wc == L'\t' ? ' ' : '?');
-		} else if (col + w <= width) {
-			(void)addnwstr(&wc, 1);
-			col += w;
-		} else {
+		if (wc == L'\t' && col + w > end)
+			w = end - col;
+		if (col + w > end)
 			break;
-		}
+		put_char(wc, w, col, skip);
+		col += w;
 		text += n;
 		left -= n;
 	}
-	for (; col < width; col++)
+	for (col = col < skip ? skip : col; col < end; col++)
 		(void)addch(' ');
+	return text[strspn(text, " ")] != '\0';
+}
+
+void term_put(int y, int x, int width, const char *text)
+{
+	(void)put(y, x, width, 0, text);
+}
+
+void term_put_from(int y, int x, int width, int skip, const char *text)
+{
+	if (width < 1)
+		return;
+	if (put(y, x, width, skip, text))
+		(void)mvaddch(y, x + width - 1, '>' | A_REVERSE);
+	if (skip && *text)
+		(void)mvaddch(y, x, '<' | A_REVERSE);
+}
+
+int term_columns(const char *text, size_t n)
+{
+	mbstate_t st = { 0 };
+	int col = 0;
+
+	while (n) {
+		wchar_t wc;
+		size_t len = next_char(text, n, &st, &wc);
+
+		col += columns_of(wc, col);
+		text += len;
+		n -= len;
+	}
+	return col;
 }
 
 /* Bytes of the character s begins with, and the columns term_put gives it. */

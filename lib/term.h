@@ -51,6 +51,9 @@ void term_style(enum term_style style, bool bold, bool reverse);
  * reaches the terminal, no
  * character is cut in half. */
 void term_put(int y, int x, int width, const char *text);
+/* The same from column `skip` of the text on; < and > in reverse stand where it is cut. */
+void term_put_from(int y, int x, int width, int skip, const char *text);
+int term_columns(const char *text, size_t n);	/* of the first n bytes, tabs and all */
 /* How many bytes of s are for a line of so many columns, up to a blank if one is there; one character at least. All: it fits. */
 size_t term_fit(const char *s, int width);
 /* A line at the bottom. false: Esc or empty. redraw: what stands above it, after the size changed;

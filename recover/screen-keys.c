@@ -96,6 +96,26 @@ static void back(struct screen *s)
 	view_pop(s);
 }
 
+static void right(struct screen *s)
+{
+	int was = s->view->skip;
+
+	view_sideways(s, 1);
+	if (s->view->skip == was)
+		say(s, "no line here goes on to the right");
+}
+
+static void left(struct screen *s)
+{
+	view_sideways(s, -1);
+}
+
+/* Until it stands at the left edge Left is for that. */
+static void left_or_back(struct screen *s)
+{
+	s->view->skip ? left(s) : back(s);
+}
+
 static void quit(struct screen *s)
 {
 	s->quit = true;
@@ -612,7 +632,8 @@ static const struct binding {
 	{ { '\n', '\r', KEY_ENTER, KEY_RIGHT }, LISTS, open_row, "look into it", "Enter open", NULL },
 	{ { '?', KEY_F(1) }, ~HELP, keys_help, "this help", "? help", NULL },
 	{ { 'q' }, SNAPSHOTS, quit, "leave", "q leave", NULL },
-	{ { 'q', ESC, KEY_LEFT, KEY_BACKSPACE }, BACK, back, "back", "q back", NULL },
+	{ { 'q', ESC, KEY_BACKSPACE }, BACK, back, "back", "q back", NULL },
+	{ { KEY_LEFT }, BACK, left_or_back, "back; first to the left, of long lines", NULL, NULL },
 	{ { 'r' }, ROWS | HUNKS | BUFFERS, restore, "restore it, or chosen paths or changes; plan first", "r restore", NULL },
 	{ { ' ' }, PATHS | HUNKS, choose, "choose this path, or this change of a diff (for r)", "Space choose", NULL },
 	{ { 'u' }, ANYWHERE, undo, "take the last restore back", NULL, NULL },
@@ -635,6 +656,9 @@ static const struct binding {
 	{ { KEY_PPAGE, CTRL('B'), CTRL('U') }, ANYWHERE, page_up, "a screen up", NULL, NULL },
 	{ { ' ' }, IN(VIEW_TEXT) | HELP, page_down, "a screen down", "Space down", NULL },
 	{ { '\n', '\r', KEY_ENTER }, TEXTS, down, "down", NULL, NULL },
+	{ { '>', 'l', KEY_RIGHT }, TEXTS, right, "half a screen to the right, where lines are cut (>)", NULL, NULL },
+	{ { '>' }, LISTS, right, "half a screen to the right, where rows are cut (>)", NULL, NULL },
+	{ { '<' }, ANYWHERE, left, "half a screen to the left again", NULL, NULL },
 	{ { 'g', KEY_HOME }, ANYWHERE, first, "to the first", NULL, NULL },
 	{ { 'G', KEY_END }, ANYWHERE, last, "to the last", NULL, NULL },
 	{ { '/' }, ANYWHERE, search, "search in this view", NULL, NULL },

@@ -215,6 +215,6 @@ void peek_draw(struct screen *s)
 		const struct row none = { .text = nothing };
 
 		view_draw_row(
-			y + i, x, width, v && (size_t)i <= v->n ? &v->row[i - 1] : &none, false);
+			y + i, x, width, 0, v && (size_t)i <= v->n ? &v->row[i - 1] : &none, false);
 	}
 }

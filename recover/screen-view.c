@@ -14,7 +14,7 @@ static void style(unsigned char of, bool reverse)
 }
 
 /* A line of the summary goes on below its words, up to so many rows: what happened is not to be cut in a small window. */
-enum { HEAD_ROWS = 3, HEAD_INDENT = 11, LIST_ROWS = 8 };
+enum { HEAD_ROWS = 3, HEAD_INDENT = 11, LIST_ROWS = 8, LEAST_HALVES = 20 };
 
 static const char *next_part(const char *text, bool first)
 {
@@ -93,10 +93,63 @@ void view_move(struct screen *s, long by)
 	view_to(s, at < 0 ? 0 : (size_t)at);
 }
 
-/* In any case of letters, as far as ASCII goes. */
-static bool matches(const struct row *row, const char *word)
+/* ---- sideways ---------------------------------------------------------------- */
+
+/* Columns in which a row's text, or a half of it, is seen. */
+static int text_columns(const struct screen *s, const struct row *row)
 {
-	return strcasestr(row->text, word) || (row->right && strcasestr(row->right, word));
+	int width = peek_split(s).columns - peek_split(s).beside - 1;
+
+	width = row->right && width >= LEAST_HALVES ? (width - 3) / 2 : width;
+	return width > 1 ? width : 1;
+}
+
+static bool goes_on(const struct screen *s, const struct row *row, int end)
+{
+	end += text_columns(s, row);
+	return term_columns(row->text, strlen(row->text)) > end ||
+	       (row->right && term_columns(row->right, strlen(row->right)) > end);
+}
+
+void view_sideways(struct screen *s, int direction)
+{
+	struct view *v = s->view;
+	size_t h = view_height(s);
+	int least = COLS;
+	bool more = direction < 0;
+
+	for (size_t i = v->top; i < v->n && i < v->top + h; i++) {
+		int width = text_columns(s, &v->row[i]);
+
+		least = width < least ? width : least;
+		more = more || goes_on(s, &v->row[i], v->skip);
+	}
+	if (!more)
+		return;
+	v->skip += direction * ((least + 1) / 2);
+	if (v->skip < 0)
+		v->skip = 0;
+}
+
+/* Where it begins is to be seen. */
+static void show_hit(struct screen *s, const struct row *row, const char *text, const char *hit)
+{
+	struct view *v = s->view;
+	int col = term_columns(text, (size_t)(hit - text)), width = text_columns(s, row);
+
+	/* In the first and the last column may stand a mark. */
+	if ((v->skip && col <= v->skip) || col >= v->skip + width - 1)
+		v->skip = col < width - 1 ? 0 : col - 1 - (col - 1) % ((width + 1) / 2);
+}
+
+/* In any case of letters, as far as ASCII goes. */
+static bool matches(struct screen *s, const struct row *row, const char *word)
+{
+	const char *left = strcasestr(row->text, word), *right = !left && row->right ? strcasestr(row->right, word) : NULL;
+
+	if (left || right)
+		show_hit(s, row, left ? row->text : row->right, left ? left : right);
+	return left || right;
 }
 
 void view_search(struct screen *s, int direction, bool from_here)
@@ -108,7 +161,7 @@ void view_search(struct screen *s, int direction, bool from_here)
 	for (size_t i = from_here ? 0 : 1; i <= v->n; i++) {
 		size_t k = direction > 0 ? (v->at + i) % v->n : (v->at + v->n - i % v->n) % v->n;
 
-		if (matches(&v->row[k], s->word)) {
+		if (matches(s, &v->row[k], s->word)) {
 			view_to(s, k);
 			return;
 		}
@@ -117,26 +170,26 @@ void view_search(struct screen *s, int direction, bool from_here)
 }
 
 /* One half is as wide as the other, or a column less. */
-static void draw_halves(int y, int x, int width, const struct row *row, bool at)
+static void draw_halves(int y, int x, int width, int skip, const struct row *row, bool at)
 {
 	int left = (width - 3) / 2;
 
 	style(row->style, at);
-	term_put(y, x, left, row->text);
+	term_put_from(y, x, left, skip, row->text);
 	style(STYLE_DIM, at);
 	term_put(y, x + left, 3, term_is_utf8() ? " \xe2\x94\x82 " : " | ");
 	style(row->right_style, at);
-	term_put(y, x + left + 3, width - left - 3, row->right);
+	term_put_from(y, x + left + 3, width - left - 3, skip, row->right);
 }
 
-void view_draw_row(int y, int x, int width, const struct row *row, bool at)
+void view_draw_row(int y, int x, int width, int skip, const struct row *row, bool at)
 {
 	style(row->style, at);
 	term_put(y, x, 1, row->chosen ? "*" : " ");
-	if (row->right && width > 20)
-		draw_halves(y, x + 1, width - 1, row, at);
+	if (row->right && width > LEAST_HALVES)
+		draw_halves(y, x + 1, width - 1, skip, row, at);
 	else
-		term_put(y, x + 1, width - 1, row->text);
+		term_put_from(y, x + 1, width - 1, skip, row->text);
 	term_style(TERM_PLAIN, false, false);
 }
 
@@ -224,14 +277,14 @@ void view_draw(struct screen *s)
 {
 	const struct view *v = s->view;
 	size_t h = view_height(s);
-	int y = view_head_rows(s), columns = peek_split(s).columns;
+	int y = view_head_rows(s), columns = peek_split(s).columns, edge = peek_split(s).beside;
 
 	fit_halves(s);
 	keep_in_sight(s);
 	draw_head(s);
 	for (size_t i = 0; i < h; i++, y++) {
 		if (v->top + i < v->n) {
-			view_draw_row(y, 0, columns, &v->row[v->top + i], v->top + i == v->at);
+			view_draw_row(y, 0, columns - edge, v->skip, &v->row[v->top + i], v->top + i == v->at);
 		} else {
 			(void)move(y, 0);
 			(void)clrtoeol();

@@ -88,6 +88,7 @@ struct view {
 	struct row *row;
 	size_t n, cap;
 	size_t top, at;		/* first row on the screen; the one chosen */
+	int skip;		/* columns of its rows that are left of the screen */
 	struct feed feed;
 	uint64_t looked_into, of;	/* of a search by text; of 0: not told */
 	bool stopped;		/* it was told to stop */
@@ -168,7 +169,8 @@ void view_to(struct screen *s, size_t row);
 void view_search(struct screen *s, int direction, bool from_here);
 size_t view_height(const struct screen *s);
 int view_head_rows(const struct screen *s);	/* above the rows */
-void view_draw_row(int y, int x, int width, const struct row *row, bool at);
+void view_draw_row(int y, int x, int width, int skip, const struct row *row, bool at);
+void view_sideways(struct screen *s, int direction);	/* by half a screen, as far as a row in sight goes */
 /* A line at the bottom; false: Esc or empty. */
 bool view_prompt(struct screen *s, const char *what, char *ret, size_t size);
 

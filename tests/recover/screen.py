@@ -383,7 +383,7 @@ def _():
     shows("against the workspace now", "+line 3, changed", "restored; u takes it back")
     assert "line 35" not in screen()
     keys("q", "q")
-    shows("before the restore of s")
+    shows("before the restore of ")
     keys("Q")
     left(0)
 
@@ -587,6 +587,9 @@ DOES = {
     "up": moves("step 7", "step 8"),
     "a screen down": lambda key: away("look into it", key),
     "a screen up": moves("Ctrl-Z", "look into it", "?"),
+    "back; first to the left": goes_back,
+    "half a screen to the right": says("no line here goes on to the right", "changes", "diff"),
+    "half a screen to the left": lambda key: (view("?"), press(key), title(" keys, first")),
     "to the first": moves("Ctrl-Z", "look into it", "?"),
     "to the last": lambda key: away("look into it", key),
     "search in this view": asks("/"),
@@ -664,15 +667,57 @@ def _():
     snap("filled")
     write("docs/model.md", "")
     snap("before the big refactoring of all that there is")
-    subprocess.run([build + "/recover", "-w", w, "mark", "@", "big-one"], env=env, check=True)
+    subprocess.run([build + "/recover", "-w", w, "mark", "@", "big"], env=env, check=True)
     start()
-    shows("step 8")
+    shows("snapshots", "\nnow ")
     for x, y in ((80, 24), (120, 40), (200, 60)):
         resize(x, y)
         fits(x, y, "Holdfast")
-        until(lambda: re.search("[0-9] changed .*  !emptied  @big-one", screen()))
+        until(lambda: re.search("[0-9] changed .*  !emptied  @big", screen()))
     keys("Q")
     left(0)
+
+
+@check("long lines are cut with a mark, and Right moves along them; Left comes back")
+def _():
+    write("docs/wide.md", "x" * 300 + "OLD" + "y" * 20 + "\n\tshort\n")
+    snap("wide")
+    write("docs/wide.md", "x" * 300 + "NEW" + "y" * 20 + "\n\tshort\n")
+    start()
+    for x, there, back in (80, 6, 7), (120, 10, 10):
+        resize(x, 24)
+        fits(x, 24, "")
+        home("wide")
+        keys("Enter")
+        shows("what changed in it", "wide.md")
+        keys("/")
+        keys("wide.md", "Enter", "w")
+        shows("against the workspace now", "xx>", "short")
+        assert "NEW" not in screen()
+        keys(*["Right"] * there)
+        shows("OLD", "NEW", "<xx")
+        assert "short" not in screen()
+        keys("Right", "Right", "Right", ">")
+        shows("no line here goes on to the right")
+        keys("<")
+        until(lambda: "no line here" not in screen())
+        keys("/")
+        keys("short", "Enter")
+        shows("short", "xx>")
+        keys("/")
+        keys("NEW", "Enter")
+        shows("OLD", "NEW", "<xx")
+        keys(*["Left"] * back)
+        shows("against the workspace now", "xx>", "short")
+        keys("Left")
+        shows("what changed in it")
+    resize(40, 24)
+    fits(40, 24, "")
+    keys("S")
+    shows("how well", ">\n")
+    keys("Q")
+    left(0)
+    os.unlink(w + "/docs/wide.md")
 
 
 @check("a text that was never saved comes back beside its file, and no undo is offered for that")
@@ -682,7 +727,7 @@ def _():
     with open(backups + "/-1", "w") as f:
         f.write('file://%s/src/train.py {"mtime":1,"size":6,"orphaned":false,"typeId":""}\nnever saved\n' % w)
     start()
-    shows("step 8")
+    shows("snapshots", "\nnow ")
     keys("U")
     shows("src/train.py", "1/1")
     for said in "written to", "holds it":
@@ -691,6 +736,7 @@ def _():
         keys("Enter")
         text = shows("only an editor has them", "nothing was replaced")
         assert "u takes" not in text, text
+        until(lambda: screen().split("\n", 1)[0].rstrip().endswith("1/1"))     # before that a key is not meant for the row
     keys("Q")
     left(0)
     shutil.rmtree(d + "/home/.config/Code")
@@ -703,7 +749,7 @@ def _():
 def _():
     shutil.rmtree(w)
     start(command="recover -w %s" % w)
-    shows("step 8")
+    shows("workspace is gone", "snapshots")
     keys("/")
     keys("step 8", "Enter", "r")
     shows("[y/N]")
