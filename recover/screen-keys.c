@@ -451,9 +451,14 @@ static char *hunk_numbers(struct screen *s)
 static void restore_hunks(struct screen *s)
 {
 	autofree char *numbers = hunk_numbers(s);
+	const struct view *v = s->view;
+	bool any = false;
 
 	if (!numbers) {
-		say(s, "there is no change to take back");
+		for (size_t i = 0; i < v->n; i++)
+			any |= v->row[i].hunk;
+		say(s, any ? "no change stands here: go to one (@@), or choose some with Space"
+			   : "there is no change to take back");
 		return;
 	}
 	ran(s, feed_run(s, true,
@@ -675,6 +680,12 @@ static const struct binding {
 };
 enum { N_BINDINGS = sizeof(bindings) / sizeof(*bindings) };
 
+/* A diff of more than one file, or between snapshots. */
+static bool is_diff(const struct view *v)
+{
+	return v->kind == VIEW_TEXT && v->words && strcmp(v->words[0], "diff") == 0;
+}
+
 void keys_do(struct screen *s, int key)
 {
 	bool known = false;
@@ -700,7 +711,9 @@ void keys_do(struct screen *s, int key)
 			known = true;
 		}
 	}
-	say(s, known ? "that key does nothing here; ? shows all" : "? shows all keys");
+	say(s, key == 'r' && is_diff(s->view) ? "single changes are taken back in the diff of one file: q, Enter, choose it, w"
+	       : known			      ? "that key does nothing here; ? shows all"
+					      : "? shows all keys");
 }
 
 /* Those of the view that it was asked in, or the others. */

@@ -76,6 +76,9 @@ static void keep_in_sight(struct screen *s)
 		v->top = v->at;
 	if (v->at >= v->top + h)
 		v->top = v->at - h + 1;
+	/* In a window that has grown the rows before fill it. */
+	if (v->exit_code != -1 && v->top && v->top + h > v->n)
+		v->top = v->n > h ? v->n - h : 0;
 }
 
 void view_to(struct screen *s, size_t row)

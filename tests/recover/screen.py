@@ -251,6 +251,18 @@ def _():
         fits(x, y, "Holdfast")
 
 
+@check("in a window that was small and grows again the rows before come back")
+def _():
+    keys("G")
+    until(lambda: "step 1" in marked())
+    resize(80, 5)
+    fits(80, 5, "Holdfast")
+    resize(80, 24)
+    fits(80, 24, "Holdfast")
+    until(lambda: "step 1" in marked() and "step 8" in screen())
+    keys("g")
+
+
 @check("q leaves the terminal as it was; so do SIGTERM and Ctrl-C")
 def _():
     keys("q")
@@ -370,9 +382,17 @@ def _():
     shows("long")
     keys("Enter")
     shows("what changed in it", "docs/long.md")
+    keys("q", "w")
+    shows("against the workspace now", "+line 3, changed")
+    keys("r")
+    shows("the diff of one file: q, Enter, choose it, w")
+    keys("q", "Enter")
+    shows("what changed in it", "docs/long.md")
     keys("/")
     keys("long.md", "Enter", "w")
     shows("+line 3, changed", "-line 35")
+    keys("g", "r")
+    shows("no change stands here: go to one")
     keys("G", "r")
     shows("restore 1 of 2 changes of docs/long.md", "[y/N]")
     keys("y", "Enter")
