@@ -47,10 +47,22 @@ static int set(const struct recover *r, const char *name, uint64_t seq)
 	return store_mark_set(w, name, seq);
 }
 
+/* Without its mark a snapshot may be thinned out: where the name was is to be known. */
+static void say_moved(const struct recover *r, const char *name, uint64_t was, uint64_t is)
+{
+	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
+	char hex[41];
+
+	if (was != is && store_by_seq(r->store, was, &sn) == 0)
+		log_warn("%s was at %s, which has it no more", name, rev_short(&sn, hex));
+}
+
 int cmd_mark(struct recover *r, const struct args *a)
 {
 	autoput(store_snapshot_release) struct store_snapshot sn = { 0 };
 	const char *name = a->arg[a->n - 1];
+	uint64_t was = 0;
+	bool had;
 	int rc, e;
 
 	if (a->n != (a->on[M_REMOVE] ? 1 : 2)) {
@@ -59,6 +71,7 @@ int cmd_mark(struct recover *r, const struct args *a)
 	}
 	if (!a->on[M_REMOVE] && (rc = rev_arg(r, a->arg[0], &sn)))
 		return rc;
+	had = !a->on[M_REMOVE] && store_mark_get(r->store, name, &was) == 0;
 	e = set(r, name, sn.seq);
 	if (e == -EINVAL) {
 		log_error("%s: is no name for a mark: at most 100 bytes, no control characters, "
@@ -72,5 +85,9 @@ int cmd_mark(struct recover *r, const struct args *a)
 	}
 	if (e == -EPROTO)	/* the daemon's words were shown */
 		return EXIT_ENV;
-	return e < 0 ? context_failed(r, e, "cannot set the mark") : EXIT_DONE;
+	if (e < 0)
+		return context_failed(r, e, "cannot set the mark");
+	if (had)
+		say_moved(r, name, was, sn.seq);
+	return EXIT_DONE;
 }

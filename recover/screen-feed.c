@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "../lib/auto.h"
+#include "../lib/err.h"
 #include "../lib/names.h"
 #include "xalloc.h"
 
@@ -158,6 +160,35 @@ int feed_run(struct screen *s, bool pause, const char *const *words)
 	autofree char *command = feed_command(words);
 
 	return term_run(command, pause, become_recover, argv);
+}
+
+static void note_line(char *line, void *arg)
+{
+	struct screen *s = arg;
+	size_t name = sizeof(RECOVER ": ") - 1;
+
+	(void)snprintf(s->message, sizeof(s->message), "%s", line + (strncmp(line, RECOVER ": ", name) ? 0 : name));
+}
+
+int feed_ask(struct screen *s, const char *const *words)
+{
+	struct feed f;
+	int code = EXIT_ENV, r = feed_start(s, &f, words);
+
+	if (r < 0) {
+		(void)snprintf(s->message, sizeof(s->message), "%s: %s", s->recover, strerror(-r));
+		return EXIT_ENV;
+	}
+	while (!feed_read(&f, note_line, s, &code)) {
+		struct pollfd p = { .fd = f.fd, .events = POLLIN };
+
+		(void)term_poll(&p, 1, -1);
+		if (term_ended()) {
+			feed_stop(&f);
+			break;
+		}
+	}
+	return code;
 }
 
 static bool is_plain(const char *w)

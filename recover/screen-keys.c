@@ -539,9 +539,10 @@ static void mark(struct screen *s)
 
 	if (!id || !view_prompt(s, "a name for this snapshot (it is then never thinned out): ", name, sizeof(name)))
 		return;
-	if (feed_run(s, false, (const char *[]){ "mark", id, name, NULL }) == EXIT_DONE)
+	/* What it says of a name that is none, or that another snapshot had, is to be read. */
+	if (feed_ask(s, (const char *[]){ "mark", id, name, NULL }) == EXIT_DONE)
 		view_again(s, s->view);
-	else
+	else if (!*s->message)
 		say(s, "not marked");
 }
 

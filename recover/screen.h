@@ -139,6 +139,8 @@ void feed_interrupt(struct feed *f);	/* as Ctrl-C does; what it says to that is 
 /* On the terminal, which is given back as it was before curses; waits for Enter when `pause`. The
  * exit code. */
 int feed_run(struct screen *s, bool pause, const char *const *words);
+/* Without leaving the screen: the last line it says is the message, if it says any. The exit code. */
+int feed_ask(struct screen *s, const char *const *words);
 /* As one would type it: "recover diff 3f2a -- 'a b'". Yours. */
 char *feed_command(const char *const *words);
 

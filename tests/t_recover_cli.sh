@@ -141,6 +141,11 @@ export HOLDFAST_STORE="$s"
 # ---- marks, export
 gives 0 'mark' recover mark "$first" 'before all'
 check '... is a revision' test "$(recover cat 'before all:src/a.c')" = one
+gives 0 'a mark that another one has' recover mark @ 'before all'
+says '... which that was' "$d/err" "before all was at $(printf %.8s "$first"), which has it no more"
+gives 0 '... and back' recover mark "$first" 'before all'
+gives 0 '... where it is' recover mark "$first" 'before all'
+check '... nothing is said' test ! -s "$d/err"
 gives 2 'a mark that is none' recover mark @ @x
 gives 0 'export' recover export "$d/export.git" -q
 check '... git takes it' git -C "$d/export.git" fsck --full --strict --no-dangling

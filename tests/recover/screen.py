@@ -242,6 +242,18 @@ def _():
     shows("a name for this snapshot")
     keys("good", "Enter")
     shows("@good")
+    keys("m")
+    shows("a name for this snapshot")
+    keys("@x", "Enter")
+    shows("@x: is no name for a mark")
+    keys("j", "m")
+    shows("a name for this snapshot")
+    keys("good", "Enter")
+    shows("good was at ", "which has it no more")
+    keys("k", "m")
+    shows("a name for this snapshot")
+    keys("good", "Enter")
+    shows("good was at ")
 
 
 @check("sizes: 40x8, 120x40, 200x60, while it runs")
