@@ -124,7 +124,11 @@ int cmd_undo(struct recover *r, const struct args *a)
 	if ((rc = context_may_write(r)) || (rc = load(r, &j, &pending)))
 		return rc;
 	if (strcmp(j.workspace, r->workspace)) {
-		log_error("the last restore was of %s", j.workspace);
+		id_hex(&j.safety, hex);
+		hex[SHORT_ID] = 0;
+		log_error("the last restore was of %s%s%s", j.workspace,
+			j.safety_seq ? "; what was there before it comes back by " RECOVER " restore " : "",
+			j.safety_seq ? hex : "");
 		return EXIT_ENV;
 	}
 	if (!pending && (rc = check_copy(r, &j, x.dry_run)))

@@ -198,7 +198,7 @@ static int choose(const struct hunks *h, bool *chosen, size_t all, size_t *ret_n
 	if (r < 0) {
 		log_error(r == -ERANGE ? "--hunk %s: there are %zu; " RECOVER
 					 " diff REV -- PATH shows them"
-				       : "--hunk %s: not numbers of 1 to %zu, as 2 or 1,3-5",
+				       : "--hunk %s: not numbers, from 1, as 2 or 1,3-5",
 			h->numbers, all);
 		return EXIT_USAGE;
 	}
@@ -221,7 +221,7 @@ int hunks_restore(const struct hunks *h)
 	if ((e = gitlib_init()) < 0)
 		return context_failed(h->r, e, "libgit2");
 	e = hunks_apply(&was, &now, h->r->cfg.context, NULL, 0, &out, &all);
-	if (e == 0 && !all) {
+	if (e == 0 && !all && hunks_parse(h->numbers, NULL, 0) != -EINVAL) {
 		log_error("%s: nothing to restore: it is as it was, or no text", h->path);
 		return EXIT_NO;
 	}

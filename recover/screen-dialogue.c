@@ -10,11 +10,13 @@
 #include "screen.h"
 #include "xalloc.h"
 
-static void run(struct screen *s, const char *const *words)
+/* The exit code. */
+static int run(struct screen *s, const char *const *words)
 {
 	char *argv[16] = { s->recover, (char *)(uintptr_t) "--no-pager" };
 	autofree char *command = feed_command(words);
 	size_t n = 2;
+	int status = 0;
 	pid_t pid;
 
 	if (s->workspace)
@@ -30,8 +32,9 @@ static void run(struct screen *s, const char *const *words)
 		(void)execv(s->recover, argv);
 		_exit(127);
 	}
-	if (pid > 0)
-		(void)waitpid(pid, NULL, 0);
+	if (pid <= 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return EXIT_ENV;
+	return WEXITSTATUS(status);
 }
 
 /* false: the end of the input. */
@@ -55,7 +58,7 @@ static void run_with(struct screen *s, const char *what, const char *command, co
 	if (!ask(what, line, sizeof(line)) || !*line)
 		return;
 	name = xasprintf("%s%s", *line == '-' && !option ? "./" : "", line);
-	run(s, (const char *[]){ command, option ? option : name, option ? name : NULL, NULL });
+	(void)run(s, (const char *[]){ command, option ? option : name, option ? name : NULL, NULL });
 }
 
 static void restore_path(struct screen *s)
@@ -64,7 +67,7 @@ static void restore_path(struct screen *s)
 
 	if (ask("snapshot (@ is the newest, @~1 the one before): ", line, sizeof(line)) &&
 		ask("path: ", path, sizeof(path)) && *path)
-		run(s, (const char *[]){ "restore", *line ? line : "@", "--", path, NULL });
+		(void)run(s, (const char *[]){ "restore", *line ? line : "@", "--", path, NULL });
 }
 
 /* false: leave. */
@@ -75,29 +78,29 @@ static bool answer(struct screen *s, const char *line)
 
 	switch (*line && !*end ? n : -1) {
 	case 1:
-		run(s, (const char *[]){ "restore", "@", NULL });
+		(void)run(s, (const char *[]){ "restore", "@", NULL });
 		break;
 	case 2:
 		restore_path(s);
 		break;
 	case 3:
-		run(s, (const char *[]){ "list", "-n", "30", NULL });
+		(void)run(s, (const char *[]){ "list", "-n", "30", NULL });
 		break;
 	case 4:
-		run(s, (const char *[]){ "diff", NULL });
+		(void)run(s, (const char *[]){ "diff", NULL });
 		break;
 	case 5:
-		run(s, (const char *[]){ "deleted", NULL });
+		(void)run(s, (const char *[]){ "deleted", NULL });
 		break;
 	case 6:
-		run(s, (const char *[]){ "report", NULL });
+		(void)run(s, (const char *[]){ "report", NULL });
 		break;
 	case 7:
-		run(s, (const char *[]){ "undo", NULL });
+		(void)run(s, (const char *[]){ "undo", NULL });
 		break;
 	case 8:
-		run(s, (const char *[]){ "unsaved", NULL });
-		run_with(s, "which comes back, by its id (Enter: none): ", "unsaved", "restore");
+		if (run(s, (const char *[]){ "unsaved", NULL }) == EXIT_DONE)
+			run_with(s, "which comes back, by its id (Enter: none): ", "unsaved", "restore");
 		break;
 	case 9:
 		run_with(s, "path (like *.py): ", "find", NULL);
@@ -122,7 +125,7 @@ int dialogue(struct screen *s)
 {
 	char line[1024];
 
-	run(s, (const char *[]){ "status", NULL });
+	(void)run(s, (const char *[]){ "status", NULL });
 	while (ask("\n  1 restore the latest snapshot      7 undo the last restore\n"
 		   "  2 restore one path                 8 texts that were never saved\n"
 		   "  3 list the snapshots               9 find a path, over all time\n"

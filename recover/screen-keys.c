@@ -11,7 +11,7 @@
 #include "screen.h"
 #include "xalloc.h"
 
-enum { MOST_CHOSEN = 4000 };
+enum { MOST_CHOSEN = 4000, ID_DIGITS = 40 };
 
 #define IN(kind) (1u << (kind))
 #define ANYWHERE (~0u)
@@ -619,9 +619,27 @@ static void clicked(struct screen *s)
 		click(s, &e[--n]);
 }
 
+/* Ids as short as elsewhere, so that the line can be read; of paths nothing. */
 static void what_command(struct screen *s)
 {
-	say(s, s->view->command ? s->view->command : "");
+	char *const *words = s->view->words;
+	bool paths = !words || strcmp(words[0], "history") == 0 || strcmp(words[0], "find") == 0;
+	const char *shown[8] = { NULL };
+	autofree char *one = NULL, *other = NULL, *command = NULL;
+
+	for (size_t i = 0; words && words[i] && i < 7; i++) {
+		size_t n = strspn(words[i], "0123456789abcdef");
+		char **shorter = one ? &other : &one;
+
+		paths |= strcmp(words[i], "--") == 0;
+		shown[i] = words[i];
+		if (n != ID_DIGITS || *shorter || paths || (words[i][n] && !strchr("~:", words[i][n])))
+			continue;
+		*shorter = xasprintf("%.8s%s", words[i], words[i] + n);
+		shown[i] = *shorter;
+	}
+	command = words ? feed_command(shown) : xstrdup("");
+	say(s, command);
 }
 
 /* ---- the table -------------------------------------------------------------- */

@@ -337,10 +337,8 @@ void view_start(struct screen *s, struct view *v, const char *const *words)
 
 	feed_stop(&v->feed);
 	rows_release(v);
-	if (words) {
+	if (words)
 		v->words = copy_words(words);
-		v->command = feed_command(words);
-	}
 	v->exit_code = -1;
 	v->looked_into = v->of = 0;
 	v->stopped = false;
@@ -401,7 +399,6 @@ void view_free(struct view *v)
 	keep_drop(v);
 	rows_release(v);
 	free(v->title);
-	free(v->command);
 	free(v->id);
 	free(v->path);
 	free(v->note);

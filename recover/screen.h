@@ -81,8 +81,7 @@ struct view {
 	unsigned serial;	/* of no other */
 	enum view_kind kind;
 	char *title;
-	char *command;		/* as one would type it */
-	char **words;		/* the same for feed_start; NULL: no child */
+	char **words;		/* for feed_start; NULL: no child */
 	char *id, *path;	/* what it is about; NULL */
 	char *note;		/* what recover said instead of rows; NULL */
 	struct row *row;

@@ -104,13 +104,15 @@ row 0 "is inside $d/kept, which has a store: its snapshots up to now stay there 
 	snapd -w "$d/kept/in/it" --once
 row 0 "$d/kept above has a store too: recover --workspace $d/kept list in/it" recover -w "$d/kept/in/it" list
 row 4 'refused' snapd -w "$d/kept/in/it" --once --store "$d/kept/in/it"
-mkdir "$d/old" && echo a >"$d/old/a" && "$bin/snapd" -w "$d/old" --once -q >"$d/id" && mv "$d/old" "$d/new" && cd "$d/new" || exit 1
+mkdir "$d/old" && echo a >"$d/old/a" && "$bin/snapd" -w "$d/old" --once -q >"$d/id" &&
+	echo b >"$d/old/a" && mkdir -m 700 "$d/state2" && HOLDFAST_STATE=$d/state2 "$bin/recover" -w "$d/old" -q restore @ --yes && mv "$d/old" "$d/new" && cd "$d/new" || exit 1
 row 4 "no workspace here or above: moved? recover adopt $d/old $d/new; " recover
 row 4 "has no store yet: moved? recover adopt $d/old $d/new; " recover -w . list
 row 0 "begins a new store; $d/old is gone: if it was moved here, recover drop $d/new and then recover adopt $d/old $d/new" snapd -w . --once
 row 0 "dropped" recover drop -y "$d/new"
 row 0 "$d/new: has the snapshots of $d/old now" recover adopt "$d/old" "$d/new"
-"$bin/recover" show >"$d/out" && grep -q "$(cat "$d/id")" "$d/out" && echo "ok $who: and has them" || { echo "not ok $who: and has them"; bad=1; }
+row 4 "the last restore was of $d/old; what was there before it comes back by recover restore " recover undo
+"$bin/recover" list --json >"$d/out" && grep -q "$(cat "$d/id")" "$d/out" && echo "ok $who: and has them" || { echo "not ok $who: and has them"; bad=1; }
 no_store() { ls "$d/data/holdfast" | grep -q -e 'a_file' -e "^a file" -e '^closed'; }
 no_store && { echo "not ok $who: a store was made in vain"; bad=1; } || echo "ok $who: no store was made in vain"
 cd "$d/kept" || exit 1

@@ -29,6 +29,8 @@ check 'and does that' cmp "$d/now" "$w/src/train.py"
 recover restore "$id" --hunk 1-3 --yes -- src/train.py >/dev/null 2>&1
 check 'all of them are the old file' cmp "$d/was" "$w/src/train.py"
 refused() { n=$1 c=$2; shift 2; recover restore "$id" "$@" >"$d/out" 2>"$d/err"; check "$n" [ "$?:$(wc -l <"$d/err")" = "$c:1" ]; }
+refused 'no number, of a file that is as it was: 2' 2 --hunk x --yes -- src/train.py
+refused 'a number of one: 1' 1 --hunk 1 --yes -- src/train.py
 cp "$d/now" "$w/src/train.py"
 refused 'a number too high: 2' 2 --hunk 4 --yes -- src/train.py
 refused 'no number: 2' 2 --hunk x --yes -- src/train.py

@@ -126,8 +126,8 @@ def _():
     shows("6/8")
     keys("?")
     shows("take the last restore back")
-    keys("q", "w", ":")
-    shows("recover diff ")
+    keys("q", "d", ":")
+    until(lambda: re.search("recover diff ([0-9a-f]{8})~1 \\1\n", screen()))
     keys("q", "g")
     shows("1/8")
 
@@ -375,7 +375,7 @@ def _():
     def numbers(term, typed):
         return subprocess.run(["script", "-qec", "env TERM=%s %s/recover -w %s" % (term, build, w), "/dev/null"], env=env, input=typed,
                               stdout=subprocess.PIPE, text=True, timeout=60).stdout
-    out = numbers("dumb", "3\n8\n\n9\nnote*\n10\nline 7\n11\nsrc/train.py\n13\n12\n")
+    out = numbers("dumb", "3\n8\n9\nnote*\n10\nline 7\n11\nsrc/train.py\n13\n12\n")
     for word in "1 restore the latest snapshot", "step 3", "no editor holds a text", "$ recover find 'note*'", "docs/note 8.md", "line 7", \
             "$ recover history src/train.py", "a number from 1 to 12":
         assert word in out, (word, out)
