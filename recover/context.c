@@ -388,7 +388,8 @@ int context_failed(const struct recover *r, int err, const char *what)
 
 	if (err == -EACCES || err == -EPERM)
 		(void)hint_denied(where, whose, sizeof(whose));
-	log_error("%s: %s: %s%s%s", where, what, err_str(err), whose, context_way_out(err));
+	log_error("%s: %s: %s%s%s", where, what, err_str(err), whose,
+		r->store && err == -EBADMSG && store_index_damaged(r->store) ? "; give the command again" : context_way_out(err));
 	return EXIT_ENV;
 }
 

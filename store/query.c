@@ -22,6 +22,11 @@ int query_damaged(struct store *s)
 	return -EBADMSG;
 }
 
+bool store_index_damaged(const struct store *s)
+{
+	return s->cat_damaged;
+}
+
 int query_failed(struct store *s, int rc)
 {
 	int r = err_from_sqlite(rc);

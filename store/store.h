@@ -142,6 +142,7 @@ uint64_t store_count(struct store *s);
 /* Each fills *ret (release it) or says -ENOENT. */
 int store_newest(struct store *s, struct store_snapshot *ret);
 /* Exactly this one. */
+bool store_index_damaged(const struct store *s);	/* the catalogue was: whoever opens the store next makes it again */
 int store_by_seq(struct store *s, uint64_t seq, struct store_snapshot *ret);
 /* The newest below seq. */
 int store_before(struct store *s, uint64_t seq, struct store_snapshot *ret);

@@ -58,6 +58,25 @@ snap written >/dev/null
 gives 0 'once written again' recover status
 check '... one is not' test "$(grep -c ' a: ' "$d/out")" = 0
 
+# ---- an index that is damaged is no damage
+fresh
+for i in $(seq 40); do echo $i >n$i; done
+snap more >/dev/null
+rm -f "$s/catalogue.db-wal" "$s/catalogue.db-shm"
+cp "$s/catalogue.db" "$d/whole.db"
+hurt=0 said=0 at=4096
+while [ $at -lt "$(wc -c <"$d/whole.db")" ]; do
+	rm -f "$s"/catalogue.db*
+	cp "$d/whole.db" "$s/catalogue.db"
+	dd if=/dev/zero of="$s/catalogue.db" bs=512 seek=$((at / 512)) count=1 conv=notrunc 2>/dev/null
+	if ! recover list >"$d/out" 2>"$d/err"; then
+		hurt=$((hurt + 1))
+		grep -q 'give the command again' "$d/err" && ! grep -q repair "$d/err" && recover list >"$d/out" 2>&1 && said=$((said + 1))
+	fi
+	at=$((at + 4096))
+done
+check 'a damaged catalogue fails one command, which says so and not to repair' test $hurt -gt 0 -a $hurt = $said
+
 # ---- after a restore, @ is what one sees
 fresh
 echo broken >a && rm src/b
