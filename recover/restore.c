@@ -98,6 +98,19 @@ static const char *hurt(const struct plan *p)
 	return "";
 }
 
+/* Of what is to come, go or be another. */
+static bool all_failed(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		enum plan_action a = p->item[i].action;
+
+		if (!p->item[i].error && (a == PLAN_CREATE || a == PLAN_REPLACE || a == PLAN_DELETE ||
+					   (a == PLAN_META && p->item[i].want.kind != KIND_DIR)))
+			return false;
+	}
+	return true;
+}
+
 static int report(const struct restore *x, const struct plan *p, bool stopped)
 {
 	size_t bad = plan_complain(p);
@@ -113,8 +126,8 @@ static int report(const struct restore *x, const struct plan *p, bool stopped)
 		return EXIT_PART;
 	}
 	if (bad)
-		log_error("%zu path%s could not be restored, all others were%s", bad,
-			bad == 1 ? "" : "s", hurt(p));
+		log_error("%zu path%s could not be restored, %s%s", bad, bad == 1 ? "" : "s",
+			all_failed(p) ? "and there was nothing else" : "all others were", hurt(p));
 	else if (!x->r->quiet)
 		log_info("%s: done%s", x->title,
 			x->undo ? "; " RECOVER " undo again brings it back"

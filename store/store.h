@@ -85,6 +85,8 @@ int store_dirfd(const struct store *s);
 const char *store_workspace(const struct store *s);
 /* Parts of its log are gone, and snapshots with them: store_verify says which. */
 bool store_is_lossy(struct store *s);
+/* The catalogue was found damaged: whoever opens the store next makes it again. */
+bool store_index_damaged(const struct store *s);
 /* A reader's view is fixed at open; this looks again. 1 = there is something new. */
 int store_refresh(struct store *s);
 
@@ -142,7 +144,6 @@ uint64_t store_count(struct store *s);
 /* Each fills *ret (release it) or says -ENOENT. */
 int store_newest(struct store *s, struct store_snapshot *ret);
 /* Exactly this one. */
-bool store_index_damaged(const struct store *s);	/* the catalogue was: whoever opens the store next makes it again */
 int store_by_seq(struct store *s, uint64_t seq, struct store_snapshot *ret);
 /* The newest below seq. */
 int store_before(struct store *s, uint64_t seq, struct store_snapshot *ret);

@@ -24,6 +24,9 @@ for f in sorted(os.listdir("a")) + sorted(os.listdir("b")):
     assert t in ("".join("%d\n" % i for i in range(1, n + 1)), "changed %s\n" % f[1:]), f'
 check '... without a temporary' test -z "$(find "$w" -name '.*.hf-*')"
 gives 0 'undo of what it did' recover undo --yes
+gives 3 'a disk that is full from the first file on' fault write,pwrite "$w" ENOSPC 1
+says '... says that nothing came back' "$d/err" 'and there was nothing else'
+gives 0 'undo of that' recover undo --yes
 walk "$w" >"$d/x.walk"
 same '... brings back what was' "$d/second.walk" "$d/x.walk"
 gives 4 'a journal that cannot be written' env LD_PRELOAD="$fault" FAULT_CALLS=write,pwrite FAULT_PATH="$s/restore" \
