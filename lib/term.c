@@ -315,12 +315,17 @@ void term_put(int y, int x, int width, const char *text)
 
 void term_put_from(int y, int x, int width, int skip, const char *text)
 {
+	int before = skip && *text;
+
 	if (width < 1)
 		return;
-	if (put(y, x, width, skip, text))
-		(void)mvaddch(y, x + width - 1, '>' | A_REVERSE);
-	if (skip && *text)
+	/* A mark over one half of a wide character would leave the other. */
+	if (before)
 		(void)mvaddch(y, x, '<' | A_REVERSE);
+	if (width > before && put(y, x + before, width - before, skip + before, text)) {
+		(void)put(y, x + before, width - before - 1, skip + before, text);
+		(void)mvaddch(y, x + width - 1, '>' | A_REVERSE);
+	}
 }
 
 int term_columns(const char *text, size_t n)

@@ -710,6 +710,20 @@ def _():
     left(0)
 
 
+@check("a wide character at the edge is cut whole")
+def _():
+    write("docs/wide.md", "once more\n")
+    snap("x" + "日本語の長いメッセージ" * 12)
+    start()
+    for x in (79, 80, 81):
+        resize(x, 24)
+        fits(x, 24, "Holdfast")
+        until(lambda: re.search("日本.*>$", screen(), re.M))
+        assert not re.search("^>", screen(), re.M), screen()
+    keys("Q")
+    left(0)
+
+
 @check("long lines are cut with a mark, and Right moves along them; Left comes back")
 def _():
     write("docs/wide.md", "x" * 300 + "OLD" + "y" * 20 + "\n\tshort\n")
