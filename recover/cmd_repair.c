@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +51,7 @@ struct repairing {
 	uint64_t done;
 	struct buf stamp;	/* what the old store had when it was read */
 	int lock;		/* of the old store, to the end of a switch; else -1 */
+	int making;		/* the new one, locked (flock) until it has its name; else -1 */
 };
 
 /* ---- what is told ---- */
@@ -311,12 +313,13 @@ static int put_in_place(struct recover *r, const char *dir)
 
 /* ---- all of it ---- */
 
-/* Is dir what an earlier repair made of this store as it is now? */
-static bool is_made(const struct repairing *x, const char *dir)
+/* Is dir what an earlier repair made of this store as it is now? *ret_hurt: snapshots that are not whole in it. */
+static bool is_made(const struct repairing *x, const char *dir, uint64_t *ret_hurt)
 {
 	autoput(buf_release) struct buf stamp = BUF_INIT;
 
-	return x->stamp.len && read_made(dir, &stamp) && stamp.len == x->stamp.len && memcmp(stamp.data, x->stamp.data, stamp.len) == 0;
+	return read_made(dir, &stamp) && stamp.len > x->stamp.len && memcmp(stamp.data, x->stamp.data, x->stamp.len) == 0 &&
+	       sscanf(stamp.data + x->stamp.len, "hurt %" SCNu64 "\n", ret_hurt) == 1;
 }
 
 /* Killed so early that it does not say yet whose it is: nothing, or what that was written to. */
@@ -332,6 +335,38 @@ static bool just_begun(const char *dir)
 	return d && !other;
 }
 
+/* Who makes it has it locked. */
+static bool is_free(const char *dir)
+{
+	autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+/* Its name from its first moment on, locked until it has another. */
+static int make_half(struct repairing *x, const char *half)
+{
+	if (mkdir(half, 0700) < 0)
+		return -errno;
+	x->making = open(half, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (x->making < 0)
+		return -errno;
+	if (flock(x->making, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return -EBUSY;
+	return set_made(half, &x->stamp);
+}
+
+/* It is whole, as far as it can be. */
+static int set_hurt(const struct repairing *x, const char *half, uint64_t hurt)
+{
+	autoput(buf_release) struct buf b = BUF_INIT;
+	int e = buf_add(&b, x->stamp.data, x->stamp.len);
+
+	if (e == 0)
+		e = buf_printf(&b, "hurt %" PRIu64 "\n", hurt);
+	return e < 0 ? e : set_made(half, &b);
+}
+
 /* An earlier repair was killed, and left this behind: it is begun anew. */
 static int clear_unfinished(const char *dir)
 {
@@ -339,7 +374,7 @@ static int clear_unfinished(const char *dir)
 
 	if (lstat(dir, &st) < 0)
 		return EXIT_DONE;
-	if (store_writer(dir, NULL) == 1) {
+	if (!is_free(dir)) {
 		log_error("%s: another repair is at work on it", dir);
 		return EXIT_ENV;
 	}
@@ -353,7 +388,7 @@ static int clear_unfinished(const char *dir)
 }
 
 /* *ret: where; 1: and it is there, whole. */
-static int place(const struct repairing *x, const struct args *a, char **ret, bool *ret_there)
+static int place(const struct repairing *x, const struct args *a, char **ret, bool *ret_there, uint64_t *ret_hurt)
 {
 	const struct recover *r = x->r;
 	autofree char *at = realpath(r->store_path, NULL);
@@ -367,8 +402,11 @@ static int place(const struct repairing *x, const struct args *a, char **ret, bo
 		return EXIT_ENV;
 	}
 	*ret_there = false;
-	if (lstat(*ret, &st) == 0 && a->on[P_SWITCH] && is_made(x, *ret)) {
+	if (lstat(*ret, &st) == 0 && a->on[P_SWITCH] && is_made(x, *ret, ret_hurt)) {
 		log_info("%s: was made by an earlier repair, and nothing has come since", *ret);
+		if (*ret_hurt)
+			log_warn("%" PRIu64 " of its snapshots are not whole: remove it, and another one is made with what the workspace "
+				"has now", *ret_hurt);
 		*ret_there = true;
 		return EXIT_DONE;
 	}
@@ -392,7 +430,10 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 	if (e)
 		return e;
 	/* First whose it is: what is in the way later is known to be ours. */
-	e = mkdir(half, 0700) < 0 ? -errno : set_made(half, &x->stamp);
+	if ((e = make_half(x, half)) == -EBUSY) {
+		log_error("%s: another repair is at work on it", half);
+		return EXIT_ENV;
+	}
 	if (e == 0) {
 		(void)progress_new("repairing", "snapshots", 0, x->r->quiet, &x->progress);
 		e = store_salvage(x->r->store, half, v);
@@ -405,6 +446,8 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 	}
 	if (e == 0)
 		e = check(half);
+	if (e == 0)
+		e = set_hurt(x, half, v->snapshots_hurt + v->gaps);
 	/* What has the name is whole. */
 	if (e == 0)
 		e = io_rename_new(half, dir);
@@ -419,6 +462,8 @@ static int salvage(struct repairing *x, const char *dir, struct store_salvage *v
 		log_error("stopped; nothing was changed, what was made of the new store is gone again");
 	else if (e == 1)
 		log_error("%s: is not right and was removed; the old store is as it was", dir);
+	else if (e == -EBADMSG && store_index_damaged(x->r->store))
+		log_error("%s: its index is damaged, and is made again: give the command again", x->r->store_path);
 	else
 		log_error_errno(e, "%s", dir);
 	return e == -EINTR ? EXIT_PART : EXIT_ENV;
@@ -457,10 +502,10 @@ static int begin(struct repairing *x, bool to_switch)
 		return context_failed(x->r, x->lock, "cannot be locked");
 	e = to_switch ? store_refresh(x->r->store) : 0;
 	if (e >= 0 && (e = stamp_of(x->r->store, &x->stamp)) < 0) {
-		/* Damage. It is compared with nothing then. */
+		/* Damage. It is like no other then. */
 		buf_reset(&x->stamp);
 		if (e == -EBADMSG)
-			e = buf_addstr(&x->stamp, MADE_HEAD);
+			e = buf_printf(&x->stamp, MADE_HEAD "damaged %" PRId64 " %d\n", x->r->now_ns, (int)getpid());
 	}
 	return e < 0 ? context_failed(x->r, e, "cannot be read") : EXIT_DONE;
 }
@@ -468,21 +513,23 @@ static int begin(struct repairing *x, bool to_switch)
 static void repairing_release(struct repairing *x)
 {
 	auto_close_(&x->lock);
+	auto_close_(&x->making);
 	buf_release(&x->stamp);
 }
 
 int cmd_repair(struct recover *r, const struct args *a)
 {
-	autoput(repairing_release) struct repairing x = { .r = r, .json = a->on[P_JSON], .lock = -1 };
+	autoput(repairing_release) struct repairing x = { .r = r, .json = a->on[P_JSON], .lock = -1, .making = -1 };
 	struct store_salvage v = {
 		.find = on_find, .hurt = on_hurt, .progress = on_progress, .stop = &interrupted, .arg = &x,
 	};
 	autofree char *dir = NULL;
+	uint64_t hurt = 0;
 	bool there;
 	int rc;
 
 	take_back(r);
-	if ((rc = begin(&x, a->on[P_SWITCH])) || (rc = place(&x, a, &dir, &there)))
+	if ((rc = begin(&x, a->on[P_SWITCH])) || (rc = place(&x, a, &dir, &there, &hurt)))
 		return rc;
 	interrupt_catch();
 	if (a->on[P_SWITCH] && !a->n && is_whole(r->store_path)) {
@@ -494,7 +541,7 @@ int cmd_repair(struct recover *r, const struct args *a)
 		return EXIT_ENV;
 	}
 	if (there)
-		return (rc = confirm(a->on[P_YES])) ? rc : put_in_place(r, dir);
+		return (rc = confirm(a->on[P_YES])) || (rc = put_in_place(r, dir)) ? rc : hurt ? EXIT_NO : EXIT_DONE;
 	x.root = open(r->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = salvage(&x, dir, &v);
 	auto_close_(&x.root);

@@ -109,9 +109,10 @@ check '... is in the store' test "$(recover list --json | grep -c "$(cat "$d/out
 rm -rf "$s" "$s".*; cp -a "$d/before" "$s"; cp -a "$d/before.repaired" "$s.repaired"
 # A switch that was killed between its two steps: the new one has the name that is for the old one.
 mv "$s.repaired" "$s.damaged"
-gives 0 'switch, with the one that is there' recover repair --switch --yes
+gives 1 'switch, with the one that is there' recover repair --switch --yes
 says '... the one with the wrong name is known for what it is' "$d/err" 'is what an earlier repair made'
 says '... no need to make it again' "$d/err" 'made by an earlier repair'
+says '... that one of its snapshots is not whole' "$d/err" '1 of its snapshots'
 check '... and what is damaged is called so' sh -c '! "$1" --workspace "$2" --store "$3.damaged" verify --all >/dev/null 2>&1 && [ ! -e "$3.damaged/repaired" ] && [ ! -e "$3/repaired" ]' - "$bin/recover" "$w" "$s"
 check 'what was imported is known to the new one' cmp -s "$s/imported" "$s.damaged/imported"
 check 'the old one is kept' test -d "$s.damaged/log"
