@@ -89,9 +89,14 @@ static int load(struct recover *r, struct mirrored *m)
 
 static int push(struct recover *r, bool json)
 {
+	autoput(store_snapshot_release) struct store_snapshot newest = { 0 };
 	autoput(mirrored_release) struct mirrored m = { 0 };
 	uint64_t n = 0;
-	int e = mirror_push(r, &n), rc;
+	int e = store_newest(r->store, &newest), rc;
+
+	if (e < 0)
+		return context_failed(r, e, "there is no snapshot to push");
+	e = mirror_push(r, &n);
 
 	if (e == -EINTR) {
 		log_error("stopped; run it again for the rest");
@@ -104,7 +109,7 @@ static int push(struct recover *r, bool json)
 	if ((rc = load(r, &m)))
 		return rc;
 	if (e == 1) {
-		log_error("mirror: %s; nothing is lost, it is tried again", m.error);
+		log_error("mirror: %s%s", m.error, strstr(m.error, RECOVER " repair") ? "" : "; nothing is lost, it is tried again");
 		return EXIT_ENV;
 	}
 	if (*m.error)

@@ -14,6 +14,7 @@
 #include "../lib/err.h"
 #include "../lib/io.h"
 #include "../lib/log.h"
+#include "../lib/names.h"
 #include "../lib/text.h"
 #include "../store/mirrored.h"
 #include "git-run.h"
@@ -179,10 +180,8 @@ static int fetch_tip(struct mirror *m)
 	return r == -EFBIG ? no_room(m, err) : r < 0 ? fail_errno(m, "git", r) : r ? fail(m, why.data) : 0;
 }
 
-/* We do not know how far the remote is, or it is elsewhere: begin from what it has. */
-static int begin_again(struct mirror *m)
+static int begin_from_remote(struct mirror *m, const struct mirrored *had)
 {
-	const struct mirrored had = m->now;
 	char hex[41] = "";
 	bool moved;
 	git_oid tip;
@@ -198,7 +197,7 @@ static int begin_again(struct mirror *m)
 	if (r == 0)
 		return 0;
 	(void)git_oid_tostr(hex, sizeof(hex), &tip);
-	moved = had.at[0] && strcmp(hex, had.at) != 0 && strcmp(hex, had.commit) != 0;
+	moved = had->at[0] && strcmp(hex, had->at) != 0 && strcmp(hex, had->commit) != 0;
 	stage_close(take_ptr(m->stage));
 	if ((r = fetch_tip(m)))
 		return r;
@@ -214,13 +213,10 @@ static int begin_again(struct mirror *m)
 	}
 	if (r == -EEXIST)
 		return fail(m, "what is there was not made by us; choose another mirror.url");
-	if (r == -EXDEV) {	/* what we know stays known: else the next one would go on behind it */
+	if (r == -EXDEV) {
 		autofree char *text = xasprintf("what is there was not pushed from here (by another store of this name?); to go on behind it"
 			" remove %s/" MIRROR_DIR, store_dir(m->r->store));
 
-		(void)strcpy(m->now.at, had.at);
-		(void)strcpy(m->now.commit, had.commit);
-		m->now.seq = m->now.pushed = had.pushed;
 		return fail(m, text);
 	}
 	if (r < 0)
@@ -229,6 +225,21 @@ static int begin_again(struct mirror *m)
 	(void)git_oid_tostr(m->now.commit, sizeof(m->now.commit), &tip);
 	(void)strcpy(m->now.at, m->now.commit);
 	return 0;
+}
+
+/* We do not know how far the remote is, or it is elsewhere: begin from what it has. Where that fails, what we know stays known:
+ * else the next one would go on behind what somebody else has pushed. */
+static int begin_again(struct mirror *m)
+{
+	const struct mirrored had = m->now;
+	int r = begin_from_remote(m, &had);
+
+	if (r) {
+		(void)strcpy(m->now.at, had.at);
+		(void)strcpy(m->now.commit, had.commit);
+		m->now.seq = m->now.pushed = had.pushed;
+	}
+	return r;
 }
 
 /* ---- what is new ---- */
@@ -281,6 +292,9 @@ static int stage_new(struct mirror *m, bool *ret_more)
 		r = flush(m, l.x[i].seq);
 	*ret_more = i > 0;
 	free(l.x);
+	if (r == -EBADMSG)
+		return fail(m, "a content is damaged: " RECOVER " verify --all says what it hits, " RECOVER
+			" repair makes a new store of the rest, and that is pushed then");
 	return r == -EDQUOT || r == -ENOSPC ? no_room(m, r) : r < 0 ? fail_errno(m, "staging", r) : 0;
 }
 

@@ -97,6 +97,12 @@ echo other >"$w/src/a.py"; two snap other interval 1700001900 >/dev/null; gives 
 echo five >"$w/src/a.py"; snap fifth interval 1700001910 >/dev/null
 gives 4 'push from the first' recover mirror
 says '... says what is wrong' "$d/err" 'not pushed from here'
+cp "$HOLDFAST_CONFIG" "$d/config.was"; printf '[store]\n\tfreeFloor = 8000T\n' >>"$HOLDFAST_CONFIG"; rm -rf "$s/mirror/git"
+gives 4 'one that cannot fetch what is there' recover mirror
+says '... for want of room' "$d/err" 'no room'
+cp "$d/config.was" "$HOLDFAST_CONFIG"
+gives 4 'does not forget what it pushed' recover mirror
+says '... and goes not on behind the other' "$d/err" 'not pushed from here'
 gives 4 'again' recover mirror
 gives 1 'status' recover mirror --status
 says '... how far it is' "$d/out" '1 snapshot behind'
