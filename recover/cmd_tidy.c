@@ -95,21 +95,28 @@ static int one(struct recover *r, struct store *s, struct store *w, uint32_t no,
 	return d.segments > 0;
 }
 
-/* *ret_left: segments that stay as they are, being damaged. */
-static int all(struct recover *r, struct store *s, struct store *w, struct tidied *sum, uint32_t *ret_left)
+struct left { uint32_t hurt, full; };	/* segments that stay as they are: damaged; for want of room */
+
+/* Those before one that stays wait for the next time. */
+static int all(struct recover *r, struct store *s, struct store *w, struct tidied *sum, struct left *left)
 {
 	uint32_t no, passed = 0;
 	uint64_t bytes;
 	int e, tries = TRIES;
 
 	while ((e = store_tidy_due(s, LEAST, passed, &no, &bytes)) == 1) {
-		if ((e = has_room(r, s, bytes)) < 0)
+		if ((e = has_room(r, s, bytes)) == -ESTALE) {
+			passed = no;
+			left->full++;
+			continue;
+		}
+		if (e < 0)
 			return e;
 		e = one(r, s, w, no, sum);
 		if (e == -EBADMSG || e == -ENOTSUP) {
 			log_warn("segment %u stays as it is: %s (" RECOVER " verify)", no, err_str(e));
 			passed = no;
-			++*ret_left;
+			left->hurt++;
 			continue;
 		}
 		if (e < 0)
@@ -124,7 +131,7 @@ static int all(struct recover *r, struct store *s, struct store *w, struct tidie
 	return e;
 }
 
-static int run(struct recover *r, struct tidied *sum, uint32_t *ret_left)
+static int run(struct recover *r, struct tidied *sum, struct left *left)
 {
 	autoput(close_store) struct store *w = NULL;
 	struct store_options so = { .level = r->cfg.level, .workspace = r->workspace };
@@ -134,7 +141,7 @@ static int run(struct recover *r, struct tidied *sum, uint32_t *ret_left)
 		return e;
 	if (w)		/* a second reader would keep the catalogue's files larger than they need be */
 		store_close(take_ptr(r->store));
-	if ((e = all(r, w ? w : r->store, w, sum, ret_left)) == 0 && w)
+	if ((e = all(r, w ? w : r->store, w, sum, left)) == 0 && w)
 		e = store_compact(w);
 	return e < 0 ? e : 0;
 }
@@ -166,7 +173,7 @@ static void print(const struct tidied *d, bool dry, bool json)
 int cmd_tidy(struct recover *r, const struct args *a)
 {
 	struct tidied d = { 0 };
-	uint32_t left = 0;
+	struct left left = { 0 };
 	int e;
 
 	interrupt_catch();
@@ -177,6 +184,8 @@ int cmd_tidy(struct recover *r, const struct args *a)
 	}
 	if (e < 0)
 		return e == -EPROTO || e == -ESTALE ? EXIT_ENV : context_failed(r, e, "cannot be tidied");
+	if (left.full && !left.hurt && !d.segments)
+		return EXIT_ENV;
 	print(&d, a->on[T_DRY], a->on[T_JSON]);
-	return left ? EXIT_PART : EXIT_DONE;
+	return left.hurt || left.full ? EXIT_PART : EXIT_DONE;
 }
