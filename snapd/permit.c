@@ -90,7 +90,7 @@ static void say_around(const char *path, const char *dir, const char *parent)
 {
 	autoput(buf_release) struct buf usual = BUF_INIT, other = BUF_INIT, a = BUF_INIT, b = BUF_INIT;
 	const char *word, *new;
-	int n;
+	int n, points;
 
 	if (config_store_place(path, parent, &usual) < 0 || strcmp(usual.data, dir) != 0)
 		return;
@@ -101,8 +101,9 @@ static void say_around(const char *path, const char *dir, const char *parent)
 			hint_word(path + (other.data[1] ? strlen(other.data) + 1 : 1), &b));
 		return;
 	}
-	n = around_moved(path, parent, &other);
-	if (n <= 0)
+	/* Not any that was deleted one day. */
+	n = around_moved(path, parent, &other, &points);
+	if (n <= 0 || points < 2)
 		return;
 	word = hint_word(other.data, &a);
 	new = hint_word(path, &b);

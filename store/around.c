@@ -101,10 +101,11 @@ static int weigh(const char *workspace, void *arg)
 	return buf_addstr(l->best, workspace);
 }
 
-int around_moved(const char *path, const char *parent, struct buf *ret)
+int around_moved(const char *path, const char *parent, struct buf *ret, int *ret_points)
 {
 	struct likely l = { .path = path, .best = ret };
 	int r = around_gone(parent, weigh, &l);
 
+	*ret_points = l.points;
 	return r < 0 ? r : l.n;
 }

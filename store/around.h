@@ -18,7 +18,7 @@ int around_above(const char *path, const char *parent, struct buf *ret);
  * -ENOENT: there is no place for stores, else what opening that place met. */
 int around_gone(const char *parent, int (*fn)(const char *workspace, void *arg), void *arg);
 /* How many those are; *ret is the one most like path: the same name, else the same folder above, else
- * any. Negative as above. */
-int around_moved(const char *path, const char *parent, struct buf *ret);
+ * any: ret_points is 3, 2 or 1. Negative as above. */
+int around_moved(const char *path, const char *parent, struct buf *ret, int *ret_points);
 
 #endif
