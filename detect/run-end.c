@@ -99,6 +99,12 @@ bool run_ending(const struct ending *e, const char **cause, char *how, size_t n)
 		(void)snprintf(how, n, "killed while the machine ran out of memory");
 		return true;
 	}
+	/* A shell says so of what it has started. */
+	if (code > 128 && faults(code - 128)) {
+		*cause = "crashed";
+		(void)snprintf(how, n, "exit code %d (%s)", code, strsignal(code - 128));
+		return false;
+	}
 	*cause = signo  ? faults(signo)      ? "crashed"
 			  : signo == SIGKILL ? "killed"
 					     : "terminated"
