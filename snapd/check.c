@@ -68,7 +68,8 @@ static void on_end(struct loop *l, int fd, uint32_t events, void *arg)
 	(void)fd, (void)events;
 	if (helper_ended(l, &w->checking->helper, &status) < 0)
 		return;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO)
+	/* Also by one that was cut short: it is told once, whoever finds it. */
+	if (WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_NO || WEXITSTATUS(status) == EXIT_PART))
 		tell(w);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PART)
 		arm(w, AGAIN_MS);

@@ -67,7 +67,7 @@ static int list(struct store *s, uint32_t *ret_first, uint32_t *ret_last, uint32
 	while ((errno = 0, de = readdir(d))) {
 		uint32_t no = parse_name(de->d_name);
 
-		if (!no)
+		if (!no || de->d_type == DT_DIR)
 			continue;
 		n++;
 		if (!first || no < first)
