@@ -295,7 +295,7 @@ int exported_open(const char *dir, const char *workspace, git_odb *ours, struct 
 	}
 	if ((rc = lock(dir, &ret->lock, &ret->alone)))
 		return rc;
-	if (new && ret->alone)
+	if (new && ret->alone && holds_something(dir) == 0)
 		ret->made = xstrdup(dir);
 	if ((e == 0 || faccessat(ret->lock, UNFINISHED, F_OK, 0) == 0) && (rc = make(dir, ret->lock, ret->alone)))
 		return rc;

@@ -539,7 +539,7 @@ static int lock(struct from *f)
 		log_error_errno(-errno, "%s", f->dir);
 		return EXIT_ENV;
 	}
-	return flock(f->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK ? said(f, "another recover is fetching it") : EXIT_DONE;
+	return flock(f->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK ? said(f, "another " RECOVER " is fetching it") : EXIT_DONE;
 }
 
 static int open_git(struct from *f)

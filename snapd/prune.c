@@ -121,8 +121,8 @@ const char *prune_way_out(int r)
 	return r == -EBADMSG ? " (nobody can say what is still wanted: " RECOVER
 			       " repair makes a new store of what can be read)" :
 	       r == -EDQUOT
-		       ? " (store.quota is used up by what must stay: raise it, remove marks, or"
-			 " shorten prune.all)"
+		       ? " (what must stay leaves no room for it in store.quota: raise that, remove"
+			 " marks, or shorten prune.all)"
 	       : r == -ENOSPC ? NO_ROOM_TEXT
 			      : "";
 }
