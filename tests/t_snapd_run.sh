@@ -248,7 +248,8 @@ check "core.excludesFile and its default are honoured, after .gitignore" user_fi
 mkdir "$d/l1" "$d/l2"; head -c 20000000 /dev/urandom >"$d/l1/large"; echo one >"$d/l2/one"
 printf '[verify]\n\tevery = 1s\n\tshare = 100\n[detect]\n\tnotify = false\n' >"$d/lconfig"
 two() { HOLDFAST_CONFIG=$d/lconfig XDG_DATA_HOME=$d/ldata "$snapd" "$@"; }
-hold_helper() { h=$(pgrep -P "$pid" -f recover-check) && kill -STOP "$h" 2>/dev/null; }
+# A zombie takes the signal, too, and does not stand still.
+hold_helper() { h=$(pgrep -o -P "$pid" -f recover-check) && kill -STOP "$h" 2>/dev/null && grep -q '^State:.T' "/proc/$h/status"; }
 left_behind()
 {
 	HOLDFAST_CONFIG=$d/lconfig XDG_DATA_HOME=$d/ldata "$snapd" -w "$d/l1" -w "$d/l2" -q & pid=$!
