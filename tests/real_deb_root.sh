@@ -51,7 +51,7 @@ check 'and restored' user recover -w /home/me/w restore --yes @
 check 'for it is as it was' grep -qx one "$root/home/me/w/f"
 check 'detect says how the machine is' user detect
 check 'without /proc it says what is missing' not chroot --userspec=$ours:$ours "$root" /usr/bin/detect 2>"$d/out"
-check 'in one line' says '/proc/self/exe: cannot be read, is /proc mounted?'
+check 'in one line' says ': cannot be read, is /proc mounted?'
 check 'so does what must know where it lies' not chroot "$root" /usr/bin/snapd --version 2>"$d/out"
 check 'in one line as well' says 'is /proc mounted?'
 files | grep -v holdfast | grep -vE '^\./usr/(bin/(snapd|recover|detect)|share/(man|bash-completion|zsh|fish))' >"$d/before"
