@@ -39,6 +39,8 @@ same 'as they were' "$d/two.walk" "$d/x.walk"
 gives 0 'verify --all' recover verify --all
 gives 0 'export' recover export "$d/export"
 check '... is a repository git finds whole' git -C "$d/export" fsck --full 2>/dev/null
+check '... --strict names the folder of such a name' sh -c 'git -C "$1" fsck --strict 2>&1 | grep -q hasDotgit' - "$d/export"
+check '... and it can be checked out' git -c core.protectNTFS=false clone -q "$d/export" "$d/cloned"
 check '... with every name' test "$(git -C "$d/export" ls-tree -r -z "$two" | tr -cd '\000' | wc -c)" = $((all + 1))
 # ---- paths longer than PATH_MAX
 cat >"$d/long.py" <<'END'
