@@ -68,9 +68,8 @@ static char *store_of(const char *workspace, const struct config *cfg)
 static void if_moved(const struct recover *r, const char *new, struct buf *ret)
 {
 	autoput(buf_release) struct buf old = BUF_INIT, a = BUF_INIT, b = BUF_INIT;
-	int points;
 
-	if (around_moved(new, r->cfg.store_dir, &old, &points) <= 0 || points < 2)
+	if (around_moved(new, r->cfg.store_dir, &old) <= 0)
 		(void)buf_addstr(ret, "");
 	else if (buf_printf(ret, "moved? " RECOVER " adopt %s %s; ", hint_word(old.data, &a), hint_word(new, &b)) < 0)
 		xalloc_failed();

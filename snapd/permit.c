@@ -90,7 +90,7 @@ static void say_around(const char *path, const char *dir, const char *parent)
 {
 	autoput(buf_release) struct buf usual = BUF_INIT, other = BUF_INIT, a = BUF_INIT, b = BUF_INIT;
 	const char *word, *new;
-	int n, points;
+	int n;
 
 	if (config_store_place(path, parent, &usual) < 0 || strcmp(usual.data, dir) != 0)
 		return;
@@ -101,9 +101,8 @@ static void say_around(const char *path, const char *dir, const char *parent)
 			hint_word(path + (other.data[1] ? strlen(other.data) + 1 : 1), &b));
 		return;
 	}
-	/* Not any that was deleted one day. */
-	n = around_moved(path, parent, &other, &points);
-	if (n <= 0 || points < 2)
+	n = around_moved(path, parent, &other);
+	if (n <= 0)
 		return;
 	word = hint_word(other.data, &a);
 	new = hint_word(path, &b);

@@ -85,7 +85,7 @@ static int points(const char *a, const char *b)
 {
 	if (strcmp(a + dir_len(a), b + dir_len(b)) == 0)
 		return 3;
-	return dir_len(a) == dir_len(b) && strncmp(a, b, dir_len(a)) == 0 ? 2 : 1;
+	return dir_len(a) == dir_len(b) && strncmp(a, b, dir_len(a)) == 0 ? 2 : 0;
 }
 
 static int weigh(const char *workspace, void *arg)
@@ -93,7 +93,7 @@ static int weigh(const char *workspace, void *arg)
 	struct likely *l = arg;
 	int p = points(workspace, l->path);
 
-	l->n++;
+	l->n += p > 0;
 	if (p <= l->points)
 		return 0;
 	l->points = p;
@@ -101,11 +101,10 @@ static int weigh(const char *workspace, void *arg)
 	return buf_addstr(l->best, workspace);
 }
 
-int around_moved(const char *path, const char *parent, struct buf *ret, int *ret_points)
+int around_moved(const char *path, const char *parent, struct buf *ret)
 {
 	struct likely l = { .path = path, .best = ret };
 	int r = around_gone(parent, weigh, &l);
 
-	*ret_points = l.points;
 	return r < 0 ? r : l.n;
 }

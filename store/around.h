@@ -17,8 +17,7 @@ int around_above(const char *path, const char *parent, struct buf *ret);
 /* Each workspace that is gone and has a store, until fn gives other than 0. 0 or what fn gave;
  * -ENOENT: there is no place for stores, else what opening that place met. */
 int around_gone(const char *parent, int (*fn)(const char *workspace, void *arg), void *arg);
-/* How many those are; *ret is the one most like path: the same name, else the same folder above, else
- * any: ret_points is 3, 2 or 1. Negative as above. */
-int around_moved(const char *path, const char *parent, struct buf *ret, int *ret_points);
+/* How many of those may be path, moved: they have its name, or were in the same folder. *ret is the likeliest. Negative as above. */
+int around_moved(const char *path, const char *parent, struct buf *ret);
 
 #endif
