@@ -36,7 +36,6 @@ struct one {			/* a store */
 	bool running;
 	bool damaged;
 	bool aside;		/* not where its workspace would find it */
-	bool unfinished;	/* what a repair is making, or was when it was killed */
 };
 
 struct all {
@@ -76,6 +75,7 @@ static bool is_found(const struct one *x, const char *store_dir)
 	       config_store_place(x->workspace.data, store_dir, &place) < 0 || !strcmp(place.data, x->dir);
 }
 
+/* What a repair is making, or was when it was killed. */
 static bool is_unfinished(const char *dir)
 {
 	size_t n = strlen(dir), k = strlen(STORES_UNFINISHED);
@@ -130,7 +130,6 @@ static int load(const char *parent, const char *store_dir, struct all *a)
 		*x = (struct one){ .dir = take_ptr(dir), .workspace = workspace };
 		workspace = (struct buf)BUF_INIT;
 		x->aside = !is_found(x, store_dir);
-		x->unfinished = is_unfinished(x->dir);
 		look(x);
 	}
 	if (errno)
@@ -168,7 +167,7 @@ static void print_json(const struct one *x)
 		cJSON_AddNullToObject(o, "last");
 	cJSON_AddBoolToObject(o, "running", x->running);
 	cJSON_AddBoolToObject(o, "damaged", x->damaged);
-	cJSON_AddBoolToObject(o, "unfinished", x->unfinished);
+	cJSON_AddBoolToObject(o, "unfinished", is_unfinished(x->dir));
 	json_line(o);
 }
 
@@ -184,7 +183,7 @@ static void print_text(const struct one *x)
 			text_size(x->totals.log_bytes + x->totals.catalogue_bytes, size),
 			(unsigned long long)x->totals.snapshots);
 	out_name(x->workspace.len ? x->workspace.data : x->dir);
-	if (x->unfinished)
+	if (is_unfinished(x->dir))
 		printf("  (%s)", x->running ? "a repair makes it" : "half a repair: the next one begins anew");
 	else if (x->error < 0)
 		printf("  (%s)", err_str(x->error));
@@ -221,7 +220,7 @@ int cmd_stores(struct recover *r, const struct args *a)
 		printf("%-19s  %9s  %6s  %s\n", "last", "size", "count", "workspace");
 	for (size_t i = 0; i < all.n; i++) {
 		a->on[S_JSON] ? print_json(&all.x[i]) : print_text(&all.x[i]);
-		bad |= all.x[i].error < 0 && !all.x[i].unfinished;
+		bad |= all.x[i].error < 0 && !is_unfinished(all.x[i].dir);
 	}
 	if (!all.n && !a->on[S_JSON])
 		log_info("no store in %s", parent.data);
