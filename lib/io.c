@@ -214,6 +214,26 @@ undo:
 	return r;
 }
 
+int io_sync_files(int at, const char *name)
+{
+	autoclosedir DIR *d = NULL;
+	struct dirent *e;
+	int r = io_opendir(at, name, &d);
+
+	while (r == 0 && (errno = 0, e = readdir(d))) {
+		autoclose int fd = -1;
+		struct stat st;
+
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		fd = openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		r = fd < 0 ? -errno : io_sync(fd);
+	}
+	if (r < 0)
+		return r;
+	return errno ? -errno : io_sync_dir(dirfd(d));
+}
+
 int io_rename_new(const char *from, const char *to)
 {
 	struct stat st;

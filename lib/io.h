@@ -40,6 +40,9 @@ int io_sync_dir(int dirfd);
  * on failure. mode is exact (the umask does not apply). name is one component. */
 int io_replace_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
 
+/* All regular files of the folder name (relative to dirfd), and the folder: nothing was synced while they were made. */
+int io_sync_files(int dirfd, const char *name);
+
 /* Under a name that nothing has yet: -EEXIST. Where the file system cannot do that in one step (renameat2(2): NFS, FAT),
  * it is looked for first. */
 int io_rename_new(const char *from, const char *to);

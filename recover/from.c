@@ -1,6 +1,5 @@
 #include "from.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -384,26 +383,6 @@ static int drop_note(int dirfd)
 	return unlinkat(dirfd, NOTE, 0) < 0 ? -errno : io_sync_dir(dirfd);
 }
 
-static int sync_files(int at, const char *name)
-{
-	autoclosedir DIR *d = NULL;
-	struct dirent *e;
-	int r = io_opendir(at, name, &d);
-
-	while (r == 0 && (errno = 0, e = readdir(d))) {
-		autoclose int fd = -1;
-		struct stat st;
-
-		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-			continue;
-		fd = openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		r = fd < 0 ? -errno : io_sync(fd);
-	}
-	if (r == 0)
-		r = errno ? -errno : io_sync_dir(dirfd(d));
-	return r;
-}
-
 /* The store is closed. */
 static int settle(struct from *f, const char *commit)
 {
@@ -413,7 +392,7 @@ static int settle(struct from *f, const char *commit)
 
 	store_txn_abort(take_ptr(f->txn));
 	store_close(take_ptr(f->store));
-	if (e < 0 || !text || (e = sync_files(fd, ".")) < 0 || (e = sync_files(fd, "log")) < 0)
+	if (e < 0 || !text || (e = io_sync_files(fd, ".")) < 0 || (e = io_sync_files(fd, "log")) < 0)
 		return e;
 	return io_replace_file(fd, NOTE, text, strlen(text), 0600);
 }

@@ -1,6 +1,5 @@
 #include "salvage.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -285,37 +284,13 @@ static int take_all(struct salvage *x)
 	return r < 0 ? r : store_marks(x->from, copy_mark, x);
 }
 
-static int sync_files(int dirfd)
-{
-	autoclosedir DIR *d = NULL;
-	autoclose int own = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const struct dirent *de;
-	int r = 0;
-
-	if (own < 0 || !(d = fdopendir(own)))
-		return err_errno();
-	(void)take_fd(&own);
-	while (r == 0 && (errno = 0, de = readdir(d))) {
-		struct stat st;
-		int fd;
-
-		if (fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-			continue;
-		fd = openat(dirfd, de->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		r = fd < 0 ? err_errno() : io_sync(fd);
-		auto_close_(&fd);
-	}
-	return r < 0 ? r : errno ? err_errno() : io_sync_dir(dirfd);
-}
-
 /* Nothing was synced while it was made. All of it is now, the catalogue too, before anybody gives it a name. */
 static int sync_all(const char *dir)
 {
 	autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	autoclose int log = fd < 0 ? -1 : openat(fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = log < 0 ? err_errno() : sync_files(log);
+	int r = fd < 0 ? err_errno() : io_sync_files(fd, "log");
 
-	return r < 0 ? r : sync_files(fd);
+	return r < 0 ? r : io_sync_files(fd, ".");
 }
 
 int store_salvage(struct store *from, const char *into, struct store_salvage *v)
