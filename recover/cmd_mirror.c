@@ -108,8 +108,8 @@ static int push(struct recover *r, bool json)
 	}
 	if ((rc = load(r, &m)))
 		return rc;
-	if (e == 1) {
-		log_error("mirror: %s%s", m.error, strstr(m.error, RECOVER " repair") ? "" : "; nothing is lost, it is tried again");
+	if (e > 0) {
+		log_error("mirror: %s%s", m.error, e == 1 ? "; nothing is lost, it is tried again" : "");
 		return EXIT_ENV;
 	}
 	if (*m.error)

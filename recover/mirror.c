@@ -292,9 +292,11 @@ static int stage_new(struct mirror *m, bool *ret_more)
 		r = flush(m, l.x[i].seq);
 	*ret_more = i > 0;
 	free(l.x);
-	if (r == -EBADMSG)
-		return fail(m, "a content is damaged: " RECOVER " verify --all says what it hits, " RECOVER
+	if (r == -EBADMSG) {
+		(void)fail(m, "a content is damaged: " RECOVER " verify --all says what it hits, " RECOVER
 			" repair makes a new store of the rest, and that is pushed then");
+		return 2;
+	}
 	return r == -EDQUOT || r == -ENOSPC ? no_room(m, r) : r < 0 ? fail_errno(m, "staging", r) : 0;
 }
 

@@ -9,6 +9,7 @@
 #include "recover.h"
 
 /* Reads the store of r as a reader. 0: all is there now, *ret_n were pushed. 1: it did not work, and mirror/state says why;
+ * 2: the same, and it will not before a repair;
  * negative: as -EBUSY (another one is at it), -ENODEV (no mirror.url). */
 int mirror_push(struct recover *r, uint64_t *ret_n);
 

@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 	interrupt_catch();
 	if ((rc = context_open(&r)) == EXIT_DONE) {
 		e = mirror_push(&r, &n);
-		rc = e == 0 ? EXIT_DONE : e == 1 ? EXIT_NO : EXIT_ENV;
+		rc = e == 0 ? EXIT_DONE : e > 0 ? EXIT_NO : EXIT_ENV;
 	}
 	context_close(&r);
 	return rc;

@@ -70,6 +70,10 @@ says '... ends with what is lost' "$d/err" 'versions\{0,1\} of files .* lost, in
 gives 4 'an export of it' recover export "$d/exported"
 says '... says the way out' "$d/err" 'recover repair makes a new store of the rest'
 check '... and leaves nothing' test ! -e "$d/exported"
+git init -q --bare "$d/remote.git"; printf '[mirror]\n\turl = %s\n' "$d/remote.git" >"$d/mconfig"
+gives 4 'a mirror of it' env HOLDFAST_CONFIG="$d/mconfig" "$bin/recover" --workspace "$w" mirror
+says '... says the way out' "$d/err" 'recover repair makes a new store of the rest'
+check '... and not that it is tried again' sh -c '! grep -q "tried again" "$1"' - "$d/err"
 gives 1 'repair keeps the rest' recover repair "$d/rest"
 check '... all snapshots' test "$(recover --store "$d/rest" list 2>/dev/null | wc -l)" = 6
 good=0; for i in 1 2 3 4 5 6; do recover --store "$d/rest" cat "@~$((6 - i)):notes" 2>/dev/null | grep -qx "version $i of the notes" && good=$((good + 1)); done
