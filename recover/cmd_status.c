@@ -273,7 +273,7 @@ static void print_text(const struct recover *r, const struct state *s)
 		text_size(s->totals.log_bytes + s->totals.catalogue_bytes, a),
 		text_size(s->quota, b));
 	if (s->totals.torn_bytes)
-		printf("unfinished %s in log/torn*: what was cut off the log's end after a crash; it goes when room is short\n",
+		printf("torn       %s in log/torn*: what was cut off the log's end after a crash; it goes when room is short\n",
 			text_size(s->totals.torn_bytes, a));
 	if (s->last.seq)
 		printf("last       %s  %s (%s ago)  %s\n", rev_short(&s->last, hex),

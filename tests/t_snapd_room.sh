@@ -84,7 +84,7 @@ check "no snapshot went for it" [ "$(snapshots)" -eq 7 ]
 unfinished 300000; echo 6 >"$w/small"; once >/dev/null 2>&1
 unfinished 300001; echo 7 >"$w/small"; once >/dev/null 2>&1
 check "what is less than that stays" [ "$(torn)" -eq 600001 ]
-check "recover status says so" sh -c '"$@" status | grep -q "unfinished.*log/torn"' - "$recover" --workspace "$w" --store "$s"
+check "recover status says so" sh -c '"$@" status | grep -q "torn.*log/torn"' - "$recover" --workspace "$w" --store "$s"
 check "as a field too" sh -c '"$@" status --json | grep -q "\"torn_bytes\":6[0-9]*"' - "$recover" --workspace "$w" --store "$s"
 goes_first()	# in steps of much less than it is
 {
